@@ -1,0 +1,277 @@
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::{ConversionOptions, EmailAddress, JobId, Mp3Fid, UserId, VideoFid};
+
+/// Where a job stands. `queued → converting → converted | failed | cancelled`, later `expired`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// Stored and waiting for a converter.
+    Queued,
+    /// A converter is at work on it.
+    Converting,
+    /// The MP3 is there.
+    Converted,
+    /// It ended without an MP3; `error` says why.
+    Failed,
+    /// Its owner cancelled it.
+    Cancelled,
+    /// It was converted or failed, and its files have been deleted since.
+    Expired,
+}
+
+impl JobStatus {
+    /// Whether nothing more will happen to the job's result.
+    #[must_use]
+    pub fn is_finished(self) -> bool {
+        match self {
+            Self::Queued | Self::Converting => false,
+            Self::Converted | Self::Failed | Self::Cancelled | Self::Expired => true,
+        }
+    }
+
+    /// How the conversion ended, if it has and its result is still there.
+    #[must_use]
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Converted => Some(Outcome::Converted),
+            Self::Failed => Some(Outcome::Failed),
+            Self::Queued | Self::Converting | Self::Cancelled | Self::Expired => None,
+        }
+    }
+
+    /// The name that JSON and the database use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Converting => "converting",
+            Self::Converted => "converted",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// How a conversion ended: what the `mp3` message announces and a mail reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// There is an MP3.
+    Converted,
+    /// There is none, and a reason.
+    Failed,
+}
+
+impl Outcome {
+    /// The name that JSON, the database and Message-IDs use.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Converted => "converted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Whose job it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The account.
+    pub id: UserId,
+    /// Where its mails go.
+    pub email: EmailAddress,
+}
+
+/// The uploaded video.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Source {
+    /// The file in database `videos`.
+    pub fid: VideoFid,
+    /// The name it was uploaded under.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Length of the audio in seconds, once the file has been probed and if it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<f64>,
+    /// The audio tracks found in it.
+    #[serde(default)]
+    pub audio_tracks: Vec<AudioTrack>,
+}
+
+/// One audio track of a video.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AudioTrack {
+    /// FFmpeg's name of the codec, such as `aac`.
+    pub codec: String,
+    /// Number of channels.
+    pub channels: u32,
+    /// Sample rate in Hz.
+    pub sample_rate_hz: u32,
+    /// ISO 639 code of the language, if the file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+/// What a converter is doing with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Waiting for a converter.
+    Waiting,
+    /// Fetching the video and finding its audio.
+    Probing,
+    /// Encoding.
+    Encoding,
+    /// Storing the MP3.
+    Storing,
+    /// Nothing more to do.
+    Done,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// What is being done.
+    pub phase: Phase,
+    /// Share of the audio that is encoded, from 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    pub ratio: f64,
+}
+
+/// The finished MP3.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Audio {
+    /// The file in database `mp3s`: what `GET /download?fid=` takes.
+    pub fid: Mp3Fid,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its length in seconds.
+    pub duration_seconds: f64,
+    /// Its mean bit rate in bit/s.
+    pub bitrate_bps: u32,
+}
+
+/// Why a job failed, as a stable code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// FFmpeg recognises no media format in the file.
+    NotAMediaFile,
+    /// The file has no audio track.
+    NoAudioTrack,
+    /// The audio cannot be read to its end.
+    Damaged,
+    /// The audio is in a format that this installation does not decode.
+    UnsupportedFormat,
+    /// The audio is longer than this installation takes.
+    TooLong,
+    /// The conversion did not end before its deadline.
+    TimedOut,
+    /// Converters stopped in the middle of it too many times.
+    Interrupted,
+}
+
+impl FailureCode {
+    /// What a person reads about it.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::NotAMediaFile => "The file is not a video or audio file that we can recognise.",
+            Self::NoAudioTrack => "The video has no sound: there is no audio track in it to convert.",
+            Self::Damaged => {
+                "The file is damaged or incomplete: its sound breaks off before the end. Try to upload it again."
+            }
+            Self::UnsupportedFormat => "The sound in this video is in a format that we cannot convert.",
+            Self::TooLong => "The video is longer than the longest that we convert.",
+            Self::TimedOut => "The conversion took too long and was stopped.",
+            Self::Interrupted => {
+                "The conversion was interrupted several times and was given up. Try to upload the video again."
+            }
+        }
+    }
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// Stable, for programs.
+    pub code: FailureCode,
+    /// A sentence for people.
+    pub text: String,
+}
+
+impl From<FailureCode> for Failure {
+    fn from(code: FailureCode) -> Self {
+        Self { code, text: code.text().to_owned() }
+    }
+}
+
+/// What became of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NoticeState {
+    /// Being sent, or waiting for the next try.
+    Sending,
+    /// Accepted by the mail server.
+    Sent,
+    /// Given up; the mail server's answer is in `error`.
+    Failed,
+}
+
+/// A mail about a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Notice {
+    /// What it reports.
+    pub outcome: Outcome,
+    /// What became of it.
+    pub state: NoticeState,
+    /// When that was.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: OffsetDateTime,
+    /// Why it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A job as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// The job's identifier.
+    pub id: JobId,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The uploaded video.
+    pub source: Source,
+    /// How it is encoded.
+    pub options: ConversionOptions,
+    /// How far it is.
+    pub progress: Progress,
+    /// The MP3, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio: Option<Audio>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// How many times a converter has begun it.
+    pub attempts: u32,
+    /// When it was accepted.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: OffsetDateTime,
+    /// When its files are deleted, once it is finished.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<OffsetDateTime>,
+    /// The mails about it.
+    pub notices: Vec<Notice>,
+}

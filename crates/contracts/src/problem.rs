@@ -1,0 +1,111 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! problems {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $status:literal, $title:literal;)+) => {
+        /// Everything that can go wrong for a client: the `code` of a `application/problem+json` body (RFC 9457).
+        /// Codes are stable; a client may depend on them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum ProblemCode {
+            $($(#[doc = $doc])+ #[serde(rename = $code)] $variant,)+
+        }
+
+        impl ProblemCode {
+            /// Every code, in the order of its status.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The stable code.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// The HTTP status that it comes with.
+            #[must_use]
+            pub fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)+ }
+            }
+
+            /// A short sentence, the same for every occurrence.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+        }
+    };
+}
+
+problems! {
+    /// The request could not be understood at all.
+    BadRequest = "bad_request", 400, "The request could not be understood";
+    /// An upload without a file.
+    NoFile = "no_file", 400, "The upload has no file";
+    /// An upload with more than one file.
+    SeveralFiles = "several_files", 400, "The upload has more than one file";
+    /// An upload whose file has no bytes.
+    EmptyFile = "empty_file", 400, "The file is empty";
+    /// The upload ended before the file did.
+    IncompleteUpload = "incomplete_upload", 400, "The upload broke off";
+    /// An option that does not exist.
+    UnknownOption = "unknown_option", 400, "There is no such option";
+    /// An option with a value that it does not take.
+    BadOption = "bad_option", 400, "The option does not take this value";
+    /// A page cursor that was not given out.
+    BadCursor = "bad_cursor", 400, "The cursor is not one that was given out";
+    /// An address that no mail can be sent to.
+    BadEmail = "bad_email", 400, "The e-mail address is not valid";
+    /// A password of the wrong length.
+    BadPassword = "bad_password", 400, "The password must have 8 to 128 characters";
+    /// A password that everyone tries first.
+    CommonPassword = "common_password", 400, "The password is one of the most common ones";
+    /// No token.
+    NoToken = "no_token", 401, "The request needs a token";
+    /// A token that is forged, changed, or not meant for this.
+    InvalidToken = "invalid_token", 401, "The token is not valid";
+    /// A token whose time is over.
+    ExpiredToken = "expired_token", 401, "The token has expired";
+    /// The address and password do not go together.
+    WrongCredentials = "wrong_credentials", 401, "The e-mail address or the password is wrong";
+    /// Nothing at this address, or nothing that is yours.
+    NotFound = "not_found", 404, "There is nothing here";
+    /// The address takes other methods.
+    MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
+    /// The request's body did not arrive in time.
+    RequestTimeout = "request_timeout", 408, "The request took too long to arrive";
+    /// A link or file whose time is over.
+    Gone = "gone", 410, "The link has expired";
+    /// The body is larger than allowed.
+    TooLarge = "too_large", 413, "The upload is too large";
+    /// The body is of another type than expected.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The body is not of the expected type";
+    /// The range lies outside the file.
+    RangeNotSatisfiable = "range_not_satisfiable", 416, "The range lies outside the file";
+    /// Too many requests.
+    TooManyRequests = "too_many_requests", 429, "Too many requests, try again later";
+    /// A bug, or a state that should not be.
+    Internal = "internal", 500, "Something went wrong on our side";
+    /// A part of the system is away for the moment.
+    Unavailable = "unavailable", 503, "A part of the service is away, try again soon";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_in_json_is_the_code() {
+        for code in ProblemCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+        }
+    }
+
+    #[test]
+    fn codes_are_unique_and_in_order_of_status() {
+        let statuses: Vec<u16> = ProblemCode::ALL.iter().map(|code| code.status()).collect();
+        assert!(statuses.is_sorted());
+        let mut codes: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ProblemCode::ALL.len());
+    }
+}

@@ -1,0 +1,172 @@
+//! The HTTP accept loop and the layers that every service's routes sit in.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
+use axum::http::request::Parts;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use http::HeaderValue;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use opentelemetry::propagation::Extractor;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument as _;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use uuid::Uuid;
+
+use crate::problem;
+use crate::{Problem, Shutdown};
+
+/// Time for a client to send a request's head; also how long an idle connection is kept.
+const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+
+/// More connections than that wait to be accepted: each costs memory and a file descriptor.
+const CONNECTIONS: usize = 4096;
+
+/// The id of a request: in every log line of its span, in the `x-request-id` of its answer and in problem bodies.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+const REQUEST_ID: &str = "x-request-id";
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self(Uuid::now_v7().to_string())))
+    }
+}
+
+/// Puts the routes into the layers of every service: request id, span, log line, metrics, caught panics, and problem
+/// bodies for all that goes wrong.
+pub fn with_layers(router: Router) -> Router {
+    router
+        .layer(CatchPanicLayer::custom(|_| {
+            axum::response::IntoResponse::into_response(Problem::new(contracts::ProblemCode::Internal))
+        }))
+        .layer(middleware::from_fn(problem::render))
+        // Both run inside the routing, so that they know the matched path: the real one may hold a link.
+        .route_layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn(identify))
+}
+
+async fn identify(mut request: Request, next: Next) -> Response {
+    let given =
+        request.headers().get(REQUEST_ID).and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok());
+    let id = given.unwrap_or_else(Uuid::now_v7).to_string();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.run(request).await;
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+struct Headers<'a>(&'a http::HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = path.as_str().to_owned();
+    let span = tracing::info_span!("request", %method, route, request.id = id);
+    let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
+        propagator.extract(&Headers(request.headers()))
+    });
+    // Fails only for a span that the log filter switched off.
+    let _ = span.set_parent(parent);
+    async {
+        let began = Instant::now();
+        let response = next.run(request).await;
+        let status = response.status().as_u16();
+        let seconds = began.elapsed().as_secs_f64();
+        let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
+        metrics::counter!("mixdown_http_requests_total", &labels).increment(1);
+        metrics::histogram!("mixdown_http_request_seconds", &labels).record(seconds);
+        if status >= 500 {
+            tracing::warn!(status, seconds, "answered");
+        } else {
+            tracing::info!(status, seconds, "answered");
+        }
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Serves until the service drains; then finishes the requests that are under way, until the abort.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
+    let connections = accept(&listener, router, shutdown.drain()).await;
+    drop(listener);
+    tokio::select! {
+        () = connections.shutdown() => {}
+        () = shutdown.abort().cancelled() => {}
+    }
+}
+
+/// Serves until the token is cancelled, and leaves at once.
+pub(crate) async fn serve_until(listener: TcpListener, router: Router, end: CancellationToken) {
+    accept(&listener, router, &end).await;
+}
+
+async fn accept(listener: &TcpListener, router: Router, end: &CancellationToken) -> GracefulShutdown {
+    let connections = GracefulShutdown::new();
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = end.cancelled() => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most often: at full speed this loop would only make it worse.
+                tracing::warn!(%error, "could not accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        // Answers are written whole; waiting to fill a packet only adds latency.
+        let _ = stream.set_nodelay(true);
+        let service = hyper::service::service_fn({
+            let router = router.clone();
+            move |request: hyper::Request<Incoming>| router.clone().oneshot(with_peer(request, peer))
+        });
+        let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // Errors here are clients that went away.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection broke");
+            }
+            drop(permit);
+        });
+    }
+    connections
+}
+
+fn with_peer(mut request: hyper::Request<Incoming>, peer: SocketAddr) -> hyper::Request<Incoming> {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request
+}

@@ -1,0 +1,121 @@
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use contracts::ProblemCode;
+use http::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use problem_details::ProblemDetails;
+use serde::Serialize;
+
+use crate::http::RequestId;
+
+/// An error answer: `application/problem+json` (RFC 9457) with a stable `code` and the request's id.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    code: ProblemCode,
+    detail: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+#[derive(Serialize)]
+struct Extensions {
+    code: ProblemCode,
+    request_id: String,
+}
+
+impl Problem {
+    /// The problem with this code.
+    #[must_use]
+    pub fn new(code: ProblemCode) -> Self {
+        let headers = match code {
+            ProblemCode::Unavailable => vec![(RETRY_AFTER, HeaderValue::from_static("5"))],
+            ProblemCode::NoToken => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
+            ProblemCode::InvalidToken | ProblemCode::ExpiredToken => {
+                vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""))]
+            }
+            _ => Vec::new(),
+        };
+        Self { code, detail: None, headers }
+    }
+
+    /// Says more about this occurrence. Only for what the client itself sent; never the text of an inner error.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Sends a header with it.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<ProblemCode> for Problem {
+    fn from(code: ProblemCode) -> Self {
+        Self::new(code)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        // The body is written by `render`, which knows the request's id.
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the body of every error answer, those of the framework included: nothing but problems leaves a service.
+pub(crate) async fn render(RequestId(request_id): RequestId, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let problem = response.extensions_mut().remove().unwrap_or_else(|| Problem::new(code_of(status)));
+    let body = ProblemDetails::from_status_code(problem.status())
+        .with_title(problem.code.title())
+        .with_extensions(Extensions { code: problem.code, request_id });
+    let body = match problem.detail {
+        Some(detail) => body.with_detail(detail),
+        None => body,
+    };
+    let mut rendered = body.into_response();
+    rendered.headers_mut().extend(problem.headers);
+    // `Allow` on 405 and the like stay; the old body's length and type do not.
+    for (name, value) in response.headers() {
+        if *name != http::header::CONTENT_LENGTH && *name != http::header::CONTENT_TYPE {
+            rendered.headers_mut().insert(name, value.clone());
+        }
+    }
+    rendered
+}
+
+/// The code for an answer that the framework made by itself.
+fn code_of(status: StatusCode) -> ProblemCode {
+    match status {
+        StatusCode::NOT_FOUND => ProblemCode::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => ProblemCode::MethodNotAllowed,
+        StatusCode::REQUEST_TIMEOUT => ProblemCode::RequestTimeout,
+        StatusCode::PAYLOAD_TOO_LARGE => ProblemCode::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ProblemCode::UnsupportedMediaType,
+        StatusCode::RANGE_NOT_SATISFIABLE => ProblemCode::RangeNotSatisfiable,
+        StatusCode::TOO_MANY_REQUESTS => ProblemCode::TooManyRequests,
+        StatusCode::SERVICE_UNAVAILABLE => ProblemCode::Unavailable,
+        status if status.is_client_error() => ProblemCode::BadRequest,
+        _ => ProblemCode::Internal,
+    }
+}

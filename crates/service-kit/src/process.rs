@@ -1,0 +1,103 @@
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+
+use crate::{ProcessConfig, Readiness, Shutdown, admin, http, telemetry};
+
+/// What a service gets of the process that it runs in.
+#[derive(Debug)]
+pub struct Process {
+    shutdown: Shutdown,
+    admin: TcpListener,
+}
+
+impl Process {
+    /// Binds the admin port; the caller decides when to shut down. Tests use port 0.
+    pub async fn bind(admin_listen: SocketAddr, shutdown: Shutdown) -> std::io::Result<Self> {
+        Ok(Self { shutdown, admin: TcpListener::bind(admin_listen).await? })
+    }
+
+    /// Where the admin port is.
+    pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
+        self.admin.local_addr()
+    }
+
+    /// How the service is to end.
+    #[must_use]
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Serves the admin port and returns what the service's own work goes on with.
+    #[must_use]
+    pub fn serve_admin(self, readiness: Readiness) -> Shutdown {
+        let router = admin::router(readiness, metrics_handle(), self.shutdown.clone());
+        let shutdown = self.shutdown.clone();
+        // Outlives the drain: `/readyz` must say "draining" and `/metrics` must answer to the end.
+        tokio::spawn(async move { http::serve_until(self.admin, router, shutdown.abort().clone()).await });
+        self.shutdown
+    }
+}
+
+/// The recorder is global to the process, while tests run several services in one.
+fn metrics_handle() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            // Someone else's recorder stays; ours then renders nothing.
+            let _ = metrics::set_global_recorder(recorder);
+            handle
+        })
+        .clone()
+}
+
+/// Runs a service to its end: telemetry, runtime, signals, and an exit status that says whether all went well.
+pub fn launch<F>(name: &'static str, config: &ProcessConfig, service: impl FnOnce(Process) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    match run(name, config, service) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run<F>(
+    name: &'static str,
+    config: &ProcessConfig,
+    service: impl FnOnce(Process) -> F,
+) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let telemetry = telemetry::start(name, config).context("could not set up telemetry")?;
+    metrics_handle();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        shutdown.listen(config.drain_timeout)?;
+        let process = Process::bind(config.admin_listen, shutdown.clone())
+            .await
+            .with_context(|| format!("could not listen on {} (admin)", config.admin_listen))?;
+        let served = service(process).await;
+        shutdown.drain().cancel();
+        shutdown.finished().await;
+        served
+    });
+    if let Err(error) = &ended {
+        tracing::error!(error = %format!("{error:#}"), "{name} ends");
+    }
+    // Blocking work that ignores the abort must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    telemetry.flush();
+    ended
+}

@@ -1,0 +1,200 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::Queue;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::chain::Chain;
+use crate::config::MAX_PREFIX_BYTES;
+use crate::dial::Address;
+use crate::envelope::Envelope;
+use crate::session::Session;
+use crate::supervisor::{Current, backoff, supervise};
+use crate::topology::Topology;
+use crate::{BrokerConfig, InvalidConfig};
+
+const DEPTH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection to RabbitMQ that comes back whenever it is lost. Clones share it.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    topology: Arc<Topology>,
+    current: watch::Receiver<Current>,
+    publish_timeout: Duration,
+}
+
+/// There was no usable connection to RabbitMQ in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("RabbitMQ is away")]
+pub struct Unavailable;
+
+/// A message was not published, as far as is known.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The message can't be written as JSON.
+    #[error("could not encode the message")]
+    Encode(#[from] serde_json::Error),
+    /// There was no usable connection in time, or RabbitMQ takes no messages for lack of memory or disk.
+    #[error("RabbitMQ is away")]
+    Unavailable,
+    /// The connection broke before the confirm. The message may be in the queue.
+    #[error("the connection to RabbitMQ broke while publishing")]
+    Interrupted(#[from] lapin::Error),
+    /// The confirm did not come in time. The message may be in the queue.
+    #[error("RabbitMQ did not confirm the message in time")]
+    Unconfirmed,
+    /// The queue does not exist. It is declared again, so another attempt may succeed.
+    #[error("there was no queue for the message")]
+    Unroutable,
+    /// RabbitMQ did not take the message.
+    #[error("RabbitMQ refused the message")]
+    Refused,
+}
+
+/// How long a queue is could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum DepthError {
+    /// There was no answer in time.
+    #[error("RabbitMQ is away")]
+    Unavailable,
+    /// RabbitMQ did not say.
+    #[error("could not ask RabbitMQ about the queue")]
+    Ask(#[from] lapin::Error),
+}
+
+impl Broker {
+    /// Begins to connect, in the background and for as long as it takes. RabbitMQ may be away.
+    ///
+    /// After `shutdown` the connection is closed and everything here fails; cancel it when the consumers have
+    /// returned. Needs a Tokio runtime around it.
+    ///
+    /// # Errors
+    ///
+    /// Settings with which no attempt could ever succeed.
+    pub fn new(config: &BrokerConfig, shutdown: CancellationToken) -> Result<Self, InvalidConfig> {
+        if config.queue_prefix.len() > MAX_PREFIX_BYTES {
+            return Err(InvalidConfig::QueuePrefix);
+        }
+        let address = Address::new(config)?;
+        let topology = Arc::new(Topology::new(config.queue_prefix.clone(), config.retry_delays.clone()));
+        let (sender, current) = watch::channel(None);
+        tokio::spawn(supervise(address, Arc::clone(&topology), sender, shutdown));
+        Ok(Self { inner: Arc::new(Inner { topology, current, publish_timeout: config.publish_timeout }) })
+    }
+
+    /// Whether a message could be published now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.inner
+            .current
+            .borrow()
+            .as_ref()
+            .is_some_and(|session| session.is_alive() && !session.is_blocked())
+    }
+
+    /// Waits until there is a connection and every queue is declared.
+    ///
+    /// # Errors
+    ///
+    /// The time is over, or the broker has been shut down.
+    pub async fn ready(&self, timeout: Duration) -> Result<(), Unavailable> {
+        self.session_before(Instant::now() + timeout).await.map(|_| ())
+    }
+
+    /// Waits until the connection is closed after the shutdown. Without this the process may be gone before.
+    pub async fn closed(&self) {
+        let mut current = self.inner.current.clone();
+        while current.changed().await.is_ok() {}
+    }
+
+    /// Publishes a message and waits until RabbitMQ has it on disk.
+    ///
+    /// Tries again, for as long as there is time, if the connection breaks meanwhile or RabbitMQ refuses, as it does
+    /// while a queue changes its leader. So the message may come twice.
+    ///
+    /// # Errors
+    ///
+    /// After [`PublishError::Unavailable`], [`PublishError::Interrupted`] and [`PublishError::Unconfirmed`] the
+    /// message may be in the queue all the same.
+    pub async fn publish(
+        &self,
+        queue: Queue,
+        message_id: &str,
+        message: &(impl Serialize + Sync),
+    ) -> Result<(), PublishError> {
+        let envelope = Envelope::new(message_id, serde_json::to_vec(message)?);
+        let deadline = Instant::now() + self.inner.publish_timeout;
+        let name = self.inner.topology.main(queue);
+        let mut delays = backoff();
+        loop {
+            let session =
+                self.session_before(deadline).await.map_err(|Unavailable| PublishError::Unavailable)?;
+            let Err(error) = session.publish(&name, &envelope, deadline).await else { break };
+            let is_passing = matches!(error, PublishError::Interrupted(_) | PublishError::Refused);
+            let delay = delays.next().unwrap_or_default();
+            if !is_passing || Instant::now() + delay >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(error = %Chain(&error), "publishing again");
+            sleep(delay).await;
+        }
+        metrics::counter!("mixdown_messages_published_total", "queue" => queue.name()).increment(1);
+        Ok(())
+    }
+
+    /// Messages that wait in a queue, without those being handled and those waiting for a retry.
+    ///
+    /// # Errors
+    ///
+    /// RabbitMQ is away or did not say.
+    pub async fn depth(&self, queue: Queue) -> Result<u32, DepthError> {
+        self.count(self.inner.topology.main(queue)).await
+    }
+
+    /// Messages that were parked because nothing could be done with them.
+    ///
+    /// # Errors
+    ///
+    /// RabbitMQ is away or did not say.
+    pub async fn dead_depth(&self, queue: Queue) -> Result<u32, DepthError> {
+        self.count(self.inner.topology.dead(queue)).await
+    }
+
+    async fn count(&self, queue: String) -> Result<u32, DepthError> {
+        let deadline = Instant::now() + DEPTH_TIMEOUT;
+        let session = self.session_before(deadline).await.map_err(|Unavailable| DepthError::Unavailable)?;
+        let asked = timeout_at(deadline, async {
+            let passive = QueueDeclareOptions::durable().passive();
+            session.channel().await?.queue_declare(queue.into(), passive, FieldTable::default()).await
+        });
+        Ok(asked.await.map_err(|_elapsed| DepthError::Unavailable)??.message_count())
+    }
+
+    async fn session_before(&self, deadline: Instant) -> Result<Arc<Session>, Unavailable> {
+        timeout_at(deadline, self.session()).await.ok().flatten().ok_or(Unavailable)
+    }
+
+    /// Waits for a session. `None` after the shutdown.
+    pub(crate) async fn session(&self) -> Option<Arc<Session>> {
+        let mut current = self.inner.current.clone();
+        let is_alive = |current: &Current| current.as_ref().is_some_and(|session| session.is_alive());
+        current.wait_for(is_alive).await.ok()?.clone()
+    }
+
+    pub(crate) fn topology(&self) -> &Topology {
+        &self.inner.topology
+    }
+
+    pub(crate) fn publish_timeout(&self) -> Duration {
+        self.inner.publish_timeout
+    }
+}

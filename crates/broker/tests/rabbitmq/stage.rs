@@ -1,0 +1,169 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use broker::{Broker, BrokerConfig, Delivery, RetryLadder, Subscription, Verdict};
+use contracts::Queue;
+use lapin::message::BasicGetMessage;
+use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeleteOptions};
+use lapin::types::AMQPValue;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Long enough for a machine that is busy with something else; a test that passes never waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) version: u32,
+    pub(crate) number: u32,
+}
+
+pub(crate) fn note(number: u32) -> Note {
+    Note { version: contracts::MESSAGE_VERSION, number }
+}
+
+/// A broker with queues of its own on the server that the tests share.
+pub(crate) struct Stage {
+    pub(crate) broker: Broker,
+    pub(crate) shutdown: CancellationToken,
+    /// A second connection, for what the crate itself never does.
+    admin: Connection,
+    prefix: String,
+}
+
+pub(crate) fn server_url() -> String {
+    std::env::var("MIXDOWN_TEST_RABBITMQ_URL")
+        .expect("MIXDOWN_TEST_RABBITMQ_URL must hold the amqp:// URL of a RabbitMQ server for tests")
+}
+
+pub(crate) fn config(url: &str) -> BrokerConfig {
+    let steps = [200, 600].map(Duration::from_millis).to_vec();
+    BrokerConfig {
+        queue_prefix: format!("test.{}.", uuid::Uuid::new_v4()),
+        retry_delays: RetryLadder::new(steps).unwrap(),
+        ..BrokerConfig::new(url.into(), "broker tests")
+    }
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        Self::at(&server_url()).await
+    }
+
+    /// With the broker under test connected through another address, such as a proxy's.
+    pub(crate) async fn at(url: &str) -> Self {
+        let config = config(url);
+        let shutdown = CancellationToken::new();
+        let broker = Broker::new(&config, shutdown.clone()).unwrap();
+        broker.ready(PATIENCE).await.unwrap();
+        let admin = Connection::connect(&server_url(), ConnectionProperties::default()).await.unwrap();
+        Self { broker, shutdown, admin, prefix: config.queue_prefix }
+    }
+
+    /// Consumes until the test ends the consumption.
+    pub(crate) fn consume<H, F>(&self, queue: Queue, slots: u16, handler: H) -> Consumption
+    where
+        H: Fn(Delivery<Note>) -> F + Send + Sync + 'static,
+        F: Future<Output = Verdict> + Send + 'static,
+    {
+        let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
+        let subscription = Subscription { queue, slots, drain: drain.clone(), abort: abort.clone() };
+        let broker = self.broker.clone();
+        let task = tokio::spawn(async move { broker.consume(subscription, handler).await });
+        Consumption { drain, abort, task }
+    }
+
+    /// Publishes any bytes, as a program that is not ours might.
+    pub(crate) async fn publish_raw(&self, queue: &str, body: &[u8], properties: BasicProperties) {
+        let channel = self.admin.create_channel().await.unwrap();
+        channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
+        let name = format!("{}{queue}", self.prefix).into();
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        let confirm = channel.basic_publish("".into(), name, options, body, properties).await.unwrap();
+        assert_eq!(confirm.await.unwrap(), lapin::Confirmation::Ack(None));
+    }
+
+    /// Takes one message out of a queue.
+    pub(crate) async fn take(&self, queue: &str) -> Option<BasicGetMessage> {
+        let channel = self.admin.create_channel().await.unwrap();
+        let name = format!("{}{queue}", self.prefix).into();
+        channel.basic_get(name, BasicGetOptions { no_ack: true }).await.unwrap()
+    }
+
+    pub(crate) async fn delete(&self, queue: &str) {
+        let channel = self.admin.create_channel().await.unwrap();
+        let name = format!("{}{queue}", self.prefix).into();
+        channel.queue_delete(name, QueueDeleteOptions::default()).await.unwrap();
+    }
+
+    /// Ends the broker and removes its queues.
+    pub(crate) async fn tear_down(self) {
+        self.shutdown.cancel();
+        timeout(PATIENCE, self.broker.closed()).await.unwrap();
+        for queue in Queue::ALL {
+            for suffix in ["", ".dead", ".retry.200", ".retry.600"] {
+                self.delete(&format!("{queue}{suffix}")).await;
+            }
+        }
+    }
+}
+
+/// A consumer in the background.
+pub(crate) struct Consumption {
+    pub(crate) drain: CancellationToken,
+    pub(crate) abort: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Consumption {
+    /// Drains and waits for the end.
+    pub(crate) async fn end(self) {
+        self.drain.cancel();
+        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+    }
+}
+
+/// What a handler saw, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T: Clone> Seen<T> {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Adds one and tells how many there are now.
+    pub(crate) fn push(&self, one: T) -> usize {
+        let mut all = self.0.lock().unwrap();
+        all.push(one);
+        all.len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<T> {
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// Polls until the condition holds.
+pub(crate) async fn wait_until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) fn header(message: &BasicGetMessage, name: &str) -> Option<String> {
+    match message.properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        AMQPValue::LongLongInt(number) => Some(number.to_string()),
+        other => Some(format!("{other:?}")),
+    }
+}

@@ -1,0 +1,107 @@
+use std::error::Error;
+use std::fmt;
+
+use contracts::FileId;
+use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, WriteFailure};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// MongoDB can't be reached, has no primary, or did not answer in time. Trying again later may help. Whether the
+    /// step took effect is unknown.
+    #[error("MongoDB is away: could not {step}")]
+    Unavailable {
+        /// What was to be done.
+        step: &'static str,
+        /// The driver's error, or that the deadline passed.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// MongoDB refused a step.
+    #[error("could not {step}")]
+    Database {
+        /// What was to be done.
+        step: &'static str,
+        /// The driver's error.
+        source: Box<mongodb::error::Error>,
+    },
+    /// A sweeper took the upload for abandoned and deleted it.
+    #[error("the upload was swept away")]
+    Lost,
+    /// Not every byte of the upload has reached the store, so it can't become a file.
+    #[error("the upload has gaps")]
+    Incomplete,
+    /// The file was deleted while it was read.
+    #[error("file {0} was deleted while it was read")]
+    Deleted(FileId),
+    /// The file's documents contradict each other.
+    #[error("file {fid} is corrupt: {damage}")]
+    Corrupt {
+        /// The file.
+        fid: FileId,
+        /// What is wrong with it.
+        damage: Damage,
+    },
+}
+
+/// What is wrong with a corrupt file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// The `fs.files` document lacks a field that the specification demands, or has nonsense in it.
+    Description,
+    /// A chunk is not there.
+    MissingChunk(u64),
+    /// A chunk has no data, or not as much as its place in the file demands.
+    WrongChunkLength(u64),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Description => f.write_str("its description is malformed"),
+            Self::MissingChunk(n) => write!(f, "chunk {n} is missing"),
+            Self::WrongChunkLength(n) => write!(f, "chunk {n} has the wrong length"),
+        }
+    }
+}
+
+impl StoreError {
+    pub(crate) fn from_driver(step: &'static str, error: mongodb::error::Error) -> Self {
+        let source = Box::new(error);
+        if is_away(&source) { Self::Unavailable { step, source } } else { Self::Database { step, source } }
+    }
+
+    /// Whether the step may have taken effect nevertheless, now or later.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Database { .. }
+            | Self::Lost
+            | Self::Incomplete
+            | Self::Deleted(_)
+            | Self::Corrupt { .. } => false,
+        }
+    }
+}
+
+/// Server errors that mean "no primary here", "shutting down" or "too slow", besides those with a label of their own: the
+/// codes of the specification of retryable reads, and 50 (the time limit), 64 and 100 (write concern not satisfied).
+const AWAY_CODES: [i32; 16] =
+    [6, 7, 50, 64, 89, 91, 100, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436];
+
+fn is_away(error: &mongodb::error::Error) -> bool {
+    if error.contains_label(RETRYABLE_WRITE_ERROR) {
+        return true;
+    }
+    match &*error.kind {
+        ErrorKind::Io(_)
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::Shutdown
+        // The write was done, but not by enough nodes.
+        | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
+        ErrorKind::Command(refusal) => AWAY_CODES.contains(&refusal.code),
+        ErrorKind::InsertMany(failure) => failure.write_concern_error.is_some(),
+        _ => false,
+    }
+}

@@ -1,0 +1,79 @@
+use contracts::FileId;
+use mongodb::bson::doc;
+use mongodb::options::{ReadConcern, ReturnDocument};
+
+use crate::file::{CHUNK_BYTES, object_id};
+use crate::{MediaStore, StoreError, StoredFile, Upload};
+
+impl Upload {
+    /// Makes the upload a file. When it returns, the file survives the loss of any minority of the nodes.
+    ///
+    /// On an error the upload is discarded.
+    ///
+    /// # Errors
+    /// [`StoreError::Lost`] if a sweeper took the upload for abandoned, [`StoreError::Incomplete`] if a write failed before or
+    /// MongoDB lost bytes by a rollback.
+    pub async fn finish(mut self) -> Result<StoredFile, StoreError> {
+        self.flush().await?;
+        let finished = self.settle().await;
+        let file = self.doubt_if_unclear(finished)?;
+        self.is_settled = true;
+        Ok(file)
+    }
+
+    async fn settle(&self) -> Result<StoredFile, StoreError> {
+        let Self { store, fid, .. } = self;
+        store.markers.start_finishing(*fid).await?;
+        let file = self.describe().await?;
+        // After the description, which was acknowledged by the majority: see the crate's documentation.
+        if !store.has_every_chunk(&file).await? {
+            return Err(StoreError::Incomplete);
+        }
+        // The moment of truth: a sweeper that came in between has changed the state, and deletes the file.
+        if !store.markers.release_finished(*fid).await? {
+            return Err(StoreError::Lost);
+        }
+        Ok(file)
+    }
+
+    /// Writes the document of `fs.files`, dated by the server's clock.
+    async fn describe(&self) -> Result<StoredFile, StoreError> {
+        let length = i64::try_from(self.bytes).unwrap_or(i64::MAX);
+        // An update that inserts, because only an update can say `$$NOW`. Texts are literal: one with a `$` in front would be
+        // taken for a field.
+        let description = doc! { "$set": {
+            "length": length,
+            "chunkSize": CHUNK_BYTES,
+            "uploadDate": "$$NOW",
+            "filename": { "$literal": &self.name },
+            "metadata": { "contentType": { "$literal": &self.content_type } },
+        } };
+        let write = self
+            .store
+            .files
+            .find_one_and_update(doc! { "_id": object_id(self.fid) }, vec![description])
+            .upsert(true)
+            .return_document(ReturnDocument::After);
+        let written = self.store.deadline.bound("store the file's description", write).await?;
+        StoredFile::parse(self.fid, &written.unwrap_or_default())
+    }
+}
+
+impl MediaStore {
+    pub(crate) async fn has_every_chunk(&self, file: &StoredFile) -> Result<bool, StoreError> {
+        let count = self
+            .chunks
+            .count_documents(doc! { "files_id": object_id(file.fid) })
+            // What a deposed primary still shows does not count.
+            .read_concern(ReadConcern::majority());
+        Ok(self.deadline.bound("count the file's chunks", count).await? == file.chunks())
+    }
+
+    /// Whether the file was described and has all its chunks.
+    pub(crate) async fn is_whole(&self, fid: FileId) -> Result<bool, StoreError> {
+        match self.open(fid).await? {
+            Some(file) => self.has_every_chunk(&file).await,
+            None => Ok(false),
+        }
+    }
+}

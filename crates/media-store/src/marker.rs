@@ -1,0 +1,159 @@
+use std::time::Duration;
+
+use contracts::FileId;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::{Acknowledgment, CollectionOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::{Collection, Database, IndexModel};
+
+use crate::StoreError;
+use crate::deadline::Deadline;
+use crate::file::{file_id, object_id};
+
+/// How many markers one sweep takes up; the rest waits for the next.
+const SWEEP_LIMIT: i64 = 1000;
+
+/// What a marker in `fs.pending` says about the chunks of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MarkerState {
+    /// They are being uploaded.
+    Open,
+    /// They are all there, and the file's document is being written.
+    Finishing,
+    /// They are being deleted.
+    Sweeping,
+}
+
+impl MarkerState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Finishing => "finishing",
+            Self::Sweeping => "sweeping",
+        }
+    }
+}
+
+/// Collection `fs.pending`: `{_id: fid, state, touched_at}` for each file that is not settled.
+#[derive(Clone)]
+pub(crate) struct Markers {
+    pending: Collection<Document>,
+    pub(crate) deadline: Deadline,
+}
+
+impl Markers {
+    pub(crate) fn new(database: &Database, deadline: Deadline) -> Self {
+        // Enough where nothing is deleted on the strength of it: a crash of the server loses later writes first, so never the
+        // marker without its chunks, and an upload whose marker a rollback took can't finish.
+        let options = CollectionOptions::builder()
+            .write_concern(one_node())
+            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+            .build();
+        Self { pending: database.collection_with_options("fs.pending", options), deadline }
+    }
+
+    pub(crate) async fn ensure_index(&self) -> Result<(), StoreError> {
+        let by_state = IndexModel::builder().keys(doc! { "state": 1, "touched_at": 1 }).build();
+        self.deadline.bound("index the upload markers", self.pending.create_index(by_state)).await.map(drop)
+    }
+
+    pub(crate) async fn open(&self, fid: FileId) -> Result<(), StoreError> {
+        let update = self.pending.update_one(this(fid), become_now(MarkerState::Open)).upsert(true);
+        self.deadline.bound("mark the upload as begun", update).await.map(drop)
+    }
+
+    /// Keeps the sweeper away for a while.
+    ///
+    /// # Errors
+    /// [`StoreError::Lost`] when it was there already.
+    pub(crate) async fn touch(&self, fid: FileId) -> Result<(), StoreError> {
+        self.advance("touch the upload's marker", fid, MarkerState::Open).await
+    }
+
+    /// # Errors
+    /// [`StoreError::Lost`] when the sweeper took the marker.
+    pub(crate) async fn start_finishing(&self, fid: FileId) -> Result<(), StoreError> {
+        self.advance("mark the upload as finishing", fid, MarkerState::Finishing).await
+    }
+
+    async fn advance(&self, step: &'static str, fid: FileId, to: MarkerState) -> Result<(), StoreError> {
+        let update = self.pending.update_one(in_state(fid, MarkerState::Open), become_now(to));
+        let done = self.deadline.bound(step, update).await?;
+        if done.matched_count == 1 { Ok(()) } else { Err(StoreError::Lost) }
+    }
+
+    /// Ends the pending state of a whole file; whether it still was pending.
+    pub(crate) async fn release_finished(&self, fid: FileId) -> Result<bool, StoreError> {
+        let delete = self.pending.delete_one(in_state(fid, MarkerState::Finishing));
+        self.deadline.bound("take away the marker", delete).await.map(|done| done.deleted_count == 1)
+    }
+
+    /// Announces that the file will be deleted, whatever state it is in.
+    pub(crate) async fn start_sweeping(&self, fid: FileId) -> Result<(), StoreError> {
+        let update = self
+            .pending
+            .update_one(this(fid), become_now(MarkerState::Sweeping))
+            .upsert(true)
+            // Must outlive a change of primary: what it announces can't be taken back.
+            .write_concern(WriteConcern::majority());
+        self.deadline.bound("mark the file for deletion", update).await.map(drop)
+    }
+
+    pub(crate) async fn clear(&self, fid: FileId) -> Result<(), StoreError> {
+        self.deadline.bound("take away the marker", self.pending.delete_one(this(fid))).await.map(drop)
+    }
+
+    /// The markers in this state that nobody has touched for so long, the oldest first.
+    pub(crate) async fn stale(&self, state: MarkerState, age: Duration) -> Result<Vec<FileId>, StoreError> {
+        let mut filter = doc! { "state": state.as_str() };
+        filter.insert("$expr", older_than("$touched_at", age));
+        let query = self
+            .pending
+            .find(filter)
+            .projection(doc! { "_id": 1 })
+            .sort(doc! { "touched_at": 1 })
+            .limit(SWEEP_LIMIT);
+        let markers = async { query.await?.try_collect::<Vec<_>>().await };
+        let markers = self.deadline.bound("look for abandoned uploads", markers).await?;
+        Ok(markers.iter().filter_map(|marker| marker.get_object_id("_id").ok().map(file_id)).collect())
+    }
+
+    /// Takes a stale marker for deletion; false if its owner came back, or another sweeper was quicker.
+    pub(crate) async fn take_stale(
+        &self,
+        fid: FileId,
+        state: MarkerState,
+        age: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut filter = in_state(fid, state);
+        filter.insert("$expr", older_than("$touched_at", age));
+        let update = self
+            .pending
+            .update_one(filter, become_now(MarkerState::Sweeping))
+            .write_concern(WriteConcern::majority());
+        self.deadline.bound("take over an abandoned upload", update).await.map(|done| done.matched_count == 1)
+    }
+}
+
+/// Acknowledged by the primary, before it is in the journal.
+pub(crate) fn one_node() -> WriteConcern {
+    WriteConcern::builder().w(Acknowledgment::Nodes(1)).build()
+}
+
+/// An expression: whether the date in this field is so old by the server's clock.
+pub(crate) fn older_than(field: &str, age: Duration) -> Bson {
+    let milliseconds = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    doc! { "$lte": [field, { "$subtract": ["$$NOW", milliseconds] }] }.into()
+}
+
+fn this(fid: FileId) -> Document {
+    doc! { "_id": object_id(fid) }
+}
+
+fn in_state(fid: FileId, state: MarkerState) -> Document {
+    doc! { "_id": object_id(fid), "state": state.as_str() }
+}
+
+fn become_now(state: MarkerState) -> Vec<Document> {
+    vec![doc! { "$set": { "state": state.as_str(), "touched_at": "$$NOW" } }]
+}

@@ -1,0 +1,60 @@
+use std::time::Duration;
+
+use contracts::FileId;
+use mongodb::bson::doc;
+
+use crate::file::object_id;
+use crate::marker::MarkerState;
+use crate::{MediaStore, StoreError};
+
+impl MediaStore {
+    /// Deletes a file. Does nothing where there is none. What a crash leaves of it is deleted by
+    /// [`sweep_unfinished`](Self::sweep_unfinished).
+    pub async fn delete(&self, fid: FileId) -> Result<(), StoreError> {
+        self.delete_for_now(fid).await?;
+        // Last: without the marker nobody would look for what is left.
+        self.markers.clear(fid).await
+    }
+
+    /// Deletes a file, but leaves the marker, for a sweeper to delete once more what may come late.
+    pub(crate) async fn delete_for_now(&self, fid: FileId) -> Result<(), StoreError> {
+        self.markers.start_sweeping(fid).await?;
+        self.delete_documents(fid).await
+    }
+
+    /// Deletes what uploads and deletions left that nobody has driven on for so long; the number of files is returned.
+    ///
+    /// The age must exceed every pause that an upload may make: at least 15 minutes. Two sweepers may run at once.
+    pub async fn sweep_unfinished(&self, older_than: Duration) -> Result<u64, StoreError> {
+        let mut swept = 0;
+        for state in [MarkerState::Finishing, MarkerState::Open, MarkerState::Sweeping] {
+            for fid in self.markers.stale(state, older_than).await? {
+                swept += u64::from(self.sweep(fid, state, older_than).await?);
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn sweep(&self, fid: FileId, state: MarkerState, older_than: Duration) -> Result<bool, StoreError> {
+        if state == MarkerState::Finishing && self.is_whole(fid).await? {
+            // Its uploader may have been told that it is stored: the marker goes with `w: 1`, and a rollback brings it back. If
+            // it was not, nothing refers to the file, and the sweep for such files finds it.
+            self.markers.release_finished(fid).await?;
+            return Ok(false);
+        }
+        if !self.markers.take_stale(fid, state, older_than).await? {
+            return Ok(false);
+        }
+        self.delete_documents(fid).await?;
+        self.markers.clear(fid).await?;
+        Ok(true)
+    }
+
+    async fn delete_documents(&self, fid: FileId) -> Result<(), StoreError> {
+        // The description first, so that nobody opens a file that is losing its chunks.
+        let description = self.files.delete_one(doc! { "_id": object_id(fid) });
+        self.deadline.bound("delete the file's description", description).await?;
+        let chunks = self.chunks.delete_many(doc! { "files_id": object_id(fid) });
+        self.deadline.bound("delete the file's bytes", chunks).await.map(drop)
+    }
+}

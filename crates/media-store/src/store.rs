@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::FileId;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::options::{CollectionOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::{Collection, Database, IndexModel};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use crate::deadline::Deadline;
+use crate::file::{StoredFile, file_id, object_id};
+use crate::marker::{Markers, older_than};
+use crate::{StoreError, Upload};
+
+/// Larger than any pause of a healthy server; a request that waits for it has not lost its client yet.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Inserts in flight for all uploads together, and as many reads for all downloads. The driver holds each batch up to four
+/// times over while it is under way: so the memory for that does not grow with the number of transfers. More in
+/// flight is no faster: a MongoDB server copies and compresses a batch on one core.
+const IN_FLIGHT: usize = 6;
+
+/// The files of one GridFS database. Clones share their limits.
+#[derive(Clone)]
+pub struct MediaStore {
+    pub(crate) files: Collection<RawDocumentBuf>,
+    pub(crate) chunks: Collection<RawDocumentBuf>,
+    pub(crate) markers: Markers,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) deadline: Deadline,
+    pub(crate) insert_permits: Arc<Semaphore>,
+    pub(crate) read_permits: Arc<Semaphore>,
+}
+
+impl MediaStore {
+    /// The files in this database. Writes and clean-up that outlive their caller run on `tasks`: close and await it before
+    /// the process ends.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "the handle belongs to the store from now on")]
+    pub fn new(database: Database, tasks: TaskTracker) -> Self {
+        let majority = || {
+            CollectionOptions::builder()
+                .write_concern(WriteConcern::majority())
+                // Whatever the URL says: a secondary may not have yet what was stored a moment ago.
+                .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+                .build()
+        };
+        Self {
+            files: database.collection_with_options("fs.files", majority()),
+            chunks: database.collection_with_options("fs.chunks", majority()),
+            markers: Markers::new(&database, Deadline(PATIENCE)),
+            tasks,
+            deadline: Deadline(PATIENCE),
+            insert_permits: Arc::new(Semaphore::new(IN_FLIGHT)),
+            read_permits: Arc::new(Semaphore::new(IN_FLIGHT)),
+        }
+    }
+
+    /// The same store with another time limit for each operation than 30 s.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Deadline(deadline);
+        self.markers.deadline = Deadline(deadline);
+        self
+    }
+
+    /// Makes the indexes. First thing at a service's start: the drivers' own would not be unique, and then one chunk could be
+    /// stored twice.
+    pub async fn ensure_indexes(&self) -> Result<(), StoreError> {
+        let unique = IndexOptions::builder().unique(true).build();
+        let by_place = IndexModel::builder().keys(doc! { "files_id": 1, "n": 1 }).options(unique).build();
+        let by_name = IndexModel::builder().keys(doc! { "filename": 1, "uploadDate": 1 }).build();
+        self.deadline.bound("index the chunks", self.chunks.create_index(by_place)).await?;
+        self.deadline.bound("index the files", self.files.create_index(by_name)).await?;
+        self.markers.ensure_index().await
+    }
+
+    /// Starts a file with this name and media type. It becomes one by [`Upload::finish`].
+    pub async fn begin(&self, name: &str, content_type: &str) -> Result<Upload, StoreError> {
+        let fid = file_id(ObjectId::new());
+        let upload = Upload::new(self.clone(), fid, name, content_type);
+        self.markers.open(fid).await?;
+        Ok(upload)
+    }
+
+    /// A file's description, or `None` where there is no such file, or not a whole one yet.
+    pub async fn open(&self, fid: FileId) -> Result<Option<StoredFile>, StoreError> {
+        let query = self.files.find_one(doc! { "_id": object_id(fid) });
+        let document = self.deadline.bound("look up the file", query).await?;
+        document.map(|document| StoredFile::parse(fid, &document)).transpose()
+    }
+
+    /// A page of the files that were stored so long ago, in the order of their identifiers, from behind `after` on.
+    ///
+    /// For the sweep of files that nothing refers to. The age must leave the uploader time to write its reference down.
+    pub async fn files_older_than(
+        &self,
+        age: Duration,
+        after: Option<FileId>,
+        limit: u16,
+    ) -> Result<Vec<FileId>, StoreError> {
+        // From the lowest identifier on if from the start: keeps out what other programs stored under other types.
+        let bound = after.map_or_else(
+            || doc! { "$gte": ObjectId::from_bytes([0; 12]) },
+            |fid| doc! { "$gt": object_id(fid) },
+        );
+        let files = self.files.clone_with_type::<Document>();
+        let query = files
+            .find(doc! { "_id": bound, "$expr": older_than("$uploadDate", age) })
+            .projection(doc! { "_id": 1 })
+            .sort(doc! { "_id": 1 })
+            .limit(limit.max(1).into());
+        let documents = async { query.await?.try_collect::<Vec<_>>().await };
+        let documents = self.deadline.bound("list old files", documents).await?;
+        Ok(documents.iter().filter_map(|file| file.get_object_id("_id").ok().map(file_id)).collect())
+    }
+}

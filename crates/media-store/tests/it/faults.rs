@@ -1,0 +1,155 @@
+//! MongoDB away, slow, or acting on what was given up long ago.
+
+use std::time::{Duration, Instant};
+
+use futures_util::TryStreamExt as _;
+use media_store::{MediaStore, StoreError};
+use mongodb::Client;
+use mongodb::options::ClientOptions;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use crate::proxy::Proxy;
+use crate::{CHUNK, Fixture, SOON, fixture, noise};
+
+const A_MOMENT: Duration = Duration::from_millis(700);
+
+/// The fixture's store over a bad network.
+async fn store_behind_proxy(fixture: &Fixture) -> (Proxy, MediaStore) {
+    let (proxy, url) = Proxy::start(&test_kit::shared().mongodb_url).await;
+    let client = Client::with_uri_str(&url).await.unwrap();
+    let database = client.database(fixture.database.name());
+    (proxy, MediaStore::new(database, fixture.tasks.clone()).with_deadline(A_MOMENT))
+}
+
+#[tokio::test]
+async fn a_dead_server_is_unavailable() {
+    // Bound and not listening: refuses, and no one else can take it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("mongodb://{}/?directConnection=true", socket.local_addr().unwrap());
+    let mut options = ClientOptions::parse(&url).await.unwrap();
+    options.server_selection_timeout = Some(Duration::from_millis(200));
+    assert_unavailable(&Client::with_options(options).unwrap(), SOON).await;
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_unavailable_at_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("mongodb://{}/?directConnection=true", listener.local_addr().unwrap());
+    assert_unavailable(&Client::with_uri_str(&url).await.unwrap(), A_MOMENT).await;
+}
+
+async fn assert_unavailable(client: &Client, deadline: Duration) {
+    let healthy = fixture().await;
+    let file = healthy.stored(&noise(CHUNK)).await;
+    let store = MediaStore::new(client.database("media"), TaskTracker::new()).with_deadline(deadline);
+    let start = Instant::now();
+    let results = [
+        store.ensure_indexes().await,
+        store.begin("video.mp4", "video/mp4").await.map(drop),
+        store.open(file.fid).await.map(drop),
+        store.read(&file, 0..1).try_collect::<Vec<_>>().await.map(drop),
+        store.delete(file.fid).await,
+        store.sweep_unfinished(Duration::ZERO).await.map(drop),
+        store.files_older_than(Duration::ZERO, None, 1).await.map(drop),
+    ];
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    for result in results {
+        assert!(matches!(result, Err(StoreError::Unavailable { .. })), "{result:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_insert_that_arrives_after_its_upload_was_given_up_is_swept_away() {
+    let fixture = fixture().await;
+    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let mut upload = store.begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    proxy.hold("insert", "fs.chunks");
+    upload.write(noise(2 * CHUNK)).await.unwrap();
+    proxy.holds_one().await;
+    let error = upload.finish().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    fixture.background_work_has_ended().await;
+    // The chunks were deleted, but those two aren't there yet.
+    assert_eq!(fixture.marker_state(fid).await.as_deref(), Some("sweeping"));
+
+    proxy.let_go();
+    test_kit::wait_until("the insert has arrived", SOON, async || fixture.traces(fid).await[1] == 2).await;
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_failed_write_is_reported_and_the_upload_cannot_finish() {
+    let fixture = fixture().await;
+    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let mut upload = store.begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    proxy.hold("insert", "fs.chunks");
+    // More than can be in flight: so it has to wait for the first insert, which fails.
+    let error = upload.write(noise(20 * CHUNK)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    proxy.let_go();
+    assert!(matches!(upload.finish().await, Err(StoreError::Incomplete)));
+    fixture.background_work_has_ended().await;
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_upload_that_is_swept_before_its_description_arrives_fails() {
+    let fixture = fixture().await;
+    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let mut upload = store.with_deadline(SOON).begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    upload.write(noise(3 * CHUNK)).await.unwrap();
+    proxy.hold("findAndModify", "fs.files");
+    let finish = tokio::spawn(upload.finish());
+    proxy.holds_one().await;
+    assert_eq!(fixture.marker_state(fid).await.as_deref(), Some("finishing"));
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    proxy.let_go();
+    let error = finish.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Incomplete), "{error:?}");
+    fixture.background_work_has_ended().await;
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_file_whose_marker_a_sweeper_took_at_the_last_moment_is_not_promised() {
+    let fixture = fixture().await;
+    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let mut upload = store.with_deadline(SOON).begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    upload.write(noise(3 * CHUNK)).await.unwrap();
+    proxy.hold("delete", "fs.pending");
+    let finish = tokio::spawn(upload.finish());
+    proxy.holds_one().await;
+    assert_eq!(fixture.traces(fid).await, [1, 3, 1]);
+    fixture.store.delete(fid).await.unwrap();
+    proxy.let_go();
+    let error = finish.await.unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Lost), "{error:?}");
+    fixture.background_work_has_ended().await;
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_reader_that_pauses_longer_than_the_deadline_goes_on_reading() {
+    let fixture = fixture().await;
+    let content = noise(30 * CHUNK);
+    let file = fixture.stored(&content).await;
+    let client = Client::with_uri_str(&test_kit::shared().mongodb_url).await.unwrap();
+    let database = client.database(fixture.database.name());
+    let store = MediaStore::new(database, TaskTracker::new()).with_deadline(A_MOMENT);
+    let mut download = Box::pin(store.read(&file, 0..file.bytes));
+    let mut read = download.try_next().await.unwrap().unwrap().to_vec();
+    // The pause is the point, not a wait for something.
+    tokio::time::sleep(A_MOMENT * 2).await;
+    while let Some(piece) = download.try_next().await.unwrap() {
+        read.extend_from_slice(&piece);
+    }
+    assert_eq!(read, content);
+}

@@ -1,0 +1,115 @@
+//! Ranges, and files that are not whole any more.
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use media_store::{Damage, StoreError};
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, doc};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use crate::{CHUNK, fixture, id, noise};
+
+#[tokio::test]
+async fn every_range_is_what_that_part_of_the_file_is() {
+    let fixture = fixture().await;
+    let bytes = 9 * CHUNK + 1234;
+    let content = noise(bytes);
+    let file = fixture.stored(&content).await;
+    let borders = [
+        0,
+        1,
+        CHUNK - 1,
+        CHUNK,
+        CHUNK + 1,
+        4 * CHUNK - 1,
+        4 * CHUNK,
+        4 * CHUNK + 1,
+        9 * CHUNK,
+        bytes - 1,
+        bytes,
+    ];
+    let mut random = SmallRng::seed_from_u64(1);
+    let chance = (0..100).map(|_| (random.random_range(0..=bytes), random.random_range(0..=bytes)));
+    let all = borders.iter().flat_map(|start| borders.iter().map(|end| (*start, *end))).chain(chance);
+    for (start, end) in all {
+        let expected = content.get(start..end).unwrap_or_default();
+        assert_eq!(fixture.read(&file, start as u64..end as u64).await.unwrap(), expected, "{start}..{end}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_beyond_the_end_stops_there() {
+    let fixture = fixture().await;
+    let content = noise(CHUNK + 10);
+    let file = fixture.stored(&content).await;
+    assert_eq!(fixture.read(&file, 5..u64::MAX).await.unwrap(), content.slice(5..));
+    assert_eq!(fixture.read(&file, u64::MAX - 1..u64::MAX).await.unwrap(), Bytes::new());
+}
+
+#[tokio::test]
+async fn a_missing_chunk_is_an_error_and_not_a_gap() {
+    let fixture = fixture().await;
+    for n in [0_u32, 3, 6] {
+        let content = noise(6 * CHUNK + 1);
+        let file = fixture.stored(&content).await;
+        fixture.collection("fs.chunks").delete_one(doc! { "files_id": id(file.fid), "n": n }).await.unwrap();
+        let error = fixture.read_all(&file).await.unwrap_err();
+        let StoreError::Corrupt { fid, damage: Damage::MissingChunk(missing) } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((fid, missing), (file.fid, u64::from(n)));
+        // The rest is as good as it was.
+        let rest = content.len().min((n as usize + 1) * CHUNK)..content.len();
+        assert_eq!(fixture.read(&file, rest.start as u64..u64::MAX).await.unwrap(), content.slice(rest));
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_of_the_wrong_length_is_an_error() {
+    let fixture = fixture().await;
+    for length in [0, CHUNK - 1, CHUNK + 1] {
+        let file = fixture.stored(&noise(3 * CHUNK)).await;
+        let data = Binary { subtype: BinarySubtype::Generic, bytes: noise(length).to_vec() };
+        let second = doc! { "files_id": id(file.fid), "n": 1 };
+        fixture.collection("fs.chunks").update_one(second, doc! { "$set": { "data": data } }).await.unwrap();
+        let error = fixture.read_all(&file).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::Corrupt { damage: Damage::WrongChunkLength(1), .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_description_that_makes_no_sense_is_an_error() {
+    let fixture = fixture().await;
+    let file = fixture.stored(&noise(1)).await;
+    let this = doc! { "_id": id(file.fid) };
+    for nonsense in [doc! { "length": -1 }, doc! { "chunkSize": 0 }, doc! { "uploadDate": "yesterday" }] {
+        fixture.collection("fs.files").update_one(this.clone(), doc! { "$set": nonsense }).await.unwrap();
+        let error = fixture.store.open(file.fid).await.unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { damage: Damage::Description, .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_download_that_is_overtaken_by_the_deletion_says_so() {
+    let fixture = fixture().await;
+    let file = fixture.stored(&noise(40 * CHUNK)).await;
+    let mut download = Box::pin(fixture.store.read(&file, 0..file.bytes));
+    download.try_next().await.unwrap().unwrap();
+    fixture.store.delete(file.fid).await.unwrap();
+    let end = download.try_fold((), |(), _| std::future::ready(Ok(()))).await;
+    assert!(matches!(end, Err(StoreError::Deleted(fid)) if fid == file.fid), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_download_ends_at_its_first_error() {
+    let fixture = fixture().await;
+    let file = fixture.stored(&noise(20 * CHUNK)).await;
+    fixture.collection("fs.chunks").delete_one(doc! { "files_id": id(file.fid), "n": 5 }).await.unwrap();
+    let results: Vec<_> = fixture.store.read(&file, 0..file.bytes).collect().await;
+    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+    assert!(results.last().unwrap().is_err());
+}

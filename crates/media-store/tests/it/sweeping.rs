@@ -1,0 +1,117 @@
+//! What killed processes leave is swept away, and nothing that is alive.
+
+use std::time::Duration;
+
+use media_store::StoreError;
+use mongodb::bson::doc;
+
+use crate::{CHUNK, fixture, id, killed, noise};
+
+const A_QUARTER: Duration = Duration::from_mins(15);
+
+#[tokio::test]
+async fn the_upload_of_a_killed_process_is_swept_away() {
+    let fixture = fixture().await;
+    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    upload.write(noise(4 * CHUNK + 5)).await.unwrap();
+    killed(&fixture, upload, 4).await;
+    assert_eq!(fixture.store.sweep_unfinished(A_QUARTER).await.unwrap(), 0, "it may be alive");
+    assert_eq!(fixture.traces(fid).await, [0, 4, 1]);
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn files_are_never_swept() {
+    let fixture = fixture().await;
+    let file = fixture.stored(&noise(2 * CHUNK)).await;
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(fixture.traces(file.fid).await, [1, 2, 0]);
+}
+
+#[tokio::test]
+async fn an_upload_that_was_swept_cannot_finish_and_leaves_nothing() {
+    let fixture = fixture().await;
+    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    upload.write(noise(4 * CHUNK)).await.unwrap();
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    upload.write(noise(4 * CHUNK)).await.unwrap();
+    assert!(matches!(upload.finish().await, Err(StoreError::Lost)));
+    fixture.background_work_has_ended().await;
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_interrupted_is_carried_on() {
+    let fixture = fixture().await;
+    let pending = fixture.collection("fs.pending");
+    let steps = ["marked", "description gone", "chunks half gone", "chunks gone"];
+    for step in 0..steps.len() {
+        let fid = fixture.stored(&noise(3 * CHUNK)).await.fid;
+        let marker = doc! { "$set": { "state": "sweeping", "touched_at": "$$NOW" } };
+        pending.update_one(doc! { "_id": id(fid) }, vec![marker]).upsert(true).await.unwrap();
+        if step >= 1 {
+            fixture.collection("fs.files").delete_one(doc! { "_id": id(fid) }).await.unwrap();
+        }
+        let gone = [0, 0, 2, 3][step];
+        fixture
+            .collection("fs.chunks")
+            .delete_many(doc! { "files_id": id(fid), "n": { "$lt": gone } })
+            .await
+            .unwrap();
+        assert_eq!(fixture.store.sweep_unfinished(A_QUARTER).await.unwrap(), 0);
+        assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1, "{}", steps[step]);
+        assert_eq!(fixture.traces(fid).await, [0, 0, 0], "{}", steps[step]);
+    }
+}
+
+#[tokio::test]
+async fn a_process_killed_while_finishing_leaves_a_whole_file_or_nothing() {
+    let fixture = fixture().await;
+    let pending = fixture.collection("fs.pending");
+    let finishing = vec![doc! { "$set": { "state": "finishing", "touched_at": "$$NOW" } }];
+
+    // Killed before the description was written.
+    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    upload.write(noise(2 * CHUNK)).await.unwrap();
+    killed(&fixture, upload, 2).await;
+    pending.update_one(doc! { "_id": id(fid) }, finishing.clone()).await.unwrap();
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+
+    // After it, with a chunk lost.
+    let fid = fixture.stored(&noise(2 * CHUNK)).await.fid;
+    fixture.collection("fs.chunks").delete_one(doc! { "files_id": id(fid), "n": 0 }).await.unwrap();
+    pending.update_one(doc! { "_id": id(fid) }, finishing.clone()).upsert(true).await.unwrap();
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+
+    // After it, all there: someone may have been told.
+    let fid = fixture.stored(&noise(2 * CHUNK)).await.fid;
+    pending.update_one(doc! { "_id": id(fid) }, finishing).upsert(true).await.unwrap();
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(fixture.traces(fid).await, [1, 2, 0]);
+}
+
+#[tokio::test]
+async fn two_sweepers_sweep_each_upload_once() {
+    let fixture = fixture().await;
+    let mut fids = Vec::new();
+    for _ in 0..10 {
+        let upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+        fids.push(upload.fid());
+        std::mem::forget(upload);
+    }
+    // Older than any pause between the two, so that the one sees what the other has taken as fresh.
+    let an_hour_ago = doc! { "$set": { "touched_at": { "$subtract": ["$$NOW", 3_600_000] } } };
+    fixture.collection("fs.pending").update_many(doc! {}, vec![an_hour_ago]).await.unwrap();
+    let sweep = || fixture.store.sweep_unfinished(A_QUARTER);
+    let (one, other) = tokio::join!(sweep(), sweep());
+    assert_eq!(one.unwrap() + other.unwrap(), 10);
+    for fid in fids {
+        assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+    }
+}

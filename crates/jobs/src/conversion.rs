@@ -1,0 +1,177 @@
+//! What a converter does to a job: claim it, report on it, and end it.
+
+use std::time::Duration;
+
+use contracts::{Audio, AudioTrack, Failure, JobId, JobStatus, Outcome, Phase, Progress};
+use mongodb::bson::{Bson, Document, doc};
+use uuid::Uuid;
+
+use crate::document::literal;
+use crate::store::from_now;
+use crate::{JobStore, JobsError, Record};
+
+/// The right to change a job that is being converted, until it runs out or is taken back.
+///
+/// Every claim draws a new token, which each later change names: a worker that was given up for dead and comes
+/// back finds that its token is no longer the job's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub(crate) job: JobId,
+    pub(crate) token: String,
+    pub(crate) lasts: Duration,
+}
+
+impl Lease {
+    /// The job that it is for.
+    #[must_use]
+    pub fn job(&self) -> JobId {
+        self.job
+    }
+
+    fn filter(&self) -> Document {
+        doc! { "_id": self.job.to_string(), "status": JobStatus::Converting.as_str(), "lease.token": &self.token }
+    }
+}
+
+/// What a converter finds when it asks for a job.
+#[derive(Debug)]
+pub enum Claim {
+    /// The job is the caller's. Its `attempts` counts this one.
+    Claimed(Lease, Box<Record>),
+    /// Another converter holds it.
+    Busy,
+    /// It has ended already; its `mp3` message may not have been sent.
+    Finished(Outcome, Box<Record>),
+    /// It was cancelled, has expired or is deleted: there is nothing to do.
+    Gone,
+}
+
+/// What was found in the source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceFacts {
+    /// Length of the audio in seconds, if the file says.
+    pub duration_seconds: Option<f64>,
+    /// Its audio tracks.
+    pub audio_tracks: Vec<AudioTrack>,
+}
+
+/// A sign of life from a converter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// How far it is.
+    pub progress: Progress,
+    /// What it found in the source, once it knows.
+    pub source: Option<SourceFacts>,
+}
+
+impl JobStore {
+    /// Takes a job for one converter, if it is waiting or its last holder's lease ran out.
+    ///
+    /// `worker` names the converter for the operator; `lasts` is how long the lease holds without a [`JobStore::report`].
+    pub async fn claim(&self, id: JobId, worker: &str, lasts: Duration) -> Result<Claim, JobsError> {
+        let lease = Lease { job: id, token: Uuid::new_v4().to_string(), lasts };
+        let is_free = doc! { "$or": [
+            { "status": JobStatus::Queued.as_str() },
+            { "status": JobStatus::Converting.as_str(), "$expr": { "$lt": ["$lease.until", "$$NOW"] } },
+        ] };
+        let filter = doc! { "$and": [{ "_id": id.to_string() }, is_free] };
+        let set = doc! {
+            "status": JobStatus::Converting.as_str(),
+            "attempts": { "$add": ["$attempts", 1] },
+            "lease": { "token": &lease.token, "worker": { "$literal": worker }, "until": from_now(lasts) },
+            "progress": literal(&Progress { phase: Phase::Probing, ratio: 0.0 })?,
+        };
+        if let Some(record) = self.change_and_get(filter, set).await? {
+            return Ok(Claim::Claimed(lease, Box::new(record)));
+        }
+        let Some(record) = self.get(id).await? else { return Ok(Claim::Gone) };
+        Ok(match record.job.status {
+            JobStatus::Queued | JobStatus::Converting => Claim::Busy,
+            JobStatus::Converted => Claim::Finished(Outcome::Converted, Box::new(record)),
+            JobStatus::Failed => Claim::Finished(Outcome::Failed, Box::new(record)),
+            JobStatus::Cancelled | JobStatus::Expired => Claim::Gone,
+        })
+    }
+
+    /// Renews the lease and says how far the job is. `false`: the lease is lost, and the work with it.
+    pub async fn report(&self, lease: &Lease, report: &Report) -> Result<bool, JobsError> {
+        let mut set = doc! { "lease.until": from_now(lease.lasts), "progress": literal(&report.progress)? };
+        if let Some(source) = &report.source {
+            set.insert("source.duration_seconds", source.duration_seconds.map_or(Bson::Null, Bson::Double));
+            set.insert("source.audio_tracks", literal(&source.audio_tracks)?);
+        }
+        self.change(lease.filter(), set).await
+    }
+
+    /// Commits the MP3: from here on the job is converted. `false`: the lease is lost, and the caller's MP3 is nobody's.
+    ///
+    /// The MP3 is kept for `keep_mp3`, the video for `keep_video`.
+    pub async fn commit_converted(
+        &self,
+        lease: &Lease,
+        audio: &Audio,
+        keep_mp3: Duration,
+        keep_video: Duration,
+    ) -> Result<bool, JobsError> {
+        let set = doc! {
+            "status": JobStatus::Converted.as_str(),
+            "audio": literal(audio)?,
+            "progress": literal(&Progress { phase: Phase::Done, ratio: 1.0 })?,
+            "lease": "$$REMOVE",
+            "expires_at": from_now(keep_mp3),
+            "video_delete_at": from_now(keep_video),
+        };
+        self.change(lease.filter(), set).await
+    }
+
+    /// Ends the job without an MP3. `false`: the lease is lost. The video is kept for `keep`.
+    pub async fn commit_failed(
+        &self,
+        lease: &Lease,
+        failure: &Failure,
+        keep: Duration,
+    ) -> Result<bool, JobsError> {
+        let set = doc! {
+            "status": JobStatus::Failed.as_str(),
+            "error": literal(failure)?,
+            "progress.phase": literal(&Phase::Done)?,
+            "lease": "$$REMOVE",
+            "expires_at": from_now(keep),
+            "video_delete_at": from_now(keep),
+        };
+        self.change(lease.filter(), set).await
+    }
+
+    /// Gives the job back as if it had not been begun, for a converter that has to stop.
+    pub async fn release(&self, lease: &Lease) -> Result<bool, JobsError> {
+        let set = doc! {
+            "status": JobStatus::Queued.as_str(),
+            "attempts": { "$subtract": ["$attempts", 1] },
+            "progress": literal(&Progress { phase: Phase::Waiting, ratio: 0.0 })?,
+            "lease": "$$REMOVE",
+        };
+        self.change(lease.filter(), set).await
+    }
+
+    /// Puts the job back after a fault that is not its own, keeping count of the attempt.
+    pub async fn set_back(&self, lease: &Lease) -> Result<bool, JobsError> {
+        let set = doc! {
+            "status": JobStatus::Queued.as_str(),
+            "progress": literal(&Progress { phase: Phase::Waiting, ratio: 0.0 })?,
+            "lease": "$$REMOVE",
+        };
+        self.change(lease.filter(), set).await
+    }
+
+    /// Remembers that the broker has the job's `mp3` message.
+    pub async fn mark_outcome_announced(&self, id: JobId) -> Result<(), JobsError> {
+        let set = doc! { "outcome_announced_at": "$$NOW" };
+        self.change(doc! { "_id": id.to_string() }, set).await.map(drop)
+    }
+
+    /// Remembers that the job's video is deleted.
+    pub async fn mark_video_deleted(&self, id: JobId) -> Result<(), JobsError> {
+        let set = doc! { "is_video_stored": false, "video_delete_at": "$$REMOVE" };
+        self.change(doc! { "_id": id.to_string() }, set).await.map(drop)
+    }
+}

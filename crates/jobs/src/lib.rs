@@ -1,0 +1,23 @@
+//! The only code that reads or writes job documents: the job's state machine, as conditional updates.
+//!
+//! A job is one document of collection `jobs`. Each change is one update whose filter holds everything that must
+//! still be true: the status, and for a converter's changes the token of its lease. Whoever comes too late changes
+//! nothing and is told so, so that messages may be delivered twice and workers may die anywhere.
+//!
+//! Leases and due times are compared by the database server's clock (`$$NOW`) alone: the hosts' clocks may differ.
+
+mod changes;
+mod connection;
+mod conversion;
+mod document;
+mod notices;
+mod ownership;
+mod reconcile;
+mod store;
+
+pub use connection::connect;
+pub use conversion::{Claim, Lease, Report, SourceFacts};
+pub use notices::{NoticeClaim, NoticeLease};
+pub use ownership::Deleted;
+pub use reconcile::{Expired, Overdue};
+pub use store::{JobStore, JobsError, NewJob, Record};

@@ -1,0 +1,114 @@
+//! What keeps promises after a crash: finding jobs whose messages got lost, and files whose time is over.
+
+use std::time::Duration;
+
+use contracts::{JobId, JobStatus, Mp3Fid, VideoFid};
+use mongodb::bson::{Bson, doc};
+
+use crate::store::{ago, within};
+use crate::{JobStore, JobsError, Record};
+
+/// After how long something that should have happened counts as forgotten.
+#[derive(Debug, Clone, Copy)]
+pub struct Overdue {
+    /// A job was accepted and the broker has not confirmed its message: the gateway died between the two.
+    pub unannounced: Duration,
+    /// A converter's lease ran out and nobody took the job up.
+    pub lapsed: Duration,
+    /// A job ended and the broker has not confirmed its `mp3` message.
+    pub unreported: Duration,
+    /// A job is still waiting although it was announced: the broker may have lost the message.
+    pub waiting: Duration,
+}
+
+/// Files whose time is over. Their job no longer refers to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expired {
+    /// The job.
+    pub job: JobId,
+    /// Its MP3.
+    pub mp3: Option<Mp3Fid>,
+    /// Its video.
+    pub video: VideoFid,
+}
+
+/// How often one job is announced again at the most.
+const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+impl JobStore {
+    /// Remembers that the broker has the job's `video` message.
+    pub async fn mark_announced(&self, id: JobId) -> Result<(), JobsError> {
+        // Not `change`: an announcement is nothing that the owner would see as a change of the job.
+        let update = vec![doc! { "$set": { "announced_at": "$$NOW" } }];
+        within(self.collection().update_one(doc! { "_id": id.to_string() }, update)).await.map(drop)
+    }
+
+    /// Takes one job whose message seems to be lost, so that the caller sends it again.
+    ///
+    /// The caller sends `mp3` if the record has an outcome, `video` if not. Of several callers only one gets a job, and
+    /// the same job only once a minute.
+    pub async fn take_forgotten(&self, overdue: Overdue) -> Result<Option<Record>, JobsError> {
+        let before = |field: &str, age: Duration| doc! { "$lt": [format!("${field}"), ago(age)] };
+        let is_missing = |field: &str| doc! { "$lte": [format!("${field}"), Bson::Null] };
+        let status = |status: JobStatus| doc! { "$eq": ["$status", status.as_str()] };
+        let forgotten = doc! { "$or": [
+            { "$and": [status(JobStatus::Queued), is_missing("announced_at"), before("created_at", overdue.unannounced)] },
+            { "$and": [status(JobStatus::Queued), before("announced_at", overdue.waiting), before("updated_at", overdue.waiting)] },
+            { "$and": [status(JobStatus::Converting), before("lease.until", overdue.lapsed)] },
+            { "$and": [
+                { "$in": ["$status", [JobStatus::Converted.as_str(), JobStatus::Failed.as_str()]] },
+                is_missing("outcome_announced_at"),
+                before("updated_at", overdue.unreported),
+            ] },
+        ] };
+        let filter = doc! {
+            // Narrows by index before the expression is tried on each.
+            "status": { "$in": ["queued", "converting", "converted", "failed"] },
+            "outcome_announced_at": { "$exists": false },
+            "$expr": { "$and": [forgotten, before("announce_tried_at", ANNOUNCE_AGAIN_AFTER)] },
+        };
+        let update = vec![doc! { "$set": { "announce_tried_at": "$$NOW" } }];
+        Ok(within(self.collection().find_one_and_update(filter, update)).await?.map(Into::into))
+    }
+
+    /// Lets at most `limit` jobs expire whose time is over, and says which files are nobody's now.
+    pub async fn expire(&self, limit: u16) -> Result<Vec<Expired>, JobsError> {
+        let filter = doc! {
+            "status": { "$in": [JobStatus::Converted.as_str(), JobStatus::Failed.as_str()] },
+            "$expr": { "$lt": ["$expires_at", "$$NOW"] },
+            "expires_at": { "$exists": true },
+        };
+        let mut expired = Vec::new();
+        for record in self.find(filter.clone(), doc! { "expires_at": 1 }, limit.into()).await? {
+            let mut still = filter.clone();
+            still.insert("_id", record.job.id.to_string());
+            let set = doc! { "status": JobStatus::Expired.as_str(), "audio": "$$REMOVE", "video_delete_at": "$$NOW" };
+            if self.change(still, set).await? {
+                let mp3 = record.job.audio.map(|audio| audio.fid);
+                expired.push(Expired { job: record.job.id, mp3, video: record.job.source.fid });
+            }
+        }
+        Ok(expired)
+    }
+
+    /// At most `limit` jobs whose video is to be deleted now.
+    pub async fn videos_due(&self, limit: u16) -> Result<Vec<(JobId, VideoFid)>, JobsError> {
+        let filter = doc! {
+            "is_video_stored": true,
+            "video_delete_at": { "$exists": true },
+            "$expr": { "$lt": ["$video_delete_at", "$$NOW"] },
+        };
+        let due = self.find(filter, doc! { "video_delete_at": 1 }, limit.into()).await?;
+        Ok(due.into_iter().map(|record| (record.job.id, record.job.source.fid)).collect())
+    }
+
+    /// Forgets jobs that expired or were cancelled this long ago.
+    pub async fn forget(&self, age: Duration) -> Result<u64, JobsError> {
+        let filter = doc! {
+            "status": { "$in": [JobStatus::Expired.as_str(), JobStatus::Cancelled.as_str()] },
+            "is_video_stored": false,
+            "$expr": { "$lt": ["$expires_at", ago(age)] },
+        };
+        Ok(within(self.collection().delete_many(filter)).await?.deleted_count)
+    }
+}

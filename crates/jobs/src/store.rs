@@ -1,0 +1,233 @@
+use std::time::Duration;
+
+use contracts::{
+    ConversionOptions, Job, JobId, JobStatus, Mp3Fid, Owner, Phase, Progress, Source, UserId, VideoFid,
+};
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{self, DateTime, Document, doc};
+use mongodb::options::{CollectionOptions, IndexOptions, ReturnDocument, WriteConcern};
+use mongodb::{Collection, Database, IndexModel};
+
+use crate::document::JobDocument;
+
+/// Where the jobs are: collection `jobs` of one database.
+#[derive(Debug, Clone)]
+pub struct JobStore {
+    database: Database,
+    jobs: Collection<JobDocument>,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// MongoDB cannot be reached, or did not answer in time. Trying again later may help.
+    #[error("MongoDB is away")]
+    Unavailable(#[source] Option<mongodb::error::Error>),
+    /// MongoDB refused the operation.
+    #[error("MongoDB refused the operation")]
+    Database(#[source] mongodb::error::Error),
+    /// A document cannot be written as BSON.
+    #[error("could not encode the job")]
+    Encode(#[from] bson::error::Error),
+}
+
+/// What becomes a job.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Its identifier.
+    pub id: JobId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The video, which is stored already.
+    pub source: Source,
+    /// How it is to be encoded.
+    pub options: ConversionOptions,
+}
+
+/// A job with what only the services see of it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The job as its owner sees it.
+    pub job: Job,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Every operation here touches a few documents by index; one that takes this long is stuck.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl JobStore {
+    /// The jobs in this database.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        // What a person was told must survive the loss of a node.
+        let options = CollectionOptions::builder().write_concern(WriteConcern::majority()).build();
+        let jobs = database.collection_with_options("jobs", options);
+        Self { database, jobs }
+    }
+
+    /// Makes the indexes that the queries need. Does nothing where they are there.
+    pub async fn ensure_indexes(&self) -> Result<(), JobsError> {
+        let index = |keys: Document| IndexModel::builder().keys(keys).build();
+        let sparse = IndexOptions::builder().sparse(true).build();
+        let indexes = [
+            index(doc! { "owner.id": 1, "_id": -1 }),
+            index(doc! { "source.fid": 1 }),
+            IndexModel::builder().keys(doc! { "audio.fid": 1 }).options(sparse.clone()).build(),
+            index(doc! { "status": 1, "updated_at": 1 }),
+            IndexModel::builder().keys(doc! { "expires_at": 1 }).options(sparse.clone()).build(),
+            IndexModel::builder().keys(doc! { "video_delete_at": 1 }).options(sparse).build(),
+        ];
+        within(self.jobs.create_indexes(indexes)).await.map(drop)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), JobsError> {
+        within(self.database.run_command(doc! { "ping": 1 })).await.map(drop)
+    }
+
+    /// Accepts a job: it is `queued`, and not announced yet.
+    pub async fn insert(&self, new: NewJob) -> Result<Record, JobsError> {
+        let now = DateTime::now();
+        let document = JobDocument {
+            id: new.id,
+            owner: new.owner,
+            status: JobStatus::Queued,
+            source: new.source,
+            options: new.options,
+            progress: Progress { phase: Phase::Waiting, ratio: 0.0 },
+            audio: None,
+            error: None,
+            attempts: 0,
+            lease: None,
+            created_at: now,
+            updated_at: now,
+            expires_at: None,
+            is_video_stored: true,
+            video_delete_at: None,
+            announced_at: None,
+            outcome_announced_at: None,
+            notices: crate::document::Notices::default(),
+        };
+        within(self.jobs.insert_one(&document)).await?;
+        Ok(document.into())
+    }
+
+    /// One job, whoever owns it.
+    pub async fn get(&self, id: JobId) -> Result<Option<Record>, JobsError> {
+        self.find_one(doc! { "_id": id.to_string() }).await
+    }
+
+    /// The converted job that an MP3 belongs to.
+    pub async fn find_by_mp3(&self, fid: Mp3Fid) -> Result<Option<Record>, JobsError> {
+        self.find_one(doc! { "audio.fid": fid.to_string() }).await
+    }
+
+    /// One job, if this user owns it.
+    pub async fn get_owned(&self, owner: UserId, id: JobId) -> Result<Option<Record>, JobsError> {
+        self.find_one(doc! { "_id": id.to_string(), "owner.id": owner.to_string() }).await
+    }
+
+    /// A user's jobs, newest first: at most `limit` of those that are older than `before`.
+    pub async fn list(
+        &self,
+        owner: UserId,
+        before: Option<JobId>,
+        limit: u16,
+    ) -> Result<Vec<Job>, JobsError> {
+        let mut filter = doc! { "owner.id": owner.to_string() };
+        if let Some(before) = before {
+            filter.insert("_id", doc! { "$lt": before.to_string() });
+        }
+        let records = self.find(filter, doc! { "_id": -1 }, limit.into()).await?;
+        Ok(records.into_iter().map(|record| record.job).collect())
+    }
+
+    /// Whether a job still needs this video.
+    pub async fn needs_video(&self, fid: VideoFid) -> Result<bool, JobsError> {
+        let filter = doc! { "source.fid": fid.to_string(), "is_video_stored": true };
+        Ok(self.find_one(filter).await?.is_some())
+    }
+
+    /// Whether a job still needs this MP3.
+    pub async fn needs_mp3(&self, fid: Mp3Fid) -> Result<bool, JobsError> {
+        Ok(self.find_by_mp3(fid).await?.is_some())
+    }
+
+    pub(crate) fn collection(&self) -> &Collection<JobDocument> {
+        &self.jobs
+    }
+
+    pub(crate) async fn find_one(&self, filter: Document) -> Result<Option<Record>, JobsError> {
+        Ok(within(self.jobs.find_one(filter)).await?.map(Into::into))
+    }
+
+    pub(crate) async fn find(
+        &self,
+        filter: Document,
+        sort: Document,
+        limit: i64,
+    ) -> Result<Vec<Record>, JobsError> {
+        let query =
+            async { self.jobs.find(filter).sort(sort).limit(limit).await?.try_collect::<Vec<_>>().await };
+        Ok(within(query).await?.into_iter().map(Into::into).collect())
+    }
+
+    /// One conditional update: whether the filter still matched.
+    pub(crate) async fn change(&self, filter: Document, set: Document) -> Result<bool, JobsError> {
+        let update = within(self.jobs.update_one(filter, vec![set_now(set)])).await?;
+        Ok(update.matched_count == 1)
+    }
+
+    /// One conditional update, and the job after it if the filter still matched.
+    pub(crate) async fn change_and_get(
+        &self,
+        filter: Document,
+        set: Document,
+    ) -> Result<Option<Record>, JobsError> {
+        let update = self.jobs.find_one_and_update(filter, vec![set_now(set)]);
+        let changed = within(update.return_document(ReturnDocument::After)).await?;
+        Ok(changed.map(Into::into))
+    }
+}
+
+fn set_now(mut set: Document) -> Document {
+    set.insert("updated_at", "$$NOW");
+    doc! { "$set": set }
+}
+
+/// The moment this long after the server's now, as an expression.
+pub(crate) fn from_now(delay: Duration) -> Document {
+    doc! { "$add": ["$$NOW", milliseconds(delay)] }
+}
+
+/// The moment this long before the server's now, as an expression.
+pub(crate) fn ago(age: Duration) -> Document {
+    doc! { "$subtract": ["$$NOW", milliseconds(age)] }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Waits for the database, but not for ever.
+pub(crate) async fn within<T>(
+    operation: impl IntoFuture<Output = Result<T, mongodb::error::Error>>,
+) -> Result<T, JobsError> {
+    use mongodb::error::ErrorKind;
+
+    match tokio::time::timeout(PATIENCE, operation.into_future()).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(match *error.kind {
+            ErrorKind::Io(_)
+            | ErrorKind::ServerSelection { .. }
+            | ErrorKind::ConnectionPoolCleared { .. } => JobsError::Unavailable(Some(error)),
+            // A primary that steps down or shuts down says so with a label.
+            _ if error.contains_label(mongodb::error::RETRYABLE_WRITE_ERROR) => {
+                JobsError::Unavailable(Some(error))
+            }
+            _ => JobsError::Database(error),
+        }),
+        Err(_) => Err(JobsError::Unavailable(None)),
+    }
+}

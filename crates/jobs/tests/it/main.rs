@@ -1,0 +1,71 @@
+//! The state machine against a real MongoDB.
+
+mod conversion;
+mod notices;
+mod ownership;
+mod reconcile;
+
+use std::time::Duration;
+
+use contracts::{Audio, ConversionOptions, FileId, JobId, Mp3Fid, Owner, Source, UserId, VideoFid};
+use jobs::{Claim, JobStore, Lease, NewJob, Record};
+
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const A_MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const A_WEEK: Duration = Duration::from_hours(7 * 24);
+
+pub(crate) async fn store() -> JobStore {
+    let client = jobs::connect(&test_kit::shared().mongodb_url.clone().into()).await.unwrap();
+    let store = JobStore::new(client.database(&test_kit::unique_name("jobs")));
+    store.ensure_indexes().await.unwrap();
+    store
+}
+
+pub(crate) fn new_job(owner: UserId) -> NewJob {
+    let id = JobId::generate();
+    NewJob {
+        id,
+        owner: Owner { id: owner, email: "ada@example.org".parse().unwrap() },
+        source: Source {
+            fid: VideoFid(file_id()),
+            // A text that an aggregation would take for a field.
+            name: "$status.mp4".to_owned(),
+            bytes: 5_000_000_000,
+            duration_seconds: None,
+            audio_tracks: Vec::new(),
+        },
+        options: ConversionOptions::default(),
+    }
+}
+
+pub(crate) fn audio() -> Audio {
+    Audio { fid: Mp3Fid(file_id()), bytes: 1_000, duration_seconds: 2.5, bitrate_bps: 190_000 }
+}
+
+/// A file id that no other test draws.
+fn file_id() -> FileId {
+    let text = JobId::generate().to_string().replace('-', "");
+    text[8..].parse().unwrap()
+}
+
+pub(crate) async fn accepted(store: &JobStore) -> Record {
+    store.insert(new_job(UserId::generate())).await.unwrap()
+}
+
+pub(crate) async fn claimed(store: &JobStore, id: JobId, lasts: Duration) -> Lease {
+    match store.claim(id, "worker", lasts).await.unwrap() {
+        Claim::Claimed(lease, _) => lease,
+        other => panic!("not claimed: {other:?}"),
+    }
+}
+
+/// Takes the job over from a holder whose lease was granted for no time at all.
+pub(crate) async fn taken_over(store: &JobStore, id: JobId) -> (Lease, Box<Record>) {
+    test_kit::wait_until("the lease to run out", SOON, async || {
+        match store.claim(id, "the next worker", A_MINUTE).await.unwrap() {
+            Claim::Claimed(lease, record) => Ok((lease, record)),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+}

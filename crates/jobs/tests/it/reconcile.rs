@@ -1,0 +1,117 @@
+use std::time::Duration;
+
+use contracts::{FailureCode, JobStatus};
+use jobs::{JobStore, Overdue, Record};
+
+use crate::{A_MINUTE, A_WEEK, SOON, accepted, audio, claimed, store};
+
+const NEVER: Duration = Duration::from_hours(24);
+const NOTHING: Overdue = Overdue { unannounced: NEVER, lapsed: NEVER, unreported: NEVER, waiting: NEVER };
+
+/// Server time must pass the job's own by a millisecond before "older than nothing" is true.
+async fn taken(store: &JobStore, overdue: Overdue) -> Record {
+    test_kit::wait_until("a job to be overdue", SOON, async || store.take_forgotten(overdue).await.unwrap())
+        .await
+}
+
+#[tokio::test]
+async fn a_job_that_was_never_announced_is_found_by_one_and_only_once_in_a_while() {
+    let store = store().await;
+    let id = accepted(&store).await.job.id;
+    assert!(store.take_forgotten(NOTHING).await.unwrap().is_none());
+    let overdue = Overdue { unannounced: Duration::ZERO, ..NOTHING };
+    assert_eq!(taken(&store, overdue).await.job.id, id);
+    assert!(store.take_forgotten(overdue).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_announced_job_is_left_alone_until_it_waits_too_long() {
+    let store = store().await;
+    let id = accepted(&store).await.job.id;
+    store.mark_announced(id).await.unwrap();
+    let unannounced = Overdue { unannounced: Duration::ZERO, ..NOTHING };
+    assert!(store.take_forgotten(unannounced).await.unwrap().is_none());
+    assert_eq!(taken(&store, Overdue { waiting: Duration::ZERO, ..NOTHING }).await.job.id, id);
+}
+
+#[tokio::test]
+async fn a_job_whose_converter_died_is_found_when_its_lease_has_run_out() {
+    let store = store().await;
+    let (dead, alive) = (accepted(&store).await.job.id, accepted(&store).await.job.id);
+    claimed(&store, dead, Duration::ZERO).await;
+    claimed(&store, alive, A_MINUTE).await;
+    let lapsed = Overdue { lapsed: Duration::ZERO, ..NOTHING };
+    assert_eq!(taken(&store, lapsed).await.job.id, dead);
+    assert!(store.take_forgotten(lapsed).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_outcome_that_was_not_reported_is_found() {
+    let store = store().await;
+    let id = accepted(&store).await.job.id;
+    let lease = claimed(&store, id, A_MINUTE).await;
+    assert!(store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
+    let unreported = Overdue { unreported: Duration::ZERO, ..NOTHING };
+    let record = taken(&store, unreported).await;
+    assert_eq!((record.job.id, record.job.status), (id, JobStatus::Failed));
+
+    let reported = accepted(&store).await.job.id;
+    let lease = claimed(&store, reported, A_MINUTE).await;
+    assert!(store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
+    store.mark_outcome_announced(reported).await.unwrap();
+    assert!(store.take_forgotten(unreported).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_job_expires_once_and_its_files_are_nobodys_then() {
+    let store = store().await;
+    let record = accepted(&store).await;
+    let lease = claimed(&store, record.job.id, A_MINUTE).await;
+    let audio = audio();
+    assert!(store.commit_converted(&lease, &audio, Duration::ZERO, A_WEEK).await.unwrap());
+    assert!(store.needs_mp3(audio.fid).await.unwrap());
+
+    let expired = test_kit::wait_until("the job to expire", SOON, async || {
+        store.expire(10).await.unwrap().first().copied()
+    })
+    .await;
+    assert_eq!(
+        (expired.job, expired.mp3, expired.video),
+        (record.job.id, Some(audio.fid), record.job.source.fid)
+    );
+    assert!(store.expire(10).await.unwrap().is_empty());
+    assert!(!store.needs_mp3(audio.fid).await.unwrap());
+    assert_eq!(store.get(record.job.id).await.unwrap().unwrap().job.status, JobStatus::Expired);
+}
+
+#[tokio::test]
+async fn a_video_is_due_for_deletion_until_it_is_marked_as_deleted() {
+    let store = store().await;
+    let record = accepted(&store).await;
+    let lease = claimed(&store, record.job.id, A_MINUTE).await;
+    assert!(store.needs_video(record.job.source.fid).await.unwrap());
+    assert!(store.videos_due(10).await.unwrap().is_empty());
+    assert!(store.commit_converted(&lease, &audio(), A_WEEK, Duration::ZERO).await.unwrap());
+    let due = test_kit::wait_until("the video to be due", SOON, async || {
+        store.videos_due(10).await.unwrap().first().copied()
+    })
+    .await;
+    assert_eq!(due, (record.job.id, record.job.source.fid));
+    store.mark_video_deleted(record.job.id).await.unwrap();
+    assert!(store.videos_due(10).await.unwrap().is_empty());
+    assert!(!store.needs_video(record.job.source.fid).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_job_is_forgotten_when_its_history_is_over_and_its_files_are_gone() {
+    let store = store().await;
+    let record = accepted(&store).await;
+    store.delete(record.owner.id, record.job.id).await.unwrap();
+    assert_eq!(store.forget(Duration::ZERO).await.unwrap(), 0);
+    store.mark_video_deleted(record.job.id).await.unwrap();
+    assert_eq!(store.forget(A_WEEK).await.unwrap(), 0);
+    test_kit::wait_until("the job to be forgotten", SOON, async || {
+        store.forget(Duration::ZERO).await.unwrap() == 1
+    })
+    .await;
+}

@@ -1,0 +1,83 @@
+//! Where things are: the checkout, the tools that `scripts/install.sh` put there, programs on the PATH.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The checkout that this program works for.
+#[derive(Debug, Clone)]
+pub struct Project {
+    root: PathBuf,
+}
+
+// What makes a folder the checkout's root.
+const LANDMARK: &str = "scripts/mail-catcher/package.json";
+
+impl Project {
+    /// Finds the checkout above the current folder or, failing that, above this executable.
+    ///
+    /// # Errors
+    /// When neither lies in one.
+    pub fn locate() -> Result<Self> {
+        let here = std::env::current_dir().ok();
+        let executable = std::env::current_exe().ok();
+        [here, executable]
+            .into_iter()
+            .flatten()
+            .find_map(|start| {
+                start.ancestors().find(|dir| dir.join(LANDMARK).is_file()).map(Path::to_path_buf)
+            })
+            .map(|root| Self { root })
+            .context("this is not a Mixdown checkout; run it from inside one")
+    }
+
+    /// The folder with the workspace's `Cargo.toml`.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The git-ignored folder of the native stack: `.stack`.
+    #[must_use]
+    pub fn stack_dir(&self) -> PathBuf {
+        self.root.join(".stack")
+    }
+
+    /// The MongoDB server: one on the PATH first, else the one that the installer put into `.stack/tools`.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub fn mongod(&self) -> Result<PathBuf> {
+        find_program("mongod").or_else(|_| installed(self.stack_dir().join("tools/mongodb/mongod")))
+    }
+
+    /// The mail catcher's JavaScript, to be run by node.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn mail_catcher(&self) -> Result<PathBuf> {
+        installed(self.stack_dir().join("tools/mail-catcher/node_modules/maildev/bin/maildev"))
+    }
+}
+
+/// The absolute path of a program.
+///
+/// # Errors
+/// When it is not on the PATH, nor where Debian keeps servers.
+pub fn find_program(name: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // A normal user's PATH leaves out the sbin folders, where mariadbd is.
+    std::env::split_paths(&path)
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|dir| dir.join(name))
+        .find(|candidate| candidate.is_absolute() && candidate.is_file())
+        .with_context(|| format!("{name} is missing: run `make install`"))
+}
+
+pub(crate) fn installed(path: PathBuf) -> Result<PathBuf> {
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(anyhow::anyhow!("{} is missing: run `make install`", path.display()))
+    }
+}

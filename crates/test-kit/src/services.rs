@@ -1,0 +1,314 @@
+//! The four services as processes: their settings, in one place, for the native stack and for tests of the whole system.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::ports::free_port;
+use crate::process::{Launch, Lifetime, Process, STACK_MARK};
+use crate::random::{random_bytes, random_hex};
+use crate::servers::{create_private_dir, last_lines, write_private};
+
+/// One of the four programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Accounts and tokens.
+    Auth,
+    /// The public HTTP interface.
+    Gateway,
+    /// Videos to MP3s.
+    Converter,
+    /// Mails.
+    Notification,
+}
+
+impl Service {
+    /// All four; each may be started before the others.
+    pub const ALL: [Self; 4] = [Self::Auth, Self::Gateway, Self::Converter, Self::Notification];
+
+    /// The name of its binary, also in logs and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Gateway => "gateway",
+            Self::Converter => "converter",
+            Self::Notification => "notification",
+        }
+    }
+
+    /// Its binary beside this program, as one `cargo build` makes them all.
+    ///
+    /// # Errors
+    /// When it isn't built.
+    pub fn program(self) -> Result<PathBuf> {
+        let executable = std::env::current_exe().context("this program has no path")?;
+        // A test runs in target/release/deps.
+        executable
+            .ancestors()
+            .skip(1)
+            .take(2)
+            .map(|folder| folder.join(self.name()))
+            .find(|program| program.is_file())
+            .with_context(|| format!("{} is not built: run `cargo build --release --bins`", self.name()))
+    }
+}
+
+/// The loopback ports of the services.
+#[derive(Debug, Clone, Copy)]
+pub struct ServicePorts {
+    /// The API and the browser UI.
+    pub gateway: u16,
+    /// The gateway's admin port.
+    pub gateway_admin: u16,
+    /// The auth service, for the gateway.
+    pub auth: u16,
+    /// The auth service's admin port.
+    pub auth_admin: u16,
+    /// The converter's admin port.
+    pub converter_admin: u16,
+    /// The notification service's admin port.
+    pub notification_admin: u16,
+}
+
+impl ServicePorts {
+    /// Six free ports.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn free() -> Result<Self> {
+        Ok(Self {
+            gateway: free_port()?,
+            gateway_admin: free_port()?,
+            auth: free_port()?,
+            auth_admin: free_port()?,
+            converter_admin: free_port()?,
+            notification_admin: free_port()?,
+        })
+    }
+
+    /// The port of a service's `/readyz`.
+    #[must_use]
+    pub fn admin(&self, service: Service) -> u16 {
+        match service {
+            Service::Auth => self.auth_admin,
+            Service::Gateway => self.gateway_admin,
+            Service::Converter => self.converter_admin,
+            Service::Notification => self.notification_admin,
+        }
+    }
+}
+
+/// One whole system: what its services need to find each other and the servers.
+#[derive(Debug, Clone)]
+pub struct System {
+    /// The folder of its secrets and of the converter's scratch files.
+    pub home: PathBuf,
+    /// The auth service's database, named in the URL.
+    pub database_url: String,
+    /// MongoDB.
+    pub mongodb_url: String,
+    /// RabbitMQ.
+    pub rabbitmq_url: String,
+    /// Where mails go.
+    pub smtp_url: String,
+    /// Where the services listen.
+    pub ports: ServicePorts,
+    /// Variables for every service beside those that make the system: limits, prefixes, log levels.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl System {
+    /// Where people find it.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        format!("http://localhost:{}", self.ports.gateway)
+    }
+
+    /// Writes the secrets that the services read, each into a file that only its owner can read. Keys are made once and
+    /// then kept: without them nobody could read what they protect.
+    ///
+    /// # Errors
+    /// When the folder can't be written.
+    pub fn write_secrets(&self) -> Result<()> {
+        create_private_dir(&self.secrets())?;
+        create_private_dir(&self.scratch())?;
+        write_private(&self.secret("mysql_url"), &self.database_url)?;
+        write_private(&self.secret("mongodb_url"), &self.mongodb_url)?;
+        write_private(&self.secret("rabbitmq_url"), &self.rabbitmq_url)?;
+        kept_secret(&self.secret("key_encryption_key"), || Ok(STANDARD.encode(random_bytes::<32>()?)))?;
+        kept_secret(&self.secret("link_key"), random_hex::<32>)?;
+        Ok(())
+    }
+
+    /// How to start a service.
+    ///
+    /// # Errors
+    /// When it isn't built.
+    pub fn launch(&self, service: Service) -> Result<Launch> {
+        let loopback = |port: u16| format!("127.0.0.1:{port}");
+        let mut launch = Launch::new(service.program()?)
+            .variable("ADMIN_LISTEN", loopback(self.ports.admin(service)))
+            .variable("LOG_FORMAT", "text")
+            .variable("RABBITMQ_URL_FILE", self.secret_path("rabbitmq_url"));
+        launch = match service {
+            Service::Auth => launch
+                .variable("LISTEN", loopback(self.ports.auth))
+                .variable("MYSQL_URL_FILE", self.secret_path("mysql_url"))
+                .variable("KEY_ENCRYPTION_KEY_FILE", self.secret_path("key_encryption_key")),
+            Service::Gateway => self
+                .with_links(launch)
+                .variable("LISTEN", loopback(self.ports.gateway))
+                .variable("AUTH_URL", format!("http://127.0.0.1:{}", self.ports.auth)),
+            Service::Converter => launch
+                .variable("MONGODB_URL_FILE", self.secret_path("mongodb_url"))
+                .variable("SCRATCH_DIR", self.scratch().display().to_string()),
+            Service::Notification => self
+                .with_links(launch)
+                .variable("SMTP_URL", &self.smtp_url)
+                .variable("MAIL_FROM", "Mixdown <mixdown@localhost>"),
+        };
+        launch.environment.extend(self.variables.clone());
+        Ok(launch)
+    }
+
+    /// What the two services need that make links and follow them.
+    fn with_links(&self, launch: Launch) -> Launch {
+        launch
+            .variable("MONGODB_URL_FILE", self.secret_path("mongodb_url"))
+            .variable("LINK_KEY_FILE", self.secret_path("link_key"))
+            .variable("PUBLIC_URL", self.public_url())
+    }
+
+    /// Waits until a service says that it is ready.
+    ///
+    /// # Errors
+    /// When it ends, or isn't ready in time.
+    pub async fn wait_until_ready(&self, service: Service, process: &Process, log: &Path) -> Result<()> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.ports.admin(service));
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let deadline = Instant::now() + READY_DEADLINE;
+        let name = service.name();
+        loop {
+            let status = match client.get(&url).send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => {
+                    let status = answer.status();
+                    format!("it says {status} {}", answer.text().await.unwrap_or_default())
+                }
+                Err(_) => "it does not answer".to_owned(),
+            };
+            if !process.is_running() {
+                bail!("{name} ended; the end of its log {}:\n{}", log.display(), last_lines(log));
+            }
+            if Instant::now() > deadline {
+                let waited = READY_DEADLINE.as_secs();
+                bail!(
+                    "{name} was not ready after {waited} s: {status}\nIts log {}:\n{}",
+                    log.display(),
+                    last_lines(log)
+                );
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn secrets(&self) -> PathBuf {
+        self.home.join("secrets")
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.home.join("scratch")
+    }
+
+    fn secret(&self, name: &str) -> PathBuf {
+        self.secrets().join(name)
+    }
+
+    fn secret_path(&self, name: &str) -> String {
+        self.secret(name).display().to_string()
+    }
+}
+
+const READY_DEADLINE: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(50);
+/// A service drains for up to a minute before it gives up by itself.
+pub(crate) const DRAIN_PATIENCE: Duration = Duration::from_secs(75);
+
+/// A secret from its file; made and written there the first time.
+pub(crate) fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> {
+    match fs::read_to_string(path) {
+        Ok(secret) => Ok(secret),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = make()?;
+            write_private(path, &secret)?;
+            Ok(secret)
+        }
+        Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
+    }
+}
+
+/// A service that a test started, with the right to stop, kill and restart it. It dies with the thread that started it.
+#[derive(Debug)]
+pub struct RunningService {
+    system: System,
+    service: Service,
+    process: Process,
+    log: PathBuf,
+}
+
+impl RunningService {
+    /// Starts a service of a system whose [secrets are written](System::write_secrets), and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it isn't built or doesn't get ready.
+    pub async fn start(system: &System, service: Service) -> Result<Self> {
+        let log = system.home.join(format!("{}.log", service.name()));
+        let process = start(system, service, &log).await?;
+        Ok(Self { system: system.clone(), service, process, log })
+    }
+
+    /// The file with its output since the first start.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Sends SIGTERM and waits until it has drained.
+    pub async fn stop(&mut self) {
+        self.process.stop(DRAIN_PATIENCE).await;
+    }
+
+    /// Kills it as a crash would, without warning.
+    pub async fn kill_hard(&mut self) {
+        self.process.kill_hard().await;
+    }
+
+    /// Whether it runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Stops it if it runs, then starts it again on the same ports, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it doesn't come up again.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.stop().await;
+        self.process = start(&self.system, self.service, &self.log).await?;
+        Ok(())
+    }
+}
+
+async fn start(system: &System, service: Service, log: &Path) -> Result<Process> {
+    let launch = system.launch(service)?.variable(STACK_MARK, system.home.display().to_string());
+    let process = launch.start(log, Lifetime::WithStarter)?;
+    system.wait_until_ready(service, &process, log).await?;
+    Ok(process)
+}

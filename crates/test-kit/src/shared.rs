@@ -1,0 +1,72 @@
+use std::sync::LazyLock;
+
+use crate::random::random_hex;
+
+/// The names under which `stack run` tells tests its servers.
+pub(crate) const MYSQL_URL: &str = "MIXDOWN_TEST_MYSQL_URL";
+pub(crate) const MONGODB_URL: &str = "MIXDOWN_TEST_MONGODB_URL";
+pub(crate) const RABBITMQ_URL: &str = "MIXDOWN_TEST_RABBITMQ_URL";
+pub(crate) const SMTP_URL: &str = "MIXDOWN_TEST_SMTP_URL";
+pub(crate) const INBOX_URL: &str = "MIXDOWN_TEST_INBOX_URL";
+
+/// The real servers that all tests of a run share. A test keeps to databases, queues and addresses of its own.
+#[derive(Debug, Clone)]
+pub struct SharedServers {
+    /// `mysql://user:password@host:port`, without a database; the account may create any.
+    pub mysql_url: String,
+    /// `mongodb://user:password@host:port/?…`, without a database; the account may do everything.
+    pub mongodb_url: String,
+    /// `amqp://user:password@host:port/%2f`: the default virtual host.
+    pub rabbitmq_url: String,
+    /// `smtp://host:port` of the mail catcher.
+    pub smtp_url: String,
+    /// `http://host:port` of the mail catcher's inbox; [`Inbox`](crate::inbox::Inbox) reads it.
+    pub inbox_url: String,
+}
+
+impl SharedServers {
+    /// The URL of one MySQL database.
+    #[must_use]
+    pub fn mysql_database_url(&self, database: &str) -> String {
+        format!("{}/{database}", self.mysql_url)
+    }
+}
+
+static SHARED: LazyLock<SharedServers> = LazyLock::new(|| SharedServers {
+    mysql_url: required(MYSQL_URL),
+    mongodb_url: required(MONGODB_URL),
+    rabbitmq_url: required(RABBITMQ_URL),
+    smtp_url: required(SMTP_URL),
+    inbox_url: required(INBOX_URL),
+});
+
+/// The shared servers of this test run.
+///
+/// # Panics
+/// When the run wasn't started by `stack run`.
+#[must_use]
+pub fn shared() -> &'static SharedServers {
+    &SHARED
+}
+
+fn required(name: &str) -> String {
+    match std::env::var(name) {
+        Ok(value) if !value.is_empty() => value,
+        _ => panic!(
+            "{name} is not set: these tests need real servers. Run `make test`, or \
+             `target/release/stack run -- cargo test --release …`"
+        ),
+    }
+}
+
+/// `prefix_` and 16 hex digits: a name that no other test, run or person has, for databases, queues and addresses.
+///
+/// # Panics
+/// When the kernel has no randomness.
+#[must_use]
+pub fn unique_name(prefix: &str) -> String {
+    match random_hex::<8>() {
+        Ok(suffix) => format!("{prefix}_{suffix}"),
+        Err(error) => panic!("{error:#}"),
+    }
+}

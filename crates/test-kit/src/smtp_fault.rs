@@ -1,0 +1,207 @@
+//! A gate in front of an SMTP server that refuses, stalls or breaks off when it is told to.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What the gate does from now on, also on connections that are already open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpFault {
+    /// Everything passes.
+    None,
+    /// New connections are greeted with `421` and closed: the server is busy.
+    Busy,
+    /// `RCPT` is answered with `451`: try later.
+    TransientRecipient,
+    /// `RCPT` is answered with `550`: there is no such mailbox.
+    PermanentRecipient,
+    /// The server accepts the mail, but the connection breaks before the client hears of it.
+    LostAcceptance,
+    /// Nothing is answered any more until another fault is set.
+    Hang,
+}
+
+/// A running gate; it closes with all of its connections when it is dropped.
+#[derive(Debug)]
+pub struct SmtpGate {
+    address: SocketAddr,
+    fault: watch::Sender<SmtpFault>,
+    refusals: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl SmtpGate {
+    /// Opens a gate to the server at `smtp://host:port`, letting everything pass at first.
+    ///
+    /// # Errors
+    /// When the URL is of another kind or no port can be opened.
+    pub async fn open(server_url: &str) -> Result<Self> {
+        let server =
+            server_url.strip_prefix("smtp://").context("the server's URL must begin with smtp://")?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("could not open the gate")?;
+        let address = listener.local_addr().context("the gate has no address")?;
+        let (fault, watched) = watch::channel(SmtpFault::None);
+        let refusals = Arc::new(AtomicUsize::new(0));
+        let keeper = Keeper { server: server.to_owned(), fault: watched, refusals: Arc::clone(&refusals) };
+        let task = tokio::spawn(async move {
+            // Aborted with this task.
+            let mut visits = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let mut keeper = keeper.clone();
+                // An error is a connection that one side closed: the visit is over.
+                visits.spawn(async move { keeper.admit(client).await });
+                while visits.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { address, fault, refusals, task })
+    }
+
+    /// `smtp://host:port` of the gate, for the program under test.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("smtp://{}", self.address)
+    }
+
+    /// Changes what the gate does.
+    pub fn set(&self, fault: SmtpFault) {
+        self.fault.send_replace(fault);
+    }
+
+    /// How many times it refused, stalled or broke off so far.
+    #[must_use]
+    pub fn refusals(&self) -> usize {
+        self.refusals.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for SmtpGate {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Applies the fault of the moment to one client's conversation with the server.
+#[derive(Clone)]
+struct Keeper {
+    server: String,
+    fault: watch::Receiver<SmtpFault>,
+    refusals: Arc<AtomicUsize>,
+}
+
+impl Keeper {
+    async fn admit(&mut self, client: TcpStream) -> Result<()> {
+        if self.current_fault().await? == SmtpFault::Busy {
+            let mut client = client;
+            return self.refuse(&mut client, "421 4.3.2 too busy").await;
+        }
+        let server = TcpStream::connect(&self.server).await?;
+        let mut talk = Conversation::between(client, server);
+        let greeting = talk.server_reply().await?;
+        talk.to_client.write_all(&greeting).await?;
+        loop {
+            let command = read_line(&mut talk.from_client).await?;
+            match self.current_fault().await? {
+                SmtpFault::TransientRecipient if is_verb(&command, "RCPT") => {
+                    self.refuse(&mut talk.to_client, "451 4.7.1 try later").await?;
+                }
+                SmtpFault::PermanentRecipient if is_verb(&command, "RCPT") => {
+                    self.refuse(&mut talk.to_client, "550 5.1.1 no such mailbox").await?;
+                }
+                _ => self.forward(&command, &mut talk).await?,
+            }
+        }
+    }
+
+    async fn forward(&mut self, command: &[u8], talk: &mut Conversation) -> Result<()> {
+        talk.to_server.write_all(command).await?;
+        let reply = talk.server_reply().await?;
+        talk.to_client.write_all(&reply).await?;
+        if !reply.starts_with(b"354") {
+            return Ok(());
+        }
+        talk.relay_mail().await?;
+        let verdict = talk.server_reply().await?;
+        if self.current_fault().await? == SmtpFault::LostAcceptance {
+            self.refusals.fetch_add(1, Ordering::SeqCst);
+            bail!("broken off on purpose");
+        }
+        Ok(talk.to_client.write_all(&verdict).await?)
+    }
+
+    async fn refuse(&self, client: &mut (impl AsyncWriteExt + Unpin), reply: &str) -> Result<()> {
+        self.refusals.fetch_add(1, Ordering::SeqCst);
+        Ok(client.write_all(format!("{reply}\r\n").as_bytes()).await?)
+    }
+
+    /// The fault of the moment, once it isn't to hang.
+    async fn current_fault(&mut self) -> Result<SmtpFault> {
+        if *self.fault.borrow() == SmtpFault::Hang {
+            self.refusals.fetch_add(1, Ordering::SeqCst);
+        }
+        let fault = self.fault.wait_for(|fault| *fault != SmtpFault::Hang).await?;
+        Ok(*fault)
+    }
+}
+
+struct Conversation {
+    from_client: BufReader<OwnedReadHalf>,
+    to_client: OwnedWriteHalf,
+    from_server: BufReader<OwnedReadHalf>,
+    to_server: OwnedWriteHalf,
+}
+
+impl Conversation {
+    fn between(client: TcpStream, server: TcpStream) -> Self {
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        Self {
+            from_client: BufReader::new(from_client),
+            to_client,
+            from_server: BufReader::new(from_server),
+            to_server,
+        }
+    }
+
+    /// A whole reply: every line but its last has a hyphen after the code.
+    async fn server_reply(&mut self) -> Result<Vec<u8>> {
+        let mut reply = Vec::new();
+        loop {
+            let line = read_line(&mut self.from_server).await?;
+            let is_last = line.get(3) != Some(&b'-');
+            reply.extend(line);
+            if is_last {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// Passes the mail on, up to the lone dot.
+    async fn relay_mail(&mut self) -> Result<()> {
+        loop {
+            let line = read_line(&mut self.from_client).await?;
+            self.to_server.write_all(&line).await?;
+            if line == b".\r\n" {
+                return Ok(());
+            }
+        }
+    }
+}
+
+async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> Result<Vec<u8>> {
+    let mut line = Vec::new();
+    if reader.read_until(b'\n', &mut line).await? == 0 {
+        bail!("the other side hung up");
+    }
+    Ok(line)
+}
+
+fn is_verb(command: &[u8], verb: &str) -> bool {
+    command.get(..verb.len()).is_some_and(|start| start.eq_ignore_ascii_case(verb.as_bytes()))
+}

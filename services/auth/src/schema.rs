@@ -1,0 +1,119 @@
+//! The embedded migrations and the table in which sqlx keeps account of them.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use backon::{ExponentialBuilder, Retryable as _};
+use sqlx::Connection as _;
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::mysql::MySqlConnection;
+
+use crate::DatabaseConfig;
+use crate::database::{self, Database, DatabaseError};
+
+/// The migrations of this build. Ones that it doesn't know were applied by a later build, which is no error: an old
+/// build must still start, and its `auth migrate` do nothing, when a release is rolled back.
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_ignore_missing(true);
+    migrations
+}
+
+/// Where sqlx keeps account; its own default.
+const BOOKS: &str = "_sqlx_migrations";
+
+/// A database that starts beside us, in a container or a pod, needs half a minute on a slow machine.
+const START_PATIENCE: Duration = Duration::from_mins(1);
+
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Long enough to rebuild a table of a million accounts, short enough that a lock held for ever is noticed.
+const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
+
+/// The database lacks migrations that this build needs.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    #[error("could not read which migrations were applied")]
+    Read(#[source] DatabaseError),
+    #[error("the schema is not up to date; run `auth migrate`")]
+    Outdated,
+}
+
+/// Whether every migration of this build was applied.
+pub(crate) async fn check(database: &Database) -> Result<(), SchemaError> {
+    let read = async |connection: &mut MySqlConnection| {
+        let applied = connection.list_applied_migrations(BOOKS).await;
+        let dirty = connection.dirty_version(BOOKS).await;
+        Ok((applied.map_err(into_sqlx)?, dirty.map_err(into_sqlx)?))
+    };
+    let (applied, dirty) = database.ask(read).await.map_err(SchemaError::Read)?;
+    let is_applied = |version| applied.iter().any(|migration| migration.version == version);
+    if dirty.is_none() && migrations().iter().all(|migration| is_applied(migration.version)) {
+        Ok(())
+    } else {
+        Err(SchemaError::Outdated)
+    }
+}
+
+fn into_sqlx(error: MigrateError) -> sqlx::Error {
+    match error {
+        MigrateError::Execute(error) => error,
+        error => sqlx::Error::Migrate(Box::new(error)),
+    }
+}
+
+/// Brings the schema up to date; waits up to a minute for a database that is starting.
+///
+/// # Errors
+///
+/// The database stayed away or refused us, or a migration failed, or an applied one is not the one of this build.
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
+    let mut connection = connect(config).await.context("could not connect to the database")?;
+    tokio::time::timeout(MIGRATION_PATIENCE, apply(&mut connection))
+        .await
+        .context("the migrations took too long; is another one stuck?")?
+        .context("could not migrate the database")?;
+    connection.close().await.context("could not close the connection")?;
+    println!("the schema is up to date: {} migrations", migrations().iter().count());
+    Ok(())
+}
+
+async fn apply(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    // One at a time, and locked before the books are touched; the migrator's own lock nests in it.
+    connection.lock().await?;
+    connection.ensure_migrations_table(BOOKS).await?;
+    // A migration that was killed half-way. The migrator would refuse to go on, while ours may all run again.
+    sqlx::query("DELETE FROM _sqlx_migrations WHERE success = FALSE").execute(&mut *connection).await?;
+    migrations().run(&mut *connection).await?;
+    connection.unlock().await
+}
+
+async fn connect(config: &DatabaseConfig) -> anyhow::Result<MySqlConnection> {
+    let options = database::connect_options(&config.mysql_url)?;
+    let connect = || async {
+        tokio::time::timeout(CONNECT_PATIENCE, MySqlConnection::connect_with(&options))
+            .await
+            .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+    };
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(2))
+        .without_max_times()
+        .with_total_delay(Some(START_PATIENCE));
+    let connection = connect
+        .retry(backoff)
+        .when(may_be_starting)
+        .notify(|error, _| eprintln!("waiting for the database: {error}"))
+        .await?;
+    Ok(connection)
+}
+
+/// A wrong password or database name does not heal by waiting.
+fn may_be_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        // Connection exceptions: too many connections, shutting down.
+        sqlx::Error::Database(error) => error.code().is_some_and(|state| state.starts_with("08")),
+        _ => false,
+    }
+}

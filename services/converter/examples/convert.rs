@@ -1,0 +1,47 @@
+//! Runs the engine on files, to see what the converter makes of them: `convert FILE…`.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use contracts::{ConversionOptions, Phase, Progress};
+use converter::engine::{Engine, EngineConfig, ScratchSpace};
+use jobs::Report;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let engine = Engine::new(&EngineConfig {
+        ffmpeg: "ffmpeg".into(),
+        ffprobe: "ffprobe".into(),
+        max_duration: Duration::from_hours(12),
+        max_conversion_time: Duration::from_hours(2),
+    })?;
+    let folder = tempfile::tempdir()?;
+    let space = ScratchSpace::open(folder.path())?;
+    for file in std::env::args_os().skip(1).map(PathBuf::from) {
+        println!("{}: {}", file.display(), convert(&engine, &space, &file).await?);
+    }
+    Ok(())
+}
+
+async fn convert(engine: &Engine, space: &ScratchSpace, file: &Path) -> anyhow::Result<String> {
+    let scratch = space.begin_job()?;
+    std::fs::copy(file, scratch.source()).with_context(|| format!("could not read {}", file.display()))?;
+    let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
+    let (report, _) = watch::channel(Report { progress, source: None });
+    let started = Instant::now();
+    let converted =
+        engine.convert(&scratch, ConversionOptions::default(), &report, &CancellationToken::new()).await;
+    let took = started.elapsed().as_millis();
+    Ok(match converted {
+        Ok(converted) => format!(
+            "{:.3} s at {} bit/s (declared {:?}) in {took} ms",
+            converted.audio.duration_seconds(),
+            converted.audio.bitrate_bps(),
+            converted.source.duration_seconds,
+        ),
+        Err(error) => format!("{error} in {took} ms"),
+    })
+}

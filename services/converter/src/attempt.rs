@@ -1,0 +1,143 @@
+//! One attempt at a job: from the video in the store to an MP3 in the store.
+
+use std::time::{Duration, Instant};
+
+use contracts::{Audio, Mp3Fid, Phase, Progress};
+use jobs::{Lease, Record, Report};
+use metrics::{gauge, histogram};
+use service_kit::Chain;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::conversions::Conversions;
+use crate::engine::{ConversionError, Converted};
+use crate::lease::{LeaseKeeper, LeaseLost};
+use crate::transfer::{self, TransferError};
+
+/// Why an attempt ended without an MP3.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    #[error(transparent)]
+    Convert(#[from] ConversionError),
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    #[error("there is no room for the video: {free} bytes are free, {needed} are needed")]
+    NoRoom { free: u64, needed: u64 },
+    #[error("the attempt was stopped")]
+    Stopped,
+    #[error(transparent)]
+    LeaseLost(#[from] LeaseLost),
+}
+
+/// How long the storing of an MP3 is tried again: as long as a MongoDB server takes to start.
+const STORE_DELAYS: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
+
+impl Conversions {
+    /// Makes the MP3 while keeping the lease.
+    ///
+    /// The MP3 is in the store then, and no job refers to it yet.
+    pub(crate) async fn make(&self, lease: &Lease, record: &Record) -> Result<Audio, AttemptError> {
+        let _running = Running::begin();
+        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
+        let (report, reports) = watch::channel(Report { progress, source: None });
+        let stop = self.stop.child_token();
+        let mut keeper = LeaseKeeper::new(&self.jobs, lease, self.lease, reports);
+        let mut work = std::pin::pin!(self.work(record, &report, &stop));
+        let made = tokio::select! {
+            made = &mut work => made,
+            lost = keeper.keep() => {
+                // Not just dropped: when the job is somebody else's, no FFmpeg of ours works on it any more.
+                stop.cancel();
+                self.forget(work.await).await;
+                return Err(lost.into());
+            }
+        };
+        if let Err(lost) = keeper.write_source().await {
+            self.forget(made).await;
+            return Err(lost.into());
+        }
+        made
+    }
+
+    async fn work(
+        &self,
+        record: &Record,
+        report: &watch::Sender<Report>,
+        stop: &CancellationToken,
+    ) -> Result<Audio, AttemptError> {
+        let source = &record.job.source;
+        self.check_room(source.bytes)?;
+        let scratch = self.scratch.begin_job().map_err(TransferError::Scratch)?;
+        let path = scratch.source();
+        unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await?;
+        let converted = self.engine.convert(&scratch, record.job.options, report, stop).await?;
+        report.send_modify(|report| report.progress = Progress { phase: Phase::Storing, ratio: 1.0 });
+        let fid = unless(stop, self.store(&source.name, &converted)).await?;
+        Ok(Audio {
+            fid,
+            bytes: converted.audio.file_bytes,
+            duration_seconds: converted.audio.duration_seconds(),
+            bitrate_bps: converted.audio.bitrate_bps(),
+        })
+    }
+
+    /// Before the download, so that a disk is not filled to the brim for a job that cannot succeed.
+    fn check_room(&self, video_bytes: u64) -> Result<(), AttemptError> {
+        const FOR_THE_MP3: u64 = 64 * 1024 * 1024;
+        let needed = video_bytes.saturating_add(FOR_THE_MP3);
+        let free = self.scratch.free_bytes().map_err(TransferError::Scratch)?;
+        if free < needed { Err(AttemptError::NoRoom { free, needed }) } else { Ok(()) }
+    }
+
+    /// Stores the MP3, with patience for a database that restarts: making it anew costs more.
+    async fn store(&self, video: &str, converted: &Converted) -> Result<Mp3Fid, AttemptError> {
+        let name = transfer::mp3_name(video);
+        for delay in STORE_DELAYS {
+            match transfer::store(&self.mp3s, &name, &converted.path).await {
+                Err(TransferError::Store(error)) => {
+                    tracing::warn!(error = %Chain(&error), "could not store an MP3, trying again");
+                    sleep(delay).await;
+                }
+                stored => return Ok(stored?),
+            }
+        }
+        Ok(transfer::store(&self.mp3s, &name, &converted.path).await?)
+    }
+
+    /// Deletes what an attempt made whose job is not ours any more.
+    async fn forget(&self, made: Result<Audio, AttemptError>) {
+        if let Ok(audio) = made {
+            self.give_way(audio.fid).await;
+        }
+    }
+}
+
+/// Does the work, unless it is to be stopped.
+async fn unless<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, AttemptError>>,
+) -> Result<T, AttemptError> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(AttemptError::Stopped),
+        done = work => done,
+    }
+}
+
+/// Counts an attempt as running for as long as it lives, also if it panics.
+struct Running(Instant);
+
+impl Running {
+    fn begin() -> Self {
+        gauge!("mixdown_jobs_running").increment(1.0);
+        Self(Instant::now())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        gauge!("mixdown_jobs_running").decrement(1.0);
+        histogram!("mixdown_conversion_seconds").record(self.0.elapsed().as_secs_f64());
+    }
+}

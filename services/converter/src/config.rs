@@ -1,0 +1,77 @@
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use broker::RetryLadder;
+use clap::Args;
+use humantime::parse_duration;
+use secrecy::SecretString;
+use service_kit::ProcessConfig;
+
+/// The converter's settings.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// What every service has.
+    #[command(flatten)]
+    pub process: ProcessConfig,
+
+    /// MongoDB, with user and password
+    #[arg(long, env = "MONGODB_URL", hide_env_values = true)]
+    pub mongodb_url: SecretString,
+
+    /// Goes in front of the names of the three databases
+    #[arg(long, env = "MONGODB_DATABASE_PREFIX", default_value = "")]
+    pub mongodb_database_prefix: String,
+
+    /// RabbitMQ, with user and password
+    #[arg(long, env = "RABBITMQ_URL", hide_env_values = true)]
+    pub rabbitmq_url: SecretString,
+
+    /// Goes in front of the names of the queues
+    #[arg(long, env = "RABBITMQ_QUEUE_PREFIX", default_value = "")]
+    pub rabbitmq_queue_prefix: String,
+
+    /// Delays before a message is tried again, growing, separated by commas
+    #[arg(long, env = "RETRY_DELAYS", default_value_t)]
+    pub retry_delays: RetryLadder,
+
+    /// Videos converted at the same time; by default one for each core, since encoding one takes one
+    #[arg(long, env = "SLOTS")]
+    pub slots: Option<NonZeroU16>,
+
+    /// Folder for the files of the jobs at work; several converters may share it
+    #[arg(long, env = "SCRATCH_DIR", default_value = "/var/tmp/mixdown-converter")]
+    pub scratch_dir: PathBuf,
+
+    /// FFmpeg, as a path or as a name on the `PATH`
+    #[arg(long, env = "FFMPEG", default_value = "ffmpeg")]
+    pub ffmpeg: PathBuf,
+
+    /// ffprobe, as a path or as a name on the `PATH`
+    #[arg(long, env = "FFPROBE", default_value = "ffprobe")]
+    pub ffprobe: PathBuf,
+
+    /// The longest sound that is converted
+    #[arg(long, env = "MAX_DURATION", default_value = "12h", value_parser = parse_duration)]
+    pub max_duration: Duration,
+
+    /// The longest time that one conversion may take; RabbitMQ's `consumer_timeout` must be longer
+    #[arg(long, env = "MAX_CONVERSION_TIME", default_value = "2h", value_parser = parse_duration)]
+    pub max_conversion_time: Duration,
+
+    /// How many times a job is begun before it is given up as interrupted
+    #[arg(long, env = "MAX_ATTEMPTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_attempts: u32,
+
+    /// How long a job stays with a converter that gives no sign of life
+    #[arg(long, env = "LEASE", default_value = "30s", value_parser = parse_duration)]
+    pub lease: Duration,
+
+    /// How long an MP3, and the record of a failed job, is kept
+    #[arg(long, env = "KEEP_MP3", default_value = "7days", value_parser = parse_duration)]
+    pub keep_mp3: Duration,
+
+    /// How long a video is kept after its conversion
+    #[arg(long, env = "KEEP_VIDEO", default_value = "0s", value_parser = parse_duration)]
+    pub keep_video: Duration,
+}

@@ -1,0 +1,217 @@
+//! What a converter does with a `video` message.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker::{Broker, Delivery, Verdict};
+use contracts::{
+    Audio, ConversionFinished, ConversionRequested, Failure, FailureCode, JobStatus, MESSAGE_VERSION, Mp3Fid,
+    Queue,
+};
+use jobs::{Claim, JobStore, JobsError, Lease, Record};
+use media_store::MediaStore;
+use metrics::counter;
+use service_kit::Chain;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::attempt::AttemptError;
+use crate::engine::{ConversionError, Engine, ScratchSpace};
+use crate::lease::LeaseLost;
+use crate::transfer::TransferError;
+
+/// How long a commit is tried again: as long as a MongoDB replica set takes to elect a primary.
+const COMMIT_DELAYS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
+
+/// The conversions of one converter.
+pub(crate) struct Conversions {
+    pub jobs: JobStore,
+    pub videos: MediaStore,
+    pub mp3s: MediaStore,
+    pub broker: Broker,
+    pub engine: Arc<Engine>,
+    pub scratch: ScratchSpace,
+    /// Cancelled when conversions must be given back, done or not.
+    pub stop: CancellationToken,
+    pub worker: String,
+    pub lease: Duration,
+    pub max_attempts: u32,
+    pub keep_mp3: Duration,
+    pub keep_video: Duration,
+}
+
+impl Conversions {
+    /// Handles one message. Every way through this may be cut off by a crash at any point, and then begins again.
+    pub(crate) async fn deliver(&self, delivery: Delivery<ConversionRequested>) -> Verdict {
+        let message = delivery.message;
+        if message.version != MESSAGE_VERSION {
+            return Verdict::Reject { reason: format!("message version {} is unknown", message.version) };
+        }
+        let span = tracing::info_span!("convert", job.id = %message.job_id);
+        async {
+            match self.jobs.claim(message.job_id, &self.worker, self.lease).await {
+                Ok(Claim::Claimed(lease, record)) => self.attempt(&lease, *record).await,
+                // Its converter may have died: the message must be there when the lease has run out.
+                Ok(Claim::Busy) => Verdict::Defer { delay: self.lease },
+                // It ended before, but perhaps not to the point that this message was acknowledged.
+                Ok(Claim::Finished(_, record)) => self.announce(&record).await,
+                Ok(Claim::Gone) => Verdict::Done,
+                Err(error) => retry("could not claim the job", &error),
+            }
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn attempt(&self, lease: &Lease, record: Record) -> Verdict {
+        if record.job.attempts > self.max_attempts {
+            tracing::error!(attempts = record.job.attempts, "a job is given up");
+            return self.end_failed(lease, record, FailureCode::Interrupted).await;
+        }
+        match self.make(lease, &record).await {
+            Ok(audio) => self.end_converted(lease, record, audio).await,
+            Err(error) => self.end_without_mp3(lease, record, error).await,
+        }
+    }
+
+    async fn end_converted(&self, lease: &Lease, mut record: Record, audio: Audio) -> Verdict {
+        match self.commit_converted(lease, &audio).await {
+            Ok(true) => {}
+            Ok(false) => return self.give_way(audio.fid).await,
+            // The file stays: the commit may have taken effect. If it has not, the sweep for files that nothing
+            // refers to finds it.
+            Err(error) => return retry("could not commit the job", &error),
+        }
+        counter!("mixdown_conversions_total", "outcome" => "converted").increment(1);
+        counter!("mixdown_audio_seconds_total").increment(whole_seconds(audio.duration_seconds));
+        tracing::info!(bytes = audio.bytes, seconds = audio.duration_seconds, "converted");
+        record.job.status = JobStatus::Converted;
+        record.job.audio = Some(audio);
+        let verdict = self.announce(&record).await;
+        if verdict == Verdict::Done && self.keep_video.is_zero() {
+            self.delete_video(&record).await;
+        }
+        verdict
+    }
+
+    /// Commits, and finds out what became of a commit that got no answer. `false`: the job is not ours.
+    async fn commit_converted(&self, lease: &Lease, audio: &Audio) -> Result<bool, JobsError> {
+        let mut delays = COMMIT_DELAYS.iter();
+        loop {
+            let committed = self.jobs.commit_converted(lease, audio, self.keep_mp3, self.keep_video).await;
+            match (committed, delays.next()) {
+                (Ok(true), _) => return Ok(true),
+                // The lease is gone as well if an earlier try was carried out.
+                (Ok(false), _) => {
+                    let record = self.jobs.get(lease.job()).await?;
+                    return Ok(record
+                        .and_then(|record| record.job.audio)
+                        .is_some_and(|found| found.fid == audio.fid));
+                }
+                (Err(error @ JobsError::Unavailable(_)), Some(delay)) => {
+                    tracing::warn!(error = %Chain(&error), "could not commit a job, trying again");
+                    sleep(*delay).await;
+                }
+                (Err(error), _) => return Err(error),
+            }
+        }
+    }
+
+    async fn end_without_mp3(&self, lease: &Lease, record: Record, error: AttemptError) -> Verdict {
+        match error {
+            AttemptError::Convert(ConversionError::Failed { code, detail }) => {
+                tracing::info!(?code, detail, "a video cannot be converted");
+                self.end_failed(lease, record, code).await
+            }
+            AttemptError::Transfer(TransferError::Missing(error)) => {
+                let error = error.as_ref().map(|error| Chain(error).to_string());
+                tracing::error!(error, "a job's video is not in the store");
+                self.end_failed(lease, record, FailureCode::Damaged).await
+            }
+            // Whoever has the job now has a message of their own, unless they die too.
+            AttemptError::LeaseLost(LeaseLost) => {
+                tracing::info!("a job was cancelled or taken over");
+                Verdict::Defer { delay: self.lease }
+            }
+            AttemptError::Stopped | AttemptError::Convert(ConversionError::Cancelled) => {
+                tracing::info!("a job is handed back unfinished");
+                note_unreturned(self.jobs.release(lease).await);
+                Verdict::HandBack
+            }
+            error @ (AttemptError::Convert(_) | AttemptError::Transfer(_) | AttemptError::NoRoom { .. }) => {
+                counter!("mixdown_conversions_total", "outcome" => "retried").increment(1);
+                note_unreturned(self.jobs.set_back(lease).await);
+                retry("the conversion failed by no fault of the video", &error)
+            }
+        }
+    }
+
+    async fn end_failed(&self, lease: &Lease, mut record: Record, code: FailureCode) -> Verdict {
+        let failure = Failure::from(code);
+        match self.jobs.commit_failed(lease, &failure, self.keep_mp3).await {
+            Ok(true) => {}
+            Ok(false) => return Verdict::Defer { delay: self.lease },
+            Err(error) => return retry("could not commit the job's failure", &error),
+        }
+        counter!("mixdown_conversions_total", "outcome" => "failed").increment(1);
+        record.job.status = JobStatus::Failed;
+        record.job.error = Some(failure);
+        self.announce(&record).await
+    }
+
+    /// Tells notification how the job ended. The `video` message is done when the broker has this one.
+    async fn announce(&self, record: &Record) -> Verdict {
+        let Some(message) = ConversionFinished::of(&record.job, &record.owner) else { return Verdict::Done };
+        if let Err(error) = self.broker.publish(Queue::Mp3, &message.message_id(), &message).await {
+            return retry("could not announce the job's outcome", &error);
+        }
+        if let Err(error) = self.jobs.mark_outcome_announced(record.job.id).await {
+            // Costs a second message later, which notification knows to be one.
+            tracing::warn!(error = %Chain(&error), "could not mark a job as announced");
+        }
+        Verdict::Done
+    }
+
+    async fn delete_video(&self, record: &Record) {
+        let deleted = async {
+            self.videos.delete(record.job.source.fid.0).await.map_err(TransferError::Store)?;
+            note_unreturned(self.jobs.mark_video_deleted(record.job.id).await);
+            Ok::<_, TransferError>(())
+        };
+        if let Err(error) = deleted.await {
+            // The job says that it is due, so the sweeper comes.
+            tracing::warn!(error = %Chain(&error), "could not delete a converted video");
+        }
+    }
+
+    pub(crate) async fn give_way(&self, fid: Mp3Fid) -> Verdict {
+        tracing::info!("another converter was faster, or the job was cancelled");
+        if let Err(error) = self.mp3s.delete(fid.0).await {
+            tracing::warn!(error = %Chain(&error), "could not delete an MP3 that no job refers to");
+        }
+        Verdict::Defer { delay: self.lease }
+    }
+}
+
+fn retry(what: &str, error: &(dyn Error + 'static)) -> Verdict {
+    Verdict::Retry { reason: format!("{what}: {}", Chain(error)) }
+}
+
+/// A job that could not be given back stays ours until its lease runs out: it is late then, but not lost.
+fn note_unreturned<T>(returned: Result<T, JobsError>) {
+    if let Err(error) = returned {
+        tracing::warn!(error = %Chain(&error), "could not record what became of a job");
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a length is neither negative nor above 2^64 s"
+)]
+fn whole_seconds(seconds: f64) -> u64 {
+    seconds.round() as u64
+}

@@ -1,0 +1,164 @@
+//! How the engine starts any program: an argument array, no environment, its own process group, bounded by limits,
+//! dead as soon as nobody waits for it.
+
+use std::collections::VecDeque;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// What a child may use before the kernel stops it. Far above what an honest file needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub processor_time: Duration,
+    pub file_bytes: u64,
+    pub memory_bytes: u64,
+}
+
+/// Starts programs through `prlimit` and `setpriv`, which set for them what safe Rust cannot set between `fork` and `exec`.
+#[derive(Debug, Clone)]
+pub(crate) struct Launcher {
+    pub prlimit: PathBuf,
+    pub setpriv: PathBuf,
+    pub limits: Limits,
+}
+
+/// A program that runs. Dropping it kills its process group.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub stdout: ChildStdout,
+    keeper: JoinHandle<io::Result<Ended>>,
+    _stop: DropGuard,
+}
+
+/// How a program ended, and the end of what it wrote to its standard error.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub status: ExitStatus,
+    pub log: String,
+}
+
+impl Launcher {
+    /// Starts a program in a directory. `keepers` is done when every program started with it is gone.
+    ///
+    /// The calling thread must live as long as the child (a worker of the runtime does, a blocking thread does not): the
+    /// kernel takes its end for the parent's death.
+    pub(crate) fn start(
+        &self,
+        program: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        directory: &Path,
+        keepers: &TaskTracker,
+    ) -> io::Result<Child> {
+        let seconds = self.limits.processor_time.as_secs();
+        let mut child = Command::new(&self.prlimit)
+            // SIGXCPU first, which tells us the reason; SIGKILL for a program that ignores it.
+            .arg(format!("--cpu={seconds}:{}", seconds + 10))
+            .arg(format!("--fsize={}", self.limits.file_bytes))
+            .arg(format!("--as={}", self.limits.memory_bytes))
+            .arg("--nofile=256")
+            .arg("--core=0")
+            .arg("--")
+            .arg(&self.setpriv)
+            // A converter that is killed with -9 takes its children along.
+            .args(["--pdeathsig", "KILL", "--no-new-privs", "--"])
+            .arg(program)
+            .args(arguments)
+            .env_clear()
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        let missing_pipe = || io::Error::other("the child has no pipe");
+        let stdout = child.stdout.take().ok_or_else(missing_pipe)?;
+        let stderr = child.stderr.take().ok_or_else(missing_pipe)?;
+        let stop = CancellationToken::new();
+        let keeper = keepers.spawn(keep(Group(child), stderr, stop.clone()));
+        Ok(Child { stdout, keeper, _stop: stop.drop_guard() })
+    }
+}
+
+impl Child {
+    /// Waits for the end of the program. Read `stdout` first, or at the same time: a full pipe stops the program.
+    pub(crate) async fn ended(self) -> io::Result<Ended> {
+        self.keeper.await?
+    }
+}
+
+/// A child and what it may have started.
+struct Group(tokio::process::Child);
+
+impl Group {
+    fn kill(&self) {
+        // Once the child is reaped its number may be another's, and there is none to give.
+        let pid = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        if let Some(pid) = pid {
+            // Fails where the group is gone already, which is what we want.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn keep(
+    mut group: Group,
+    stderr: impl AsyncRead + Unpin,
+    stop: CancellationToken,
+) -> io::Result<Ended> {
+    let ended = async {
+        let log = tail(stderr).await?;
+        Ok(Ended { status: group.0.wait().await?, log })
+    };
+    tokio::select! {
+        ended = ended => return ended,
+        () = stop.cancelled() => {}
+    }
+    group.kill();
+    let status = group.0.wait().await?;
+    Ok(Ended { status, log: String::new() })
+}
+
+/// A broken file can make FFmpeg complain about each of its packets; the last complaints are the ones that count.
+const LOG_BYTES: usize = 64 * 1024;
+
+async fn tail(mut stream: impl AsyncRead + Unpin) -> io::Result<String> {
+    let mut kept = VecDeque::with_capacity(4096);
+    let mut piece = [0; 4096];
+    loop {
+        let length = stream.read(&mut piece).await?;
+        if length == 0 {
+            return Ok(String::from_utf8_lossy(kept.make_contiguous()).into_owned());
+        }
+        kept.extend(&piece[..length]);
+        kept.drain(..kept.len().saturating_sub(LOG_BYTES));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_end_of_a_long_log_is_kept() {
+        let text = format!("{}the end", "x".repeat(3 * LOG_BYTES));
+        let kept = tail(text.as_bytes()).await.unwrap();
+        assert_eq!(kept.len(), LOG_BYTES);
+        assert!(kept.ends_with("the end"));
+    }
+}

@@ -1,0 +1,120 @@
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+
+use contracts::FailureCode;
+use rustix::process::Signal;
+
+use super::mpeg_frames::MalformedAudio;
+
+/// Why there is no MP3.
+#[derive(Debug, thiserror::Error)]
+pub enum ConversionError {
+    /// The file cannot be converted, and never will be.
+    #[error("the file cannot be converted: {code:?} ({detail})")]
+    Failed {
+        /// What the person is told.
+        code: FailureCode,
+        /// What FFmpeg said, for the log.
+        detail: String,
+    },
+    /// The caller asked for it.
+    #[error("the conversion was cancelled")]
+    Cancelled,
+    /// This machine could not run a program. Another attempt may succeed.
+    #[error("could not run {program}")]
+    Run {
+        /// Which program.
+        program: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program failed for a reason that is not the file's. Another attempt may succeed.
+    #[error("{program} failed by no fault of the file: {detail}")]
+    Machine {
+        /// Which program.
+        program: &'static str,
+        /// What it said.
+        detail: String,
+    },
+    /// The MP3 that FFmpeg wrote is none.
+    #[error("could not measure the MP3")]
+    Measure(#[source] MalformedAudio),
+    /// The video in the scratch directory cannot be read.
+    #[error("could not read the video")]
+    Read(#[source] io::Error),
+}
+
+/// What programs say when the machine is at fault: no room, no memory, a program that is not what we need.
+const FAULTS_OF_THE_MACHINE: [&str; 9] = [
+    "No space left on device",
+    "Disk quota exceeded",
+    "Cannot allocate memory",
+    "Too many open files",
+    "Permission denied",
+    "error while loading shared libraries",
+    "Unknown encoder",
+    "Unrecognized option",
+    "failed to execute",
+];
+
+impl ConversionError {
+    /// What a person is told, if the file is at fault.
+    #[must_use]
+    pub fn code(&self) -> Option<FailureCode> {
+        match self {
+            Self::Failed { code, .. } => Some(*code),
+            Self::Cancelled | Self::Run { .. } | Self::Machine { .. } | Self::Measure(_) | Self::Read(_) => {
+                None
+            }
+        }
+    }
+
+    pub(crate) fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
+        Self::Failed { code, detail: detail.into() }
+    }
+
+    /// The error of a program that did not fail because of the file, if that is so.
+    pub(crate) fn of_the_machine(program: &'static str, status: ExitStatus, log: &str) -> Option<Self> {
+        let is_at_fault = !status.success() && FAULTS_OF_THE_MACHINE.iter().any(|fault| log.contains(fault));
+        // The kernel out of memory, or a person. A file can only make a program crash.
+        let is_killed = status.signal() == Some(Signal::KILL.as_raw());
+        // `prlimit` and `setpriv` could not start the program.
+        let is_missing = matches!(status.code(), Some(126 | 127));
+        (is_at_fault || is_killed || is_missing)
+            .then(|| Self::Machine { program, detail: format!("{status}: {}", complaints(log)) })
+    }
+}
+
+/// The last complaints in a log, on one line.
+pub(crate) fn complaints(log: &str) -> String {
+    const LINES: usize = 4;
+    const LINE_CHARS: usize = 160;
+    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let last = lines[lines.len().saturating_sub(LINES)..].iter();
+    last.map(|line| line.chars().take(LINE_CHARS).collect::<String>()).collect::<Vec<_>>().join(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_killed_program_are_not_the_files_fault() {
+        let error = |status: i32, log: &str| {
+            ConversionError::of_the_machine("ffmpeg", ExitStatus::from_raw(status), log)
+        };
+        assert!(error(1 << 8, "av_interleaved_write_frame(): No space left on device").is_some());
+        assert!(error(9, "").is_some());
+        assert!(error(127 << 8, "setpriv: failed to execute /usr/bin/ffmpeg").is_some());
+        assert!(error(1 << 8, "Invalid data found when processing input").is_none());
+        assert!(error(11, "").is_none());
+    }
+
+    #[test]
+    fn the_last_lines_of_a_log_are_kept_on_one_line() {
+        assert_eq!(complaints(""), "");
+        assert_eq!(complaints("a\nb\n\nc\nd\ne\n"), "b | c | d | e");
+        assert_eq!(complaints(&"é".repeat(500)).chars().count(), 160);
+    }
+}

@@ -1,0 +1,96 @@
+//! The sign of life that a converter gives while it works on a job.
+
+use std::time::Duration;
+
+use jobs::{JobStore, Lease, Report};
+use service_kit::Chain;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+/// How often a person watching a job sees its progress.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Writes reports into the job while it is being worked on, which keeps its lease.
+#[derive(Debug)]
+pub(crate) struct LeaseKeeper<'a> {
+    jobs: &'a JobStore,
+    lease: &'a Lease,
+    lasts: Duration,
+    reports: watch::Receiver<Report>,
+    written_at: Instant,
+    is_source_tried: bool,
+    is_source_written: bool,
+}
+
+/// The job is not this converter's any more: it was cancelled, or another converter took it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the lease is lost")]
+pub(crate) struct LeaseLost;
+
+impl<'a> LeaseKeeper<'a> {
+    /// For a lease that was taken just now and lasts this long.
+    pub(crate) fn new(
+        jobs: &'a JobStore,
+        lease: &'a Lease,
+        lasts: Duration,
+        reports: watch::Receiver<Report>,
+    ) -> Self {
+        let written_at = Instant::now();
+        Self { jobs, lease, lasts, reports, written_at, is_source_tried: false, is_source_written: false }
+    }
+
+    /// Reports until the lease is lost.
+    ///
+    /// A database that is away is no loss: nobody else can take the job then, so the work goes on.
+    pub(crate) async fn keep(&mut self) -> LeaseLost {
+        let mut tick = interval_at(Instant::now() + REPORT_EVERY, REPORT_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let mut reports = self.reports.clone();
+            tokio::select! {
+                _ = tick.tick() => {}
+                // At once, so that it is there when a short job ends.
+                () = source_found(&mut reports), if !self.is_source_tried => self.is_source_tried = true,
+            }
+            let has_changed = self.reports.has_changed().unwrap_or(false);
+            // A quarter: three reports may fail before anybody else may have the job.
+            if (has_changed || self.written_at.elapsed() > self.lasts / 4)
+                && let Err(LeaseLost) = self.write().await
+            {
+                return LeaseLost;
+            }
+        }
+    }
+
+    /// Writes what was found in the source, if that has not been done.
+    pub(crate) async fn write_source(&mut self) -> Result<(), LeaseLost> {
+        let is_found = self.reports.borrow().source.is_some();
+        if is_found && !self.is_source_written { self.write().await } else { Ok(()) }
+    }
+
+    async fn write(&mut self) -> Result<(), LeaseLost> {
+        let mut report = self.reports.borrow_and_update().clone();
+        if self.is_source_written {
+            report.source = None;
+        }
+        match self.jobs.report(self.lease, &report).await {
+            Ok(true) => {
+                self.written_at = Instant::now();
+                self.is_source_written |= report.source.is_some();
+                Ok(())
+            }
+            Ok(false) => Err(LeaseLost),
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "could not renew a job's lease");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn source_found(reports: &mut watch::Receiver<Report>) {
+    // The sender ends with the work, and this with it.
+    if reports.wait_for(|report| report.source.is_some()).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

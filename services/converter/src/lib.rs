@@ -1,0 +1,174 @@
+//! The converter owns the conversion. It consumes queue `video`, makes an MP3 of each video, commits the job and
+//! announces its outcome on queue `mp3`.
+//!
+//! **Nothing is lost to a crash.** The `video` message is acknowledged last, after the job was committed and the broker
+//! has confirmed the `mp3` message. Whatever happens before that, the message comes again, and whoever gets it finds
+//! in the job's document how far it was.
+//!
+//! **Nothing is done twice that counts.** A job is worked on under a lease, and every change of it names the
+//! lease's token: of two converters that believe a job theirs, one commits, and the other deletes what it made.
+
+mod attempt;
+mod config;
+mod conversions;
+pub mod engine;
+mod lease;
+mod transfer;
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use broker::{Broker, BrokerConfig, Subscription};
+use contracts::Queue;
+use jobs::JobStore;
+use media_store::{MediaStore, StoreError};
+use service_kit::{Chain, Process, Readiness, Shutdown};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+pub use crate::config::Config;
+use crate::conversions::Conversions;
+use crate::engine::{Engine, EngineConfig, ScratchSpace};
+
+/// Below the patience of the readiness probe.
+const READY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the handlers may take to kill FFmpeg and to give their jobs back, once they are told to stop.
+const HAND_BACK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Converts videos until the process is shut down.
+///
+/// On a drain the conversions under way go on. Those that are not done at the abort are given back for another converter,
+/// and do not count as an attempt.
+pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
+    let engine = Arc::new(engine(&config).await?);
+    let folder = config.scratch_dir.clone();
+    let scratch = tokio::task::spawn_blocking(move || ScratchSpace::open(&folder)).await?;
+    let scratch = scratch.with_context(|| format!("could not use {}", config.scratch_dir.display()))?;
+
+    let client = jobs::connect(&config.mongodb_url).await.context("the MongoDB URL is not usable")?;
+    let database = |name: &str| client.database(&format!("{}{name}", config.mongodb_database_prefix));
+    let tasks = process.shutdown().tasks().clone();
+    let jobs = JobStore::new(database("mixdown"));
+    let mp3s = MediaStore::new(database("mp3s"), tasks.clone());
+
+    // Outlives the drain: the verdicts of the last conversions still have to reach the broker.
+    let closing = CancellationToken::new();
+    let broker = Broker::new(&broker_config(&config), closing.clone())?;
+    let shutdown = process.serve_admin(readiness(&jobs, &broker, &engine));
+
+    if prepared(&mp3s, &shutdown).await {
+        let conversions = Arc::new(Conversions {
+            jobs,
+            videos: MediaStore::new(database("videos"), tasks),
+            mp3s,
+            broker: broker.clone(),
+            engine,
+            scratch,
+            stop: shutdown.abort().clone(),
+            worker: worker_name(),
+            lease: config.lease,
+            max_attempts: config.max_attempts,
+            keep_mp3: config.keep_mp3,
+            keep_video: config.keep_video,
+        });
+        let videos = Subscription {
+            queue: Queue::Video,
+            slots: slots(&config),
+            drain: shutdown.drain().clone(),
+            abort: later(shutdown.abort().clone(), HAND_BACK_PATIENCE),
+        };
+        broker
+            .consume(videos, move |delivery| {
+                let conversions = Arc::clone(&conversions);
+                async move { conversions.deliver(delivery).await }
+            })
+            .await;
+    }
+    closing.cancel();
+    broker.closed().await;
+    Ok(())
+}
+
+async fn engine(config: &Config) -> anyhow::Result<Engine> {
+    let engine = Engine::new(&EngineConfig {
+        ffmpeg: config.ffmpeg.clone(),
+        ffprobe: config.ffprobe.clone(),
+        max_duration: config.max_duration,
+        max_conversion_time: config.max_conversion_time,
+    })?;
+    engine.check_encoder().await?;
+    Ok(engine)
+}
+
+fn broker_config(config: &Config) -> BrokerConfig {
+    BrokerConfig {
+        queue_prefix: config.rabbitmq_queue_prefix.clone(),
+        retry_delays: config.retry_delays.clone(),
+        ..BrokerConfig::new(config.rabbitmq_url.clone(), "converter")
+    }
+}
+
+fn slots(config: &Config) -> u16 {
+    let cores = || {
+        std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
+    };
+    config.slots.map_or_else(cores, NonZeroU16::get)
+}
+
+/// What the operator sees as the holder of a lease: the machine's name and the process's number on it.
+fn worker_name() -> String {
+    let system = rustix::system::uname();
+    format!("{}/{}", system.nodename().to_string_lossy(), std::process::id())
+}
+
+fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>) -> Readiness {
+    let (jobs, broker, engine) = (jobs.clone(), broker.clone(), Arc::clone(engine));
+    Readiness::new()
+        .needs("mongodb", move || {
+            let jobs = jobs.clone();
+            async move { jobs.ping().await }
+        })
+        .needs("rabbitmq", move || {
+            let broker = broker.clone();
+            async move { broker.ready(READY_PATIENCE).await }
+        })
+        .needs("ffmpeg", move || {
+            let programs = engine.check_programs();
+            async move { programs }
+        })
+}
+
+/// Waits for MongoDB and makes the indexes without which no MP3 may be stored. `false`: the process ends before.
+async fn prepared(mp3s: &MediaStore, shutdown: &Shutdown) -> bool {
+    let prepare = async {
+        let mut delay = Duration::from_millis(500);
+        while let Err(error) = mp3s.ensure_indexes().await {
+            report_unprepared(&error);
+            sleep(delay).await;
+            delay = (delay * 2).min(Duration::from_secs(10));
+        }
+    };
+    tokio::select! {
+        () = prepare => true,
+        () = shutdown.drain().cancelled() => false,
+    }
+}
+
+fn report_unprepared(error: &StoreError) {
+    tracing::warn!(error = %Chain(error), "waiting for MongoDB before any work begins");
+}
+
+/// A token that is cancelled this long after another one.
+fn later(token: CancellationToken, delay: Duration) -> CancellationToken {
+    let later = CancellationToken::new();
+    let delayed = later.clone();
+    tokio::spawn(async move {
+        token.cancelled().await;
+        sleep(delay).await;
+        delayed.cancel();
+    });
+    later
+}

@@ -1,0 +1,91 @@
+//! Files between GridFS and the scratch directory.
+
+use std::io;
+use std::path::Path;
+
+use bytes::BytesMut;
+use contracts::{Mp3Fid, VideoFid};
+use futures_util::TryStreamExt as _;
+use media_store::{MediaStore, StoreError};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// Why a file did not get to the other side.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TransferError {
+    /// The store does not have the file, or not all of it.
+    #[error("the video is not in the store")]
+    Missing(#[source] Option<StoreError>),
+    /// The store failed.
+    #[error("could not move a file from or to the store")]
+    Store(#[source] StoreError),
+    /// The scratch directory failed.
+    #[error("could not use the scratch directory")]
+    Scratch(#[from] io::Error),
+}
+
+impl From<StoreError> for TransferError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Deleted(_) | StoreError::Corrupt { .. } => Self::Missing(Some(error)),
+            StoreError::Unavailable { .. }
+            | StoreError::Database { .. }
+            | StoreError::Lost
+            | StoreError::Incomplete => Self::Store(error),
+        }
+    }
+}
+
+/// Copies a video into a file.
+pub(crate) async fn fetch(videos: &MediaStore, fid: VideoFid, path: &Path) -> Result<(), TransferError> {
+    let stored = videos.open(fid.0).await?.ok_or(TransferError::Missing(None))?;
+    let mut pieces = std::pin::pin!(videos.read(&stored, 0..stored.bytes));
+    let mut file = File::create_new(path).await?;
+    // A piece is a chunk, of which the file would otherwise write an eighth at a time.
+    file.set_max_buf_size(1024 * 1024);
+    while let Some(piece) = pieces.try_next().await? {
+        file.write_all(&piece).await?;
+    }
+    // Errors of the last writes come out here.
+    file.flush().await?;
+    Ok(())
+}
+
+/// As much as the store sends in one go.
+const PIECE_BYTES: usize = 512 * 1024;
+
+/// Copies an MP3 into the store. Until a job refers to it, it is the caller's to delete.
+pub(crate) async fn store(mp3s: &MediaStore, name: &str, path: &Path) -> Result<Mp3Fid, TransferError> {
+    let mut file = File::open(path).await?;
+    file.set_max_buf_size(PIECE_BYTES);
+    let mut upload = mp3s.begin(name, "audio/mpeg").await?;
+    loop {
+        let mut piece = BytesMut::with_capacity(PIECE_BYTES);
+        if file.read_buf(&mut piece).await? == 0 {
+            break;
+        }
+        upload.write(piece.freeze()).await?;
+    }
+    Ok(Mp3Fid(upload.finish().await?.fid))
+}
+
+/// The name of a video's MP3: its own, with another ending.
+pub(crate) fn mp3_name(video: &str) -> String {
+    match video.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => format!("{stem}.mp3"),
+        _ => format!("{video}.mp3"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_mp3_is_called_like_its_video() {
+        assert_eq!(mp3_name("lecture.v2.mp4"), "lecture.v2.mp3");
+        assert_eq!(mp3_name("lecture"), "lecture.mp3");
+        assert_eq!(mp3_name(".mov"), ".mov.mp3");
+        assert_eq!(mp3_name("Dr. Strangelove"), "Dr. Strangelove.mp3");
+    }
+}

@@ -1,0 +1,100 @@
+//! The engine alone, with a scratch folder of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use contracts::{ConversionOptions, FailureCode, Phase, Progress};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Scratch, ScratchSpace};
+use jobs::Report;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Bench {
+    pub(crate) engine: Engine,
+    pub(crate) space: ScratchSpace,
+    _folder: TempDir,
+}
+
+/// An MP3, and the directory that it is in.
+pub(crate) struct Mp3 {
+    pub(crate) converted: Converted,
+    _scratch: Scratch,
+}
+
+impl Mp3 {
+    pub(crate) fn seconds(&self) -> f64 {
+        self.converted.audio.duration_seconds()
+    }
+
+    #[track_caller]
+    pub(crate) fn lasts(&self, seconds: f64) {
+        let actual = self.seconds();
+        assert!((actual - seconds).abs() < 0.08, "it lasts {actual} s, not {seconds} s");
+    }
+}
+
+pub(crate) fn config() -> EngineConfig {
+    EngineConfig {
+        ffmpeg: "ffmpeg".into(),
+        ffprobe: "ffprobe".into(),
+        max_duration: Duration::from_hours(1),
+        max_conversion_time: Duration::from_mins(10),
+    }
+}
+
+pub(crate) fn nothing_reported() -> watch::Sender<Report> {
+    let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
+    watch::Sender::new(Report { progress, source: None })
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(&config())
+    }
+
+    pub(crate) fn with(config: &EngineConfig) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let space = ScratchSpace::open(folder.path()).unwrap();
+        Self { engine: Engine::new(config).unwrap(), space, _folder: folder }
+    }
+
+    pub(crate) fn scratch(&self, video: &[u8]) -> Scratch {
+        let scratch = self.space.begin_job().unwrap();
+        std::fs::write(scratch.source(), video).unwrap();
+        scratch
+    }
+
+    pub(crate) async fn convert_bytes(
+        &self,
+        video: &[u8],
+        options: ConversionOptions,
+    ) -> Result<Mp3, ConversionError> {
+        let scratch = self.scratch(video);
+        let never = CancellationToken::new();
+        let converted = self.engine.convert(&scratch, options, &nothing_reported(), &never).await?;
+        Ok(Mp3 { converted, _scratch: scratch })
+    }
+
+    pub(crate) async fn convert(&self, video: &Path) -> Mp3 {
+        let converted =
+            self.convert_bytes(&std::fs::read(video).unwrap(), ConversionOptions::default()).await;
+        converted.unwrap_or_else(|error| panic!("{}: {error}", video.display()))
+    }
+
+    /// Why these bytes are refused.
+    pub(crate) async fn failure(&self, video: &[u8]) -> FailureCode {
+        match self.convert_bytes(video, ConversionOptions::default()).await {
+            Ok(mp3) => panic!("it was converted: {} s", mp3.seconds()),
+            Err(error) => error.code().unwrap_or_else(|| panic!("not the file's fault: {error}")),
+        }
+    }
+}
+
+/// Whether a process has its working directory below this folder.
+pub(crate) fn has_process_in(folder: &Path) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path().join("cwd")).ok())
+        .any(|directory| directory.starts_with(folder))
+}

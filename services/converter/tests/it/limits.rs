@@ -1,0 +1,121 @@
+//! Deadlines, cancellation and faults of the machine.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contracts::{ConversionOptions, FailureCode, Phase};
+use converter::engine::{ConversionError, Engine, EngineConfig};
+use test_kit::wait_until;
+use tokio_util::sync::CancellationToken;
+
+use crate::SOON;
+use crate::bench::{Bench, config, has_process_in, nothing_reported};
+use crate::media::{FASTSTART, Workshop};
+
+/// Half an hour: many seconds of work.
+fn long_video(workshop: &Workshop) -> Vec<u8> {
+    let minute = workshop.video("minute.mp4", "60", &FASTSTART);
+    std::fs::read(workshop.repeated(&minute, 30, "long.mp4")).unwrap()
+}
+
+#[tokio::test]
+async fn a_conversion_is_stopped_at_its_deadline() {
+    let max_conversion_time = Duration::from_millis(1500);
+    let bench = Bench::with(&EngineConfig { max_conversion_time, ..config() });
+    let video = long_video(&Workshop::new());
+    let scratch = bench.scratch(&video);
+    let started = Instant::now();
+    let never = CancellationToken::new();
+    let converted =
+        bench.engine.convert(&scratch, ConversionOptions::default(), &nothing_reported(), &never).await;
+    assert_eq!(converted.unwrap_err().code(), Some(FailureCode::TimedOut));
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(!has_process_in(scratch.directory()));
+}
+
+#[tokio::test]
+async fn a_cancelled_conversion_leaves_no_process_and_no_file() {
+    let bench = Bench::new();
+    let scratch = bench.scratch(&long_video(&Workshop::new()));
+    let directory = scratch.directory().to_owned();
+    let (report, cancel) = (nothing_reported(), CancellationToken::new());
+    let mut reports = report.subscribe();
+    let cancel_on_progress = async {
+        let report = reports.wait_for(|report| report.progress.ratio > 0.0).await.unwrap().clone();
+        assert_eq!(report.progress.phase, Phase::Encoding);
+        assert!((report.source.unwrap().duration_seconds.unwrap() - 1800.0).abs() < 5.0);
+        assert!(has_process_in(&directory));
+        cancel.cancel();
+    };
+    let converting = bench.engine.convert(&scratch, ConversionOptions::default(), &report, &cancel);
+    let (converted, ()) = tokio::join!(converting, cancel_on_progress);
+    assert!(matches!(converted, Err(ConversionError::Cancelled)), "{converted:?}");
+    assert!(!has_process_in(&directory));
+    drop(scratch);
+    assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn a_conversion_that_nobody_waits_for_any_more_is_killed() {
+    let bench = Arc::new(Bench::new());
+    let scratch = bench.scratch(&long_video(&Workshop::new()));
+    let directory = scratch.directory().to_owned();
+    let converting = tokio::spawn(async move {
+        let (report, never) = (nothing_reported(), CancellationToken::new());
+        bench.engine.convert(&scratch, ConversionOptions::default(), &report, &never).await.map(drop)
+    });
+    wait_until("FFmpeg works", SOON, async || has_process_in(&directory)).await;
+    converting.abort();
+    wait_until("FFmpeg is gone", SOON, async || !has_process_in(&directory)).await;
+}
+
+#[tokio::test]
+async fn progress_goes_from_nothing_to_all() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    let video = std::fs::read(workshop.video("video.mp4", "5", &FASTSTART)).unwrap();
+    let scratch = bench.scratch(&video);
+    let (report, never) = (nothing_reported(), CancellationToken::new());
+    bench.engine.convert(&scratch, ConversionOptions::default(), &report, &never).await.unwrap();
+    let report = report.borrow().clone();
+    assert!(report.progress.ratio > 0.97, "{report:?}");
+    assert_eq!(report.source.unwrap().audio_tracks[0].codec, "aac");
+}
+
+#[tokio::test]
+async fn sound_beyond_the_limit_is_too_long_whether_the_file_says_so_or_not() {
+    let bench = Bench::with(&EngineConfig { max_duration: Duration::from_secs(3), ..config() });
+    let workshop = Workshop::new();
+    let live = ["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus", "-live", "1"];
+    for video in [workshop.video("says.mp4", "6", &FASTSTART), workshop.video("says-not.webm", "6", &live)] {
+        let failure = bench.failure(&std::fs::read(&video).unwrap()).await;
+        assert_eq!(failure, FailureCode::TooLong, "{}", video.display());
+    }
+    bench.convert(&workshop.video("allowed.mp4", "2.9", &FASTSTART)).await.lasts(2.9);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_not_the_files_fault() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    let scratch = bench.scratch(&std::fs::read(workshop.video("video.mp4", "5", &FASTSTART)).unwrap());
+    std::os::unix::fs::symlink("/dev/full", scratch.directory().join("track0.mp3")).unwrap();
+    let (report, never) = (nothing_reported(), CancellationToken::new());
+    let converted = bench.engine.convert(&scratch, ConversionOptions::default(), &report, &never).await;
+    assert!(matches!(converted, Err(ConversionError::Machine { .. })), "{converted:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_vanished_is_not_the_files_fault() {
+    let workshop = Workshop::new();
+    let ffmpeg = workshop.path("ffmpeg");
+    std::os::unix::fs::symlink("/usr/bin/ffmpeg", &ffmpeg).unwrap();
+    let bench = Bench::with(&EngineConfig { ffmpeg: ffmpeg.clone(), ..config() });
+    bench.engine.check_programs().unwrap();
+    bench.engine.check_encoder().await.unwrap();
+
+    std::fs::remove_file(&ffmpeg).unwrap();
+    bench.engine.check_programs().unwrap_err();
+    let video = std::fs::read(workshop.video("video.mp4", "1", &FASTSTART)).unwrap();
+    let error = bench.convert_bytes(&video, ConversionOptions::default()).await.map(drop).unwrap_err();
+    assert!(matches!(error, ConversionError::Machine { .. }), "{error:?}");
+    assert!(Engine::new(&EngineConfig { ffmpeg, ..config() }).is_err());
+}

@@ -1,0 +1,20 @@
+//! The converter against real FFmpeg, MongoDB and RabbitMQ.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test panics where the test would")]
+
+mod attacks;
+mod bench;
+mod containers;
+mod conversions;
+mod damage;
+mod faults;
+mod limits;
+mod media;
+mod options;
+mod sound;
+mod world;
+
+use std::time::Duration;
+
+/// Far beyond what anything here takes, also while other tests keep every core busy.
+pub(crate) const SOON: Duration = Duration::from_mins(1);

@@ -1,0 +1,77 @@
+//! Media for these tests alone; the usual kinds are `test_kit::media::Sample`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder to make media in.
+pub(crate) struct Workshop(TempDir);
+
+const PICTURE: &str = "testsrc2=size=160x120:rate=10";
+const TONE: &str = "aevalsrc='0.4*sin(2*PI*440*t)|0.4*sin(2*PI*554*t)':s=44100";
+
+impl Workshop {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs FFmpeg in this folder.
+    pub(crate) fn ffmpeg(&self, arguments: &[&str]) {
+        let made = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-y"])
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    /// A picture and two tones for so many seconds, in the container of the name's ending.
+    pub(crate) fn video(&self, name: &str, seconds: &str, codecs: &[&str]) -> PathBuf {
+        let inputs = ["-f", "lavfi", "-i", PICTURE, "-f", "lavfi", "-i", TONE, "-t", seconds];
+        self.ffmpeg(&[&inputs[..], codecs, &["-pix_fmt", "yuv420p", name]].concat());
+        self.path(name)
+    }
+
+    /// A picture and no sound.
+    pub(crate) fn silent(&self, name: &str, seconds: &str) -> PathBuf {
+        self.ffmpeg(&["-f", "lavfi", "-i", PICTURE, "-t", seconds, "-c:v", "mpeg4", name]);
+        self.path(name)
+    }
+
+    /// A sound alone: what the source filter makes for so many seconds.
+    pub(crate) fn sound(&self, name: &str, filter: &str, seconds: &str, codec: &[&str]) -> PathBuf {
+        self.ffmpeg(&[&["-f", "lavfi", "-i", filter, "-t", seconds], codec, &[name]].concat());
+        self.path(name)
+    }
+
+    /// Two tones alone.
+    pub(crate) fn tone(&self, name: &str, seconds: &str, codec: &[&str]) -> PathBuf {
+        self.sound(name, TONE, seconds, codec)
+    }
+
+    /// The same file over and over, without encoding anything again.
+    pub(crate) fn repeated(&self, source: &Path, times: u32, name: &str) -> PathBuf {
+        let times = (times - 1).to_string();
+        self.ffmpeg(&["-stream_loop", &times, "-i", source.to_str().unwrap(), "-c", "copy", name]);
+        self.path(name)
+    }
+}
+
+/// H.264 and AAC, with the index in front.
+pub(crate) const FASTSTART: [&str; 8] =
+    ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart"];
+
+/// The first so many per cent of a file.
+pub(crate) fn beginning(file: &Path, percent: u64) -> Vec<u8> {
+    let mut bytes = std::fs::read(file).unwrap();
+    let kept = bytes.len() as u64 * percent / 100;
+    bytes.truncate(usize::try_from(kept).unwrap());
+    bytes
+}

@@ -1,0 +1,234 @@
+//! A converter on real servers, with databases and queues of its own.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use broker::{Broker, BrokerConfig, RetryLadder, Subscription, Verdict};
+use bytes::Bytes;
+use contracts::{
+    ConversionFinished, ConversionOptions, ConversionRequested, EmailAddress, Job, JobId, JobStatus,
+    MESSAGE_VERSION, Mp3Fid, Owner, Queue, Source, UserId, VideoFid,
+};
+use converter::Config;
+use futures_util::TryStreamExt as _;
+use jobs::{JobStore, NewJob};
+use media_store::MediaStore;
+use service_kit::{LogFormat, Process, ProcessConfig, Shutdown};
+use tempfile::TempDir;
+use test_kit::{shared, unique_name, wait_until};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::SOON;
+
+/// What the tests see of one installation.
+pub(crate) struct World {
+    pub(crate) config: Config,
+    pub(crate) jobs: JobStore,
+    pub(crate) videos: MediaStore,
+    pub(crate) mp3s: MediaStore,
+    pub(crate) broker: Broker,
+    outcomes: Arc<Mutex<Vec<ConversionFinished>>>,
+    folder: TempDir,
+}
+
+/// A converter that runs in this process.
+pub(crate) struct Converter {
+    pub(crate) shutdown: Shutdown,
+    pub(crate) admin_url: String,
+    running: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Converter {
+    /// Waits for the end that `shutdown` has asked for.
+    pub(crate) async fn ended(self) {
+        tokio::time::timeout(SOON, self.running).await.unwrap().unwrap().unwrap();
+        self.shutdown.finished().await;
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let servers = shared();
+        Self::on(&servers.mongodb_url, &servers.rabbitmq_url).await
+    }
+
+    pub(crate) async fn on(mongodb_url: &str, rabbitmq_url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = format!("{}_", unique_name("converter"));
+        let config = Config {
+            process: ProcessConfig {
+                admin_listen: "127.0.0.1:0".parse().unwrap(),
+                log_format: LogFormat::Text,
+                log_filter: "info".to_owned(),
+                otlp_endpoint: None,
+                drain_timeout: Duration::from_secs(30),
+            },
+            mongodb_url: mongodb_url.to_owned().into(),
+            mongodb_database_prefix: prefix.clone(),
+            rabbitmq_url: rabbitmq_url.to_owned().into(),
+            rabbitmq_queue_prefix: prefix.clone(),
+            retry_delays: RetryLadder::new([200, 400, 1000].map(Duration::from_millis).to_vec()).unwrap(),
+            slots: None,
+            scratch_dir: folder.path().join("scratch"),
+            ffmpeg: "ffmpeg".into(),
+            ffprobe: "ffprobe".into(),
+            max_duration: Duration::from_hours(12),
+            max_conversion_time: Duration::from_hours(2),
+            max_attempts: 8,
+            lease: Duration::from_secs(3),
+            keep_mp3: Duration::from_hours(7 * 24),
+            keep_video: Duration::ZERO,
+        };
+        let client = jobs::connect(&config.mongodb_url).await.unwrap();
+        let database = |name: &str| client.database(&format!("{prefix}{name}"));
+        let broker = Broker::new(
+            &BrokerConfig {
+                queue_prefix: prefix.clone(),
+                retry_delays: config.retry_delays.clone(),
+                ..BrokerConfig::new(config.rabbitmq_url.clone(), "converter-test")
+            },
+            CancellationToken::new(),
+        );
+        let world = Self {
+            jobs: JobStore::new(database("mixdown")),
+            videos: MediaStore::new(database("videos"), TaskTracker::new()),
+            mp3s: MediaStore::new(database("mp3s"), TaskTracker::new()),
+            broker: broker.unwrap(),
+            outcomes: Arc::default(),
+            config,
+            folder,
+        };
+        world.jobs.ensure_indexes().await.unwrap();
+        world.videos.ensure_indexes().await.unwrap();
+        world.collect_outcomes();
+        world
+    }
+
+    /// Stands in for notification.
+    fn collect_outcomes(&self) {
+        let (broker, outcomes) = (self.broker.clone(), Arc::clone(&self.outcomes));
+        let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
+        tokio::spawn(async move {
+            let mp3 = Subscription { queue: Queue::Mp3, slots: 4, drain, abort };
+            broker
+                .consume(mp3, move |delivery: broker::Delivery<ConversionFinished>| {
+                    outcomes.lock().unwrap().push(delivery.message);
+                    async { Verdict::Done }
+                })
+                .await;
+        });
+    }
+
+    pub(crate) async fn converter(&self) -> Converter {
+        let shutdown = Shutdown::new();
+        let process = Process::bind(self.config.process.admin_listen, shutdown.clone()).await.unwrap();
+        let admin_url = format!("http://{}", process.admin_address().unwrap());
+        let running = tokio::spawn(converter::run(self.config.clone(), process));
+        Converter { shutdown, admin_url, running }
+    }
+
+    /// Does what the gateway does with an upload, short of the message.
+    pub(crate) async fn accept(&self, video: &[u8], options: ConversionOptions) -> (JobId, UserId) {
+        let mut upload = self.videos.begin("holiday.v1.mp4", "video/mp4").await.unwrap();
+        upload.write(Bytes::copy_from_slice(video)).await.unwrap();
+        let stored = upload.finish().await.unwrap();
+        self.accept_stored(VideoFid(stored.fid), stored.bytes, options).await
+    }
+
+    pub(crate) async fn accept_stored(
+        &self,
+        fid: VideoFid,
+        bytes: u64,
+        options: ConversionOptions,
+    ) -> (JobId, UserId) {
+        let (id, owner) = (JobId::generate(), UserId::generate());
+        let source = Source {
+            fid,
+            name: "holiday.v1.mp4".to_owned(),
+            bytes,
+            duration_seconds: None,
+            audio_tracks: Vec::new(),
+        };
+        let owner_of = Owner { id: owner, email: ada() };
+        self.jobs.insert(NewJob { id, owner: owner_of, source, options }).await.unwrap();
+        (id, owner)
+    }
+
+    pub(crate) async fn request(&self, id: JobId) {
+        let job = self.job(id).await;
+        let message = ConversionRequested {
+            version: MESSAGE_VERSION,
+            job_id: id,
+            video_fid: job.source.fid,
+            mp3_fid: None,
+            username: ada(),
+        };
+        self.broker.publish(Queue::Video, &id.to_string(), &message).await.unwrap();
+        self.jobs.mark_announced(id).await.unwrap();
+    }
+
+    pub(crate) async fn submit(&self, video: &[u8]) -> (JobId, UserId) {
+        let (id, owner) = self.accept(video, ConversionOptions::default()).await;
+        self.request(id).await;
+        (id, owner)
+    }
+
+    pub(crate) async fn job(&self, id: JobId) -> Job {
+        self.jobs.get(id).await.unwrap().unwrap().job
+    }
+
+    pub(crate) async fn becomes(&self, id: JobId, status: JobStatus) -> Job {
+        wait_until(&format!("the job is {status:?}"), SOON, async || {
+            let Ok(Some(record)) = self.jobs.get(id).await else { return Err("MongoDB is away".to_owned()) };
+            if record.job.status == status { Ok(record.job) } else { Err(format!("{:?}", record.job)) }
+        })
+        .await
+    }
+
+    /// Waits until FFmpeg has encoded something of it.
+    pub(crate) async fn is_half_done(&self, id: JobId) {
+        wait_until("the job is under way", SOON, async || self.job(id).await.progress.ratio > 0.0).await;
+    }
+
+    /// The outcomes announced so far about one job.
+    pub(crate) fn announced(&self, id: JobId) -> Vec<ConversionFinished> {
+        let outcomes = self.outcomes.lock().unwrap();
+        outcomes.iter().filter(|outcome| outcome.job_id == id).cloned().collect()
+    }
+
+    pub(crate) async fn is_announced(&self, id: JobId) -> ConversionFinished {
+        wait_until("the outcome is announced", SOON, async || self.announced(id).pop()).await
+    }
+
+    pub(crate) async fn mp3(&self, fid: Mp3Fid) -> Vec<u8> {
+        let file = self.mp3s.open(fid.0).await.unwrap().unwrap();
+        let pieces: Vec<Bytes> = self.mp3s.read(&file, 0..file.bytes).try_collect().await.unwrap();
+        pieces.concat()
+    }
+
+    pub(crate) async fn mp3_count(&self) -> usize {
+        self.mp3s.files_older_than(Duration::ZERO, None, 100).await.unwrap().len()
+    }
+
+    pub(crate) fn scratch_dir(&self) -> PathBuf {
+        self.config.scratch_dir.clone()
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+}
+
+pub(crate) fn ada() -> EmailAddress {
+    "ada@example.org".parse().unwrap()
+}
+
+/// Half an hour of sound, made in a second: many seconds of work.
+pub(crate) fn long_video() -> Vec<u8> {
+    let workshop = crate::media::Workshop::new();
+    let minute = workshop.video("minute.mp4", "60", &crate::media::FASTSTART);
+    std::fs::read(workshop.repeated(&minute, 30, "long.mp4")).unwrap()
+}

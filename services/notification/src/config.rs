@@ -1,0 +1,76 @@
+use std::time::Duration;
+
+use broker::RetryLadder;
+use clap::Args;
+use humantime::parse_duration;
+use lettre::message::Mailbox;
+use secrecy::SecretString;
+use service_kit::ProcessConfig;
+
+use crate::public_url::PublicUrl;
+
+/// Notification's settings.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// What every service has.
+    #[command(flatten)]
+    pub process: ProcessConfig,
+
+    /// MongoDB, with user and password
+    #[arg(long, env = "MONGODB_URL", hide_env_values = true)]
+    pub mongodb_url: SecretString,
+
+    /// Goes in front of the names of the three databases
+    #[arg(long, env = "MONGODB_DATABASE_PREFIX", default_value = "")]
+    pub mongodb_database_prefix: String,
+
+    /// RabbitMQ, with user and password
+    #[arg(long, env = "RABBITMQ_URL", hide_env_values = true)]
+    pub rabbitmq_url: SecretString,
+
+    /// Goes in front of the names of the queues
+    #[arg(long, env = "RABBITMQ_QUEUE_PREFIX", default_value = "")]
+    pub rabbitmq_queue_prefix: String,
+
+    /// Delays before a message is tried again, growing, separated by commas
+    #[arg(long, env = "RETRY_DELAYS", default_value_t)]
+    pub retry_delays: RetryLadder,
+
+    /// The mail server: `smtps://user:password@host:port`, or `smtp://…` with `?tls=required`, `?tls=opportunistic` or neither
+    #[arg(long, env = "SMTP_URL", hide_env_values = true)]
+    pub smtp_url: SecretString,
+
+    /// The sender of every mail, such as `Mixdown <mixdown@example.org>`
+    #[arg(long, env = "MAIL_FROM", value_parser = parse_sender)]
+    pub mail_from: Mailbox,
+
+    /// The secret that download links are signed with; the same as the gateway's
+    #[arg(long, env = "LINK_KEY", hide_env_values = true)]
+    pub link_key: SecretString,
+
+    /// How long a download link works, at most until its file expires
+    #[arg(long, env = "LINK_LIFETIME", default_value = "24h", value_parser = parse_duration)]
+    pub link_lifetime: Duration,
+
+    /// Address of the gateway as the readers of the mails reach it
+    #[arg(long, env = "PUBLIC_URL")]
+    pub public_url: PublicUrl,
+
+    /// How long a mail that the mail server does not take for the moment is tried again
+    #[arg(long, env = "GIVE_UP_AFTER", default_value = "4h", value_parser = parse_duration)]
+    pub give_up_after: Duration,
+
+    /// Mails sent at the same time
+    #[arg(long, env = "SLOTS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub slots: u16,
+}
+
+fn parse_sender(text: &str) -> Result<Mailbox, String> {
+    let sender: Mailbox = text.parse().map_err(|error: lettre::address::AddressError| error.to_string())?;
+    // Anything else needs SMTPUTF8, which not every mail server on the way has.
+    if AsRef::<str>::as_ref(&sender.email).is_ascii() {
+        Ok(sender)
+    } else {
+        Err("the address must be ASCII".to_owned())
+    }
+}

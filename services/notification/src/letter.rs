@@ -1,0 +1,115 @@
+//! What a person reads about a job.
+
+use contracts::{Audio, Failure, FailureCode};
+use minijinja::context;
+use time::OffsetDateTime;
+
+use crate::templates::{Rendered, TemplateError, Templates};
+use crate::wording::{BitRate, Length, Moment, Size, VideoName};
+
+/// A mail's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Letter {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) html: String,
+}
+
+/// The link to a finished MP3 and how long things last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Download<'a> {
+    pub(crate) link: &'a str,
+    pub(crate) link_expires_at: OffsetDateTime,
+    /// When the MP3 is deleted, if ever.
+    pub(crate) file_expires_at: Option<OffsetDateTime>,
+}
+
+impl Letter {
+    /// The good news, with the link.
+    pub(crate) fn converted(
+        templates: &Templates,
+        name: &VideoName,
+        audio: &Audio,
+        download: Download<'_>,
+    ) -> Result<Self, TemplateError> {
+        let subject = format!("Your MP3 is ready: {}", name.as_str());
+        let rendered = templates.render(
+            "converted",
+            &context! {
+                subject => &subject,
+                name => name.as_str(),
+                length => Length { seconds: audio.duration_seconds }.to_string(),
+                size => Size { bytes: audio.bytes }.to_string(),
+                bit_rate => BitRate { bits_per_second: audio.bitrate_bps }.to_string(),
+                link => download.link,
+                link_expires => Moment(download.link_expires_at).to_string(),
+                expiry => download.expiry(),
+            },
+        )?;
+        Ok(Self::new(subject, rendered))
+    }
+
+    /// The bad news: what happened, and what to do.
+    pub(crate) fn failed(
+        templates: &Templates,
+        name: &VideoName,
+        failure: &Failure,
+    ) -> Result<Self, TemplateError> {
+        let subject = format!("Could not be converted: {}", name.as_str());
+        let rendered = templates.render(
+            "failed",
+            &context! {
+                subject => &subject,
+                name => name.as_str(),
+                reason => &failure.text,
+                advice => advice(failure.code),
+            },
+        )?;
+        Ok(Self::new(subject, rendered))
+    }
+
+    fn new(subject: String, Rendered { text, html }: Rendered) -> Self {
+        Self { subject, text, html }
+    }
+}
+
+impl Download<'_> {
+    fn expiry(self) -> String {
+        let link = Moment(self.link_expires_at).to_string();
+        match self.file_expires_at.map(|at| Moment(at).to_string()) {
+            Some(file) if file == link => format!("The link works until {link}. The file is deleted then."),
+            Some(file) => format!(
+                "The link works until {link}. After that, sign in to download the file, which is kept until {file}."
+            ),
+            None => format!("The link works until {link}. After that, sign in to download the file."),
+        }
+    }
+}
+
+/// What the reader can do about a failure, beside what its own text says.
+fn advice(code: FailureCode) -> &'static str {
+    match code {
+        FailureCode::NotAMediaFile => {
+            "Check that you picked the right file. MP4, MKV, WebM, MOV, AVI and most other formats work."
+        }
+        FailureCode::NoAudioTrack => {
+            "If you expected sound, check that the video plays with sound on your own device. Some recordings keep it in a separate file."
+        }
+        FailureCode::Damaged => {
+            "Play the video to its end on your own device. If it does, the upload was cut short and a new one will work; if not, the file itself needs to be saved or downloaded anew."
+        }
+        FailureCode::UnsupportedFormat => {
+            "Save the video in a common format, such as MP4 with AAC sound, and upload that."
+        }
+        FailureCode::TooLong => "Cut the video into shorter parts and upload them one by one.",
+        FailureCode::TimedOut => {
+            "Upload the video again later. If the same happens, cut it into shorter parts and upload them one by one."
+        }
+        FailureCode::Interrupted => {
+            "As far as we know nothing is wrong with the video itself. If a second upload ends the same way, tell whoever runs this Mixdown."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Notification owns every message to a person. It consumes queue `mp3` and mails each job's owner once: the
+//! link to the MP3, or why there is none.
+//!
+//! **One mail per outcome.** A mail is claimed on its job before it is sent and recorded there after the mail server
+//! took it, and only then is the message acknowledged, so messages may come any number of times. What remains is a
+//! crash between the mail server's yes and the record: the mail is then sent again, under the same Message-ID.
+//!
+//! **Nothing is lost to a mail server that is away.** What may be different later is tried again with growing
+//! delays, for four hours by default; what is refused for good is recorded on the job with the server's answer.
+
+mod config;
+mod letter;
+mod mail;
+mod mail_server;
+mod mailer;
+mod outcome_mails;
+mod public_url;
+mod send_error;
+mod templates;
+mod wording;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use broker::{Broker, BrokerConfig, Subscription};
+use contracts::{LinkKey, Queue};
+use jobs::JobStore;
+use secrecy::ExposeSecret as _;
+use service_kit::{Process, Readiness};
+use tokio_util::sync::CancellationToken;
+
+use crate::mail_server::MailServer;
+use crate::mailer::Mailer;
+use crate::outcome_mails::OutcomeMails;
+use crate::templates::Templates;
+
+pub use crate::config::Config;
+pub use crate::public_url::{InvalidPublicUrl, PublicUrl};
+
+/// Whoever guesses the key can download every file, so it must not be a word.
+const MIN_LINK_KEY_CHARS: usize = 16;
+
+/// Below the patience of the readiness probe.
+const READY_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Sends mails until the process is shut down, and finishes those under way.
+pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
+    let client = jobs::connect(&config.mongodb_url).await.context("the MongoDB URL is not usable")?;
+    let jobs = JobStore::new(client.database(&format!("{}mixdown", config.mongodb_database_prefix)));
+    let mails = Arc::new(outcome_mails(&config, jobs.clone())?);
+
+    // Outlives the drain: the verdicts of the last mails still have to reach the broker.
+    let closing = CancellationToken::new();
+    let broker = Broker::new(&broker_config(&config), closing.clone())?;
+    let readiness = {
+        let broker = broker.clone();
+        Readiness::new()
+            .needs("mongodb", move || {
+                let jobs = jobs.clone();
+                async move { jobs.ping().await }
+            })
+            .needs("rabbitmq", move || {
+                let broker = broker.clone();
+                async move { broker.ready(READY_PATIENCE).await }
+            })
+    };
+    let shutdown = process.serve_admin(readiness);
+
+    let outcomes = Subscription {
+        queue: Queue::Mp3,
+        slots: config.slots,
+        drain: shutdown.drain().clone(),
+        abort: shutdown.abort().clone(),
+    };
+    broker
+        .consume(outcomes, move |delivery| {
+            let mails = Arc::clone(&mails);
+            async move { mails.deliver(delivery).await }
+        })
+        .await;
+    closing.cancel();
+    broker.closed().await;
+    Ok(())
+}
+
+fn outcome_mails(config: &Config, jobs: JobStore) -> anyhow::Result<OutcomeMails> {
+    ensure!(
+        config.link_key.expose_secret().chars().count() >= MIN_LINK_KEY_CHARS,
+        "LINK_KEY must have at least {MIN_LINK_KEY_CHARS} characters"
+    );
+    let server = MailServer::from_url(&config.smtp_url)?;
+    if server.exposes_password() {
+        tracing::warn!("SMTP_URL has a password and no TLS: it crosses the network in the clear");
+    }
+    Ok(OutcomeMails {
+        jobs,
+        mailer: Mailer::new(server),
+        templates: Templates::compile()?,
+        from: config.mail_from.clone(),
+        links: LinkKey::new(&config.link_key),
+        link_lifetime: config.link_lifetime,
+        public_url: config.public_url.clone(),
+        give_up_after: config.give_up_after,
+    })
+}
+
+fn broker_config(config: &Config) -> BrokerConfig {
+    BrokerConfig {
+        queue_prefix: config.rabbitmq_queue_prefix.clone(),
+        retry_delays: config.retry_delays.clone(),
+        ..BrokerConfig::new(config.rabbitmq_url.clone(), "notification")
+    }
+}

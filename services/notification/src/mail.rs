@@ -1,0 +1,59 @@
+//! A letter with its headers.
+
+use std::time::SystemTime;
+
+use contracts::{EmailAddress, JobId, Outcome};
+use lettre::Message;
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+
+use crate::letter::Letter;
+
+/// A mail can't be put together. The reader's address is at fault: the rest of it is ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MailError {
+    #[error("the address is not one that mail can be sent to")]
+    Address(#[source] lettre::address::AddressError),
+    #[error("could not assemble the mail")]
+    Assemble(#[source] lettre::error::Error),
+}
+
+/// What a mail is about: one job, one outcome, one mail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Topic {
+    pub(crate) job: JobId,
+    pub(crate) outcome: Outcome,
+}
+
+/// Puts a mail together.
+///
+/// Its Message-ID depends on the topic alone. Should a crash between the mail server's yes and our record of it make
+/// us send again, both copies carry the same, and mailboxes that know the first drop the second.
+pub(crate) fn assemble(
+    letter: Letter,
+    topic: Topic,
+    from: &Mailbox,
+    to: &EmailAddress,
+    date: SystemTime,
+) -> Result<Message, MailError> {
+    let to = Mailbox::new(None, to.as_str().parse().map_err(MailError::Address)?);
+    let message_id = format!("<{}.{}@{}>", topic.job, topic.outcome.as_str(), from.email.domain());
+    Message::builder()
+        .date(date)
+        .from(from.clone())
+        .to(to)
+        .subject(letter.subject)
+        .message_id(Some(message_id))
+        // RFC 3834: no holiday notes, please. Exchange knows only the second.
+        .raw_header(header("Auto-Submitted", "auto-generated"))
+        .raw_header(header("X-Auto-Response-Suppress", "All"))
+        .multipart(MultiPart::alternative_plain_html(letter.text, letter.html))
+        .map_err(MailError::Assemble)
+}
+
+fn header(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

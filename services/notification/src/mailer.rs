@@ -1,0 +1,142 @@
+use std::time::Duration;
+
+use lettre::Message;
+use lettre::address::Envelope;
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::DEFAULT_MECHANISMS;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::{Response, Severity};
+use tokio::time::timeout;
+
+use crate::mail_server::{MailServer, Security};
+use crate::send_error::{Cause, SendError, Step};
+
+/// How long the mail server may take for each part of a mail.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// The TCP connection alone.
+    connect: Duration,
+    /// The connection, TLS, the greetings and the login together. Servers greet strangers slowly on purpose.
+    open: Duration,
+    /// The answer to each of `MAIL`, `RCPT` and `DATA`. RFC 5321, section 4.5.3.2, asks for 2 to 5 minutes.
+    command: Duration,
+    /// Taking the mail itself. RFC 5321, section 4.5.3.2.6, asks for ten minutes: a server may filter the mail before
+    /// it answers, and whoever hangs up earlier sends again what was accepted.
+    content: Duration,
+    /// The answer to `QUIT`, on which nothing depends.
+    goodbye: Duration,
+}
+
+impl Patience {
+    /// 17 minutes at most, which is less than the broker waits for an acknowledgement.
+    const USUAL: Self = Self {
+        connect: Duration::from_secs(15),
+        open: Duration::from_mins(1),
+        command: Duration::from_mins(2),
+        content: Duration::from_mins(10),
+        goodbye: Duration::from_secs(5),
+    };
+}
+
+/// Hands mails to the mail server.
+///
+/// Every mail has a connection of its own. lettre's pooled transport waits for answers without any limit, and where
+/// its future is dropped in the middle of a mail it puts the connection back, so that the next mail would read the
+/// answer to this one as its own. Here a send that is given up closes its connection.
+#[derive(Clone)]
+pub(crate) struct Mailer {
+    server: MailServer,
+    hello: ClientId,
+    patience: Patience,
+}
+
+impl Mailer {
+    pub(crate) fn new(server: MailServer) -> Self {
+        Self { server, hello: ClientId::default(), patience: Patience::USUAL }
+    }
+
+    /// Returns once the server has taken responsibility for the mail.
+    pub(crate) async fn send(&self, message: &Message) -> Result<(), SendError> {
+        let Patience { open, goodbye, .. } = self.patience;
+        let mut connection = bounded(Step::Open, open, self.open()).await?;
+        let taken = self.hand_over(&mut connection, message.envelope(), &message.formatted()).await;
+        // Not awaited: the server has decided, and a crash while we say goodbye would send the mail twice.
+        tokio::spawn(async move { timeout(goodbye, connection.abort()).await });
+        taken
+    }
+
+    async fn open(&self) -> Result<AsyncSmtpConnection, SmtpError> {
+        let MailServer { host, port, security, credentials } = &self.server;
+        let wrapping = match security {
+            Security::Wrapped(tls) => Some(tls.clone()),
+            Security::Required(_) | Security::Opportunistic(_) | Security::None => None,
+        };
+        let address = (&**host, *port);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(
+            address,
+            Some(self.patience.connect),
+            &self.hello,
+            wrapping,
+            None,
+        )
+        .await?;
+        match security {
+            Security::Required(tls) => connection.starttls(tls.clone(), &self.hello).await?,
+            Security::Opportunistic(tls) if connection.can_starttls() => {
+                connection.starttls(tls.clone(), &self.hello).await?;
+            }
+            Security::Opportunistic(_) | Security::Wrapped(_) | Security::None => {}
+        }
+        if let Some(credentials) = credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+
+    /// The mail transaction (RFC 5321, section 3.3), step by step: what a refusal means depends on the step.
+    async fn hand_over(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        envelope: &Envelope,
+        content: &[u8],
+    ) -> Result<(), SendError> {
+        let Patience { command, content: taking, .. } = self.patience;
+        let sender = Mail::new(envelope.from().cloned(), Vec::new());
+        bounded(Step::Sender, command, connection.command(sender)).await?;
+        for recipient in envelope.to() {
+            let recipient = Rcpt::new(recipient.clone(), Vec::new());
+            bounded(Step::Recipient, command, connection.command(recipient)).await?;
+        }
+        let go_ahead = bounded(Step::Content, command, connection.command(Data)).await?;
+        expect(&go_ahead, Severity::PositiveIntermediate)?;
+        let taken = bounded(Step::Content, taking, connection.message(content)).await?;
+        expect(&taken, Severity::PositiveCompletion)
+    }
+}
+
+/// lettre takes every 2xx and 3xx for a yes. A 250 to `DATA` would have us send the mail as commands.
+fn expect(response: &Response, severity: Severity) -> Result<(), SendError> {
+    if response.code().severity == severity {
+        Ok(())
+    } else {
+        Err(SendError { step: Step::Content, cause: Cause::Protocol })
+    }
+}
+
+async fn bounded<T>(
+    step: Step,
+    patience: Duration,
+    exchange: impl Future<Output = Result<T, SmtpError>>,
+) -> Result<T, SendError> {
+    let cause = match timeout(patience, exchange).await {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(error)) => Cause::Smtp(error),
+        Err(_) => Cause::Timeout(patience),
+    };
+    Err(SendError { step, cause })
+}
+
+#[cfg(test)]
+mod tests;

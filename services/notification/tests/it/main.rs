@@ -1,0 +1,5 @@
+//! Notification against a real broker, database and mail server.
+
+mod delivery;
+mod faults;
+mod stage;

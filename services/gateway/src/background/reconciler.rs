@@ -1,0 +1,61 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::{ConversionFinished, Queue};
+use jobs::{Overdue, Record};
+use service_kit::Chain;
+
+use crate::error::Error;
+use crate::routes::upload::announce;
+use crate::{Config, Gateway};
+
+/// Sends again the messages of jobs that a crash left without one.
+pub(crate) struct Reconciler {
+    gateway: Arc<Gateway>,
+    interval: Duration,
+    overdue: Overdue,
+}
+
+impl Reconciler {
+    pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
+        let overdue = Overdue {
+            unannounced: config.unannounced_after,
+            // The broker redelivers by itself when a converter dies; this is for when it can't.
+            lapsed: config.unannounced_after,
+            unreported: config.unannounced_after,
+            waiting: config.waiting_after,
+        };
+        Self { gateway: Arc::clone(gateway), interval: config.reconcile_interval, overdue }
+    }
+
+    pub(crate) async fn run(self) {
+        let drain = self.gateway.shutdown.drain().clone();
+        let mut ticks = tokio::time::interval(self.interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while drain.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Err(error) = self.send_forgotten().await {
+                tracing::warn!(error = %Chain(&error), "could not send forgotten messages");
+            }
+        }
+    }
+
+    async fn send_forgotten(&self) -> Result<(), Error> {
+        while let Some(record) = self.gateway.jobs.take_forgotten(self.overdue).await? {
+            tracing::info!(job.id = %record.job.id, status = record.job.status.as_str(), "sending a forgotten message");
+            metrics::counter!("mixdown_forgotten_messages_total").increment(1);
+            if record.job.status.outcome().is_some() {
+                self.report_outcome(&record).await?;
+            } else {
+                announce(&self.gateway, &record).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn report_outcome(&self, record: &Record) -> Result<(), Error> {
+        let Some(message) = ConversionFinished::of(&record.job, &record.owner) else { return Ok(()) };
+        self.gateway.broker.publish(Queue::Mp3, &message.message_id(), &message).await?;
+        self.gateway.jobs.mark_outcome_announced(record.job.id).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::{FileId, Mp3Fid, VideoFid};
+use jobs::JobsError;
+use service_kit::Chain;
+
+use crate::error::Error;
+use crate::{Config, Gateway};
+
+/// Deletes what nobody needs any more: expired jobs' files, uploads that never ended, files that no job refers to.
+pub(crate) struct Sweeper {
+    gateway: Arc<Gateway>,
+    interval: Duration,
+    orphan_age: Duration,
+    keep_history: Duration,
+}
+
+/// Files and jobs looked at in one query.
+const BATCH: u16 = 100;
+
+#[derive(Clone, Copy)]
+enum Bucket {
+    Videos,
+    Mp3s,
+}
+
+impl Sweeper {
+    pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            interval: config.sweep_interval,
+            orphan_age: config.orphan_age,
+            keep_history: config.keep_history,
+        }
+    }
+
+    pub(crate) async fn run(self) {
+        let drain = self.gateway.shutdown.drain().clone();
+        let mut ticks = tokio::time::interval(self.interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while drain.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.gateway.limits.forget_idle();
+            if let Some(Err(error)) = drain.run_until_cancelled(self.sweep()).await {
+                tracing::warn!(error = %Chain(&error), "could not sweep");
+            }
+        }
+    }
+
+    async fn sweep(&self) -> Result<(), Error> {
+        // Also where MongoDB was away when the service started.
+        self.gateway.jobs.ensure_indexes().await?;
+        self.gateway.videos.ensure_indexes().await?;
+        self.gateway.mp3s.ensure_indexes().await?;
+
+        let expired = self.expire().await?;
+        let videos = self.delete_videos().await?;
+        let mut unfinished = self.gateway.videos.sweep_unfinished(self.orphan_age).await?;
+        unfinished += self.gateway.mp3s.sweep_unfinished(self.orphan_age).await?;
+        let orphans = self.delete_orphans(Bucket::Videos).await? + self.delete_orphans(Bucket::Mp3s).await?;
+        let forgotten = self.gateway.jobs.forget(self.keep_history).await?;
+        if expired + videos + unfinished + orphans + forgotten > 0 {
+            tracing::info!(expired, videos, unfinished, orphans, forgotten, "swept");
+        }
+        Ok(())
+    }
+
+    async fn expire(&self) -> Result<u64, Error> {
+        let mut count = 0;
+        loop {
+            let expired = self.gateway.jobs.expire(BATCH).await?;
+            if expired.is_empty() {
+                return Ok(count);
+            }
+            for job in expired {
+                // The video follows in `delete_videos`; a crash here leaves an orphan for later.
+                if let Some(Mp3Fid(mp3)) = job.mp3 {
+                    self.gateway.mp3s.delete(mp3).await?;
+                }
+                count += 1;
+            }
+        }
+    }
+
+    async fn delete_videos(&self) -> Result<u64, Error> {
+        let mut count = 0;
+        loop {
+            let due = self.gateway.jobs.videos_due(BATCH).await?;
+            if due.is_empty() {
+                return Ok(count);
+            }
+            for (job, VideoFid(video)) in due {
+                self.gateway.videos.delete(video).await?;
+                self.gateway.jobs.mark_video_deleted(job).await?;
+                count += 1;
+            }
+        }
+    }
+
+    async fn delete_orphans(&self, bucket: Bucket) -> Result<u64, Error> {
+        let store = match bucket {
+            Bucket::Videos => &self.gateway.videos,
+            Bucket::Mp3s => &self.gateway.mp3s,
+        };
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let files = store.files_older_than(self.orphan_age, after, BATCH).await?;
+            let Some(last) = files.last() else { return Ok(count) };
+            after = Some(*last);
+            for fid in files {
+                if !self.is_needed(bucket, fid).await? {
+                    store.delete(fid).await?;
+                    count += 1;
+                }
+            }
+        }
+    }
+
+    async fn is_needed(&self, bucket: Bucket, fid: FileId) -> Result<bool, JobsError> {
+        match bucket {
+            Bucket::Videos => self.gateway.jobs.needs_video(VideoFid(fid)).await,
+            Bucket::Mp3s => self.gateway.jobs.needs_mp3(Mp3Fid(fid)).await,
+        }
+    }
+}

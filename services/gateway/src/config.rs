@@ -1,0 +1,98 @@
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use axum_client_ip::ClientIpSource;
+use broker::RetryLadder;
+use clap::Args;
+use humantime::parse_duration;
+use secrecy::SecretString;
+use service_kit::ProcessConfig;
+
+/// The gateway's settings.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// What every service has.
+    #[command(flatten)]
+    pub process: ProcessConfig,
+
+    /// Address of the public port
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Base address of the auth service
+    #[arg(long, env = "AUTH_URL", default_value = "http://127.0.0.1:5000")]
+    pub auth_url: reqwest::Url,
+
+    /// MongoDB, with user and password
+    #[arg(long, env = "MONGODB_URL", hide_env_values = true)]
+    pub mongodb_url: SecretString,
+
+    /// Goes in front of the names of the three databases
+    #[arg(long, env = "MONGODB_DATABASE_PREFIX", default_value = "")]
+    pub mongodb_database_prefix: String,
+
+    /// RabbitMQ, with user and password
+    #[arg(long, env = "RABBITMQ_URL", hide_env_values = true)]
+    pub rabbitmq_url: SecretString,
+
+    /// Goes in front of the names of the queues
+    #[arg(long, env = "RABBITMQ_QUEUE_PREFIX", default_value = "")]
+    pub rabbitmq_queue_prefix: String,
+
+    /// Delays before a message is tried again, growing, separated by commas
+    #[arg(long, env = "RETRY_DELAYS", default_value_t)]
+    pub retry_delays: RetryLadder,
+
+    /// The secret that download links are signed with; the same as notification's
+    #[arg(long, env = "LINK_KEY", hide_env_values = true)]
+    pub link_key: SecretString,
+
+    /// The largest file that is taken, in bytes
+    #[arg(long, env = "MAX_UPLOAD_BYTES", default_value_t = 2 << 30)]
+    pub max_upload_bytes: u64,
+
+    /// How long an upload may send nothing before it is given up
+    #[arg(long, env = "UPLOAD_IDLE_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
+    pub upload_idle_timeout: Duration,
+
+    /// How long an upload may take in all
+    #[arg(long, env = "UPLOAD_TIMEOUT", default_value = "12h", value_parser = parse_duration)]
+    pub upload_timeout: Duration,
+
+    /// Where a client's address is found: `ConnectInfo` without a proxy, else the header that the nearest proxy sets
+    #[arg(long, env = "CLIENT_IP_SOURCE", default_value = "ConnectInfo")]
+    pub client_ip_source: ClientIpSource,
+
+    /// Registrations and logins per minute from one client address, in each gateway process
+    #[arg(long, env = "CREDENTIALS_PER_MINUTE", default_value = "120")]
+    pub credentials_per_minute: NonZeroU32,
+
+    /// Uploads per minute by one user, in each gateway process
+    #[arg(long, env = "UPLOADS_PER_MINUTE", default_value = "300")]
+    pub uploads_per_minute: NonZeroU32,
+
+    /// How often lost messages are looked for
+    #[arg(long, env = "RECONCILE_INTERVAL", default_value = "15s", value_parser = parse_duration)]
+    pub reconcile_interval: Duration,
+
+    /// After how long a job that the broker has not confirmed is announced again
+    #[arg(long, env = "UNANNOUNCED_AFTER", default_value = "30s", value_parser = parse_duration)]
+    pub unannounced_after: Duration,
+
+    /// After how long a job that nobody took up is announced again, in case the broker lost its message
+    #[arg(long, env = "WAITING_AFTER", default_value = "1h", value_parser = parse_duration)]
+    pub waiting_after: Duration,
+
+    /// How often expired jobs and orphaned files are looked for
+    #[arg(long, env = "SWEEP_INTERVAL", default_value = "5m", value_parser = parse_duration)]
+    pub sweep_interval: Duration,
+
+    /// The age from which a file counts as an orphan if no job refers to it, or if it was never finished
+    #[arg(long, env = "ORPHAN_AGE", default_value = "1h", value_parser = parse_duration)]
+    pub orphan_age: Duration,
+
+    /// How long expired and cancelled jobs stay in their owner's list
+    #[arg(long, env = "KEEP_HISTORY", default_value = "30days", value_parser = parse_duration)]
+    pub keep_history: Duration,
+}

@@ -1,0 +1,77 @@
+//! Who is told when a job changes: one change stream for the whole process, however many people watch.
+
+use std::time::Duration;
+
+use contracts::JobId;
+use futures_util::StreamExt as _;
+use jobs::JobStore;
+use service_kit::{Chain, Shutdown};
+use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
+
+/// More changes than that at once make a watcher read its job again instead.
+const BACKLOG: usize = 1024;
+
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Job(JobId),
+    /// Changes may have been missed.
+    Anything,
+}
+
+/// The changes of all jobs.
+pub(crate) struct JobFeed(Sender<Change>);
+
+/// The changes of one job.
+pub(crate) struct JobChanges {
+    job: JobId,
+    changes: Receiver<Change>,
+}
+
+impl JobFeed {
+    pub(crate) fn start(jobs: JobStore, shutdown: &Shutdown) -> Self {
+        let (sender, _) = broadcast::channel(BACKLOG);
+        let drain = shutdown.drain().clone();
+        let feed = Self(sender.clone());
+        shutdown.spawn_vital("job feed", async move {
+            drain.run_until_cancelled(follow(jobs, sender)).await;
+        });
+        feed
+    }
+
+    pub(crate) fn watch(&self, job: JobId) -> JobChanges {
+        JobChanges { job, changes: self.0.subscribe() }
+    }
+}
+
+async fn follow(jobs: JobStore, sender: Sender<Change>) {
+    loop {
+        match jobs.changes().await {
+            Ok(changes) => {
+                // What changed while there was no stream, nobody was told.
+                let _ = sender.send(Change::Anything);
+                let mut changes = std::pin::pin!(changes);
+                while let Some(Ok(job)) = changes.next().await {
+                    // Fails when nobody watches.
+                    let _ = sender.send(Change::Job(job));
+                }
+            }
+            Err(error) => tracing::warn!(error = %Chain(&error), "could not follow the jobs' changes"),
+        }
+        tokio::time::sleep(RECONNECT_AFTER).await;
+    }
+}
+
+impl JobChanges {
+    /// Waits until the job may have changed. `None`: the feed has ended.
+    pub(crate) async fn next(&mut self) -> Option<()> {
+        loop {
+            match self.changes.recv().await {
+                Ok(Change::Job(job)) if job != self.job => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return Some(()),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}

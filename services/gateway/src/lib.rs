@@ -1,0 +1,103 @@
+//! The gateway owns the public HTTP interface: uploads into GridFS, downloads out of it, links and job reads. It asks
+//! auth to check credentials, verifies tokens itself, and publishes to queue `video`.
+
+mod accounts;
+mod background;
+mod caller;
+mod config;
+mod error;
+mod feed;
+mod limits;
+mod media_answer;
+mod openapi;
+mod receive;
+mod router;
+mod routes;
+mod tokens;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use broker::{Broker, BrokerConfig};
+use contracts::LinkKey;
+use jobs::JobStore;
+use media_store::MediaStore;
+use service_kit::{Process, Readiness, Shutdown};
+use tokio::net::TcpListener;
+
+use crate::accounts::Accounts;
+use crate::background::{Reconciler, Sweeper};
+use crate::feed::JobFeed;
+use crate::limits::Limits;
+use crate::receive::UploadPolicy;
+use crate::tokens::TokenVerifier;
+
+pub use crate::config::Config;
+pub use crate::openapi::document as openapi_document;
+
+/// What the routes work with.
+pub(crate) struct Gateway {
+    accounts: Accounts,
+    tokens: TokenVerifier,
+    jobs: JobStore,
+    videos: MediaStore,
+    mp3s: MediaStore,
+    broker: Broker,
+    feed: JobFeed,
+    links: LinkKey,
+    limits: Limits,
+    uploads: UploadPolicy,
+    shutdown: Shutdown,
+}
+
+/// Serves until the process is shut down.
+pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
+    let tasks = process.shutdown().tasks().clone();
+    let client = jobs::connect(&config.mongodb_url).await.context("the MongoDB URL is not usable")?;
+    let database = |name: &str| client.database(&format!("{}{name}", config.mongodb_database_prefix));
+    let jobs = JobStore::new(database("mixdown"));
+    let videos = MediaStore::new(database("videos"), tasks.clone());
+    let mp3s = MediaStore::new(database("mp3s"), tasks);
+    let broker = BrokerConfig {
+        queue_prefix: config.rabbitmq_queue_prefix.clone(),
+        retry_delays: config.retry_delays.clone(),
+        ..BrokerConfig::new(config.rabbitmq_url.clone(), "gateway")
+    };
+    // Closed by the abort: requests that are being drained still publish.
+    let broker = Broker::new(&broker, process.shutdown().abort().clone())?;
+
+    let shutdown = process.serve_admin(readiness(&jobs, &broker));
+    let gateway = Arc::new(Gateway {
+        accounts: Accounts::new(config.auth_url.clone())?,
+        tokens: TokenVerifier::new(config.auth_url.clone())?,
+        feed: JobFeed::start(jobs.clone(), &shutdown),
+        links: LinkKey::new(&config.link_key),
+        limits: Limits::new(config.credentials_per_minute, config.uploads_per_minute),
+        uploads: UploadPolicy::from(&config),
+        shutdown: shutdown.clone(),
+        jobs,
+        videos,
+        mp3s,
+        broker,
+    });
+    shutdown.spawn_vital("reconciler", Reconciler::new(&gateway, &config).run());
+    shutdown.spawn_vital("sweeper", Sweeper::new(&gateway, &config).run());
+
+    tracing::info!(address = %listener.local_addr()?, "serving");
+    let router = router::router(Arc::clone(&gateway), config.client_ip_source);
+    service_kit::http::serve(listener, router, shutdown).await;
+    Ok(())
+}
+
+fn readiness(jobs: &JobStore, broker: &Broker) -> Readiness {
+    let (jobs, broker) = (jobs.clone(), broker.clone());
+    Readiness::new()
+        .needs("mongodb", move || {
+            let jobs = jobs.clone();
+            async move { jobs.ping().await }
+        })
+        .needs("rabbitmq", move || {
+            let broker = broker.clone();
+            async move { broker.ready(background::GLANCE).await }
+        })
+}

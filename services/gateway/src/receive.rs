@@ -1,0 +1,290 @@
+//! Receiving an upload: a multipart body of any size, from a client of any speed, into GridFS.
+
+use std::error::Error as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest as _, Multipart, Request};
+use bytes::Bytes;
+use contracts::{ConversionOptions, InvalidOption, ProblemCode};
+use futures_util::{Stream, StreamExt as _};
+use headers::{ContentLength, HeaderMapExt as _};
+use media_store::{MediaStore, StoreError, StoredFile};
+use service_kit::Problem;
+use tokio::time::{Instant, Sleep};
+
+use crate::Config;
+
+/// What is asked of an upload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UploadPolicy {
+    max_bytes: u64,
+    idle_timeout: Duration,
+    timeout: Duration,
+}
+
+impl From<&Config> for UploadPolicy {
+    fn from(config: &Config) -> Self {
+        Self {
+            max_bytes: config.max_upload_bytes,
+            idle_timeout: config.upload_idle_timeout,
+            timeout: config.upload_timeout,
+        }
+    }
+}
+
+/// A received upload.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) file: StoredFile,
+    pub(crate) options: ConversionOptions,
+}
+
+/// Why nothing was received.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    #[error("the upload is refused")]
+    Refused(Problem),
+    #[error("could not store the upload")]
+    Store(#[from] StoreError),
+}
+
+impl From<ProblemCode> for UploadError {
+    fn from(code: ProblemCode) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+impl From<InvalidOption> for UploadError {
+    fn from(error: InvalidOption) -> Self {
+        let code = match error {
+            InvalidOption::Unknown(_) => ProblemCode::UnknownOption,
+            InvalidOption::Value { .. } | InvalidOption::Conflict => ProblemCode::BadOption,
+        };
+        Self::Refused(Problem::new(code).with_detail(error.to_string()))
+    }
+}
+
+/// What surrounds a file in a multipart body: boundaries, part headers and option fields.
+const ENVELOPE_BYTES: u64 = 64 << 10;
+
+const MAX_OPTIONS: usize = 16;
+const MAX_OPTION_BYTES: usize = 1 << 10;
+
+/// File systems take names of at most 255 bytes.
+const MAX_NAME_BYTES: usize = 255;
+
+impl UploadPolicy {
+    /// Stores the one file of a multipart request and reads the options beside it. On every error, and when the
+    /// client goes away, nothing of it stays.
+    pub(crate) async fn receive(
+        &self,
+        request: Request,
+        store: &MediaStore,
+    ) -> Result<Received, UploadError> {
+        let announced = request.headers().typed_get::<ContentLength>();
+        if announced.is_some_and(|ContentLength(bytes)| bytes > self.max_bytes + ENVELOPE_BYTES) {
+            return Err(self.too_large());
+        }
+        let request = request.map(|body| Body::from_stream(GuardedBody::new(body, self)));
+        let multipart = Multipart::from_request(request, &()).await;
+        let mut multipart = multipart.map_err(|_| UploadError::from(ProblemCode::UnsupportedMediaType))?;
+
+        let mut options = Vec::new();
+        let mut upload = None;
+        while let Some(field) = multipart.next_field().await.map_err(|error| self.broken(&error))? {
+            if field.file_name().is_some() {
+                if upload.is_some() {
+                    return Err(ProblemCode::SeveralFiles.into());
+                }
+                upload = Some(self.store_file(field, store).await?);
+            } else {
+                options.push(self.option(field).await?);
+                if options.len() > MAX_OPTIONS {
+                    return Err(ProblemCode::BadOption.into());
+                }
+                // At once, so that a wrong option in front of the file saves the transfer.
+                parse_options(&options)?;
+            }
+        }
+        let upload = upload.ok_or(ProblemCode::NoFile)?;
+        if upload.bytes() == 0 {
+            return Err(ProblemCode::EmptyFile.into());
+        }
+        let options = parse_options(&options)?;
+        Ok(Received { file: upload.finish().await?, options })
+    }
+
+    async fn store_file(
+        &self,
+        mut field: Field<'_>,
+        store: &MediaStore,
+    ) -> Result<media_store::Upload, UploadError> {
+        let name = display_name(field.file_name().unwrap_or_default());
+        let content_type = field.content_type().unwrap_or("application/octet-stream").to_owned();
+        let mut upload = store.begin(&name, &content_type).await?;
+        while let Some(chunk) = field.chunk().await.map_err(|error| self.broken(&error))? {
+            if upload.bytes() + chunk.len() as u64 > self.max_bytes {
+                return Err(self.too_large());
+            }
+            upload.write(chunk).await?;
+        }
+        Ok(upload)
+    }
+
+    async fn option(&self, mut field: Field<'_>) -> Result<(String, String), UploadError> {
+        let name = field.name().unwrap_or_default().to_owned();
+        let mut value = Vec::new();
+        while let Some(chunk) = field.chunk().await.map_err(|error| self.broken(&error))? {
+            value.extend_from_slice(&chunk);
+            if value.len() > MAX_OPTION_BYTES {
+                return Err(ProblemCode::BadOption.into());
+            }
+        }
+        let value = String::from_utf8(value).map_err(|_| ProblemCode::BadOption)?;
+        Ok((name, value))
+    }
+
+    fn too_large(&self) -> UploadError {
+        let limit = format!("The largest file that is taken has {} bytes.", self.max_bytes);
+        UploadError::Refused(Problem::new(ProblemCode::TooLarge).with_detail(limit))
+    }
+
+    fn broken(&self, error: &MultipartError) -> UploadError {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            match error.downcast_ref() {
+                Some(BodyFault::TooLarge) => return self.too_large(),
+                Some(BodyFault::TooSlow) => return ProblemCode::RequestTimeout.into(),
+                Some(BodyFault::Broken(_)) => return ProblemCode::IncompleteUpload.into(),
+                None => cause = error.source(),
+            }
+        }
+        // The body arrived, but it is no multipart body, or not to its end.
+        ProblemCode::IncompleteUpload.into()
+    }
+}
+
+fn parse_options(fields: &[(String, String)]) -> Result<ConversionOptions, InvalidOption> {
+    ConversionOptions::parse(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+}
+
+/// A file's name without the folders and control characters that a client may send with it.
+fn display_name(given: &str) -> String {
+    let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
+    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
+    if name.trim().is_empty() { "video".to_owned() } else { name }
+}
+
+/// What can go wrong with a body before it is taken apart.
+#[derive(Debug, thiserror::Error)]
+enum BodyFault {
+    #[error("the body is larger than allowed")]
+    TooLarge,
+    #[error("the body arrives too slowly")]
+    TooSlow,
+    #[error("the connection broke")]
+    Broken(#[source] axum::Error),
+}
+
+/// A request body that ends: it is bounded in size, in time between two pieces, and in time altogether.
+struct GuardedBody {
+    body: Option<BodyDataStream>,
+    left: u64,
+    idle_timeout: Duration,
+    idle: Pin<Box<Sleep>>,
+    deadline: Instant,
+    is_awaited: bool,
+}
+
+impl GuardedBody {
+    fn new(body: Body, policy: &UploadPolicy) -> Self {
+        Self {
+            body: Some(body.into_data_stream()),
+            left: policy.max_bytes + ENVELOPE_BYTES,
+            idle_timeout: policy.idle_timeout,
+            idle: Box::pin(tokio::time::sleep(policy.idle_timeout)),
+            deadline: Instant::now() + policy.timeout,
+            is_awaited: false,
+        }
+    }
+}
+
+impl Stream for GuardedBody {
+    type Item = Result<Bytes, BodyFault>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        if let Poll::Ready(piece) = body.poll_next_unpin(context) {
+            this.is_awaited = false;
+            return Poll::Ready(match piece {
+                None => {
+                    this.body = None;
+                    None
+                }
+                Some(Err(error)) => {
+                    this.body = None;
+                    Some(Err(BodyFault::Broken(error)))
+                }
+                Some(Ok(piece)) => Some(match this.left.checked_sub(piece.len() as u64) {
+                    Some(left) => {
+                        this.left = left;
+                        Ok(piece)
+                    }
+                    None => Err(BodyFault::TooLarge),
+                }),
+            });
+        }
+        // Counts only while we wait for the client: our own slowness is not the client's.
+        if !this.is_awaited {
+            this.is_awaited = true;
+            let until = (Instant::now() + this.idle_timeout).min(this.deadline);
+            this.idle.as_mut().reset(until);
+        }
+        ready!(this.idle.as_mut().poll(context));
+        this.body = None;
+        Poll::Ready(Some(Err(BodyFault::TooSlow)))
+    }
+}
+
+/// How much of a refused body is still read, and for how long.
+const LINGER_BYTES: u64 = 64 << 20;
+const LINGER: Duration = Duration::from_secs(3);
+
+impl Drop for GuardedBody {
+    fn drop(&mut self) {
+        // Closing a connection with unread data resets it, and the client may lose the answer that says why.
+        if let Some(mut body) = self.body.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(tokio::time::timeout(LINGER, async move {
+                let mut left = LINGER_BYTES;
+                while let Some(Ok(piece)) = body.next().await {
+                    match left.checked_sub(piece.len() as u64) {
+                        Some(rest) => left = rest,
+                        None => break,
+                    }
+                }
+            }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_folders_and_control_characters() {
+        assert_eq!(display_name("C:\\videos\\talk.mp4"), "talk.mp4");
+        assert_eq!(display_name("../../etc/passwd"), "passwd");
+        assert_eq!(display_name("a\r\nb.mp4"), "ab.mp4");
+        assert_eq!(display_name("   "), "video");
+        assert_eq!(display_name(&"é".repeat(200)).len(), 254);
+    }
+}

@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use contracts::{Mp3Fid, ProblemCode};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::Gateway;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::media_answer;
+use crate::openapi::ProblemAnswer;
+
+/// Which file.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct File {
+    /// The `audio.fid` of a converted job.
+    fid: String,
+}
+
+/// Download one of your MP3s; one byte range at a time if you like.
+#[utoipa::path(
+    get, path = "/download", tag = "files", params(File), security(("token" = [])),
+    responses(
+        (status = 200, description = "The MP3", body = Vec<u8>, content_type = "audio/mpeg"),
+        (status = 206, description = "The range of it", body = Vec<u8>, content_type = "audio/mpeg"),
+        (status = 304, description = "You have it already"),
+        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 416, description = "`range_not_satisfiable`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn download(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+    file: Result<Query<File>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let Query(File { fid }) = file.map_err(|_| ProblemCode::BadRequest)?;
+    let fid: Mp3Fid = fid.parse().map_err(|_| ProblemCode::NotFound)?;
+    let record = gateway.jobs.find_by_mp3(fid).await?.filter(|record| record.owner.id == owner.id);
+    let record = record.ok_or(ProblemCode::NotFound)?;
+    let file = gateway.mp3s.open(fid.0).await?.ok_or(ProblemCode::NotFound)?;
+    media_answer::mp3(&gateway.mp3s, &file, &media_answer::mp3_name(&record.job.source.name), &headers)
+}

@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use ::jobs::{Deleted, Record};
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use contracts::{Job, JobId, ProblemCode, VideoFid};
+use serde::{Deserialize, Serialize};
+use service_kit::Chain;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Gateway;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::openapi::ProblemAnswer;
+
+/// Which page of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct Page {
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// How many jobs at the most.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: Option<u16>,
+}
+
+/// A page of the list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JobPage {
+    /// The jobs, newest first.
+    jobs: Vec<Job>,
+    /// The `cursor` of the next page; none on the last.
+    next_cursor: Option<JobId>,
+}
+
+const DEFAULT_LIMIT: u16 = 20;
+const MAX_LIMIT: u16 = 100;
+
+/// List your jobs, newest first.
+#[utoipa::path(
+    get, path = "/jobs", tag = "jobs", params(Page), security(("token" = [])),
+    responses(
+        (status = 200, description = "A page of jobs", body = JobPage),
+        (status = 400, description = "`bad_cursor`, `bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Result<Json<JobPage>, Error> {
+    let Query(page) = page.map_err(|_| ProblemCode::BadRequest)?;
+    let before = page.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| ProblemCode::BadCursor)?;
+    let limit = page.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    // One more than asked for tells whether there is another page.
+    let mut jobs = gateway.jobs.list(owner.id, before, limit + 1).await?;
+    let is_last = jobs.len() <= limit.into();
+    jobs.truncate(limit.into());
+    let next_cursor = if is_last { None } else { jobs.last().map(|job| job.id) };
+    Ok(Json(JobPage { jobs, next_cursor }))
+}
+
+/// Read one of your jobs.
+#[utoipa::path(
+    get, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The job", body = Job),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn read(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Job>, Error> {
+    let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?;
+    Ok(Json(record.ok_or(ProblemCode::NotFound)?.job))
+}
+
+/// Cancel a job that has not ended, or delete one that has. Its video and its MP3 are deleted either way.
+///
+/// A cancelled job stays in the list until it is deleted, too.
+#[utoipa::path(
+    delete, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
+    responses(
+        (status = 204, description = "Cancelled or deleted"),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn delete(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    match gateway.jobs.delete(owner.id, job_id(&id)?).await? {
+        Deleted::NotFound => return Err(ProblemCode::NotFound.into()),
+        Deleted::Cancelled(record) => {
+            tracing::info!(job.id = %record.job.id, "cancelled");
+            delete_files(&gateway, &record).await;
+        }
+        Deleted::Removed(record) => {
+            tracing::info!(job.id = %record.job.id, "deleted");
+            delete_files(&gateway, &record).await;
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// No job refers to the files any more, so what fails here the sweeper makes up for.
+async fn delete_files(gateway: &Gateway, record: &Record) {
+    let VideoFid(video) = record.job.source.fid;
+    let mut deleted = gateway.videos.delete(video).await;
+    if let Some(audio) = &record.job.audio {
+        deleted = deleted.and(gateway.mp3s.delete(audio.fid.0).await);
+    }
+    if let Err(error) = deleted {
+        tracing::warn!(job.id = %record.job.id, error = %Chain(&error), "could not delete a job's files yet");
+    } else if let Err(error) = gateway.jobs.mark_video_deleted(record.job.id).await {
+        tracing::warn!(job.id = %record.job.id, error = %Chain(&error), "could not record a deletion yet");
+    }
+}
+
+/// What is no id cannot be anyone's job.
+pub(crate) fn job_id(text: &str) -> Result<JobId, ProblemCode> {
+    text.parse().map_err(|_| ProblemCode::NotFound)
+}

@@ -62,9 +62,9 @@ impl JobStore {
             ] },
         ] };
         let filter = doc! {
-            // Narrows by index before the expression is tried on each.
+            // Narrows by index before the expression is tried on each. Null stands for missing, too.
+            "outcome_announced_at": Bson::Null,
             "status": { "$in": ["queued", "converting", "converted", "failed"] },
-            "outcome_announced_at": { "$exists": false },
             "$expr": { "$and": [forgotten, before("announce_tried_at", ANNOUNCE_AGAIN_AFTER)] },
         };
         let update = vec![doc! { "$set": { "announce_tried_at": "$$NOW" } }];

@@ -74,7 +74,8 @@ impl JobStore {
             index(doc! { "owner.id": 1, "_id": -1 }),
             index(doc! { "source.fid": 1 }),
             IndexModel::builder().keys(doc! { "audio.fid": 1 }).options(sparse.clone()).build(),
-            index(doc! { "status": 1, "updated_at": 1 }),
+            // For `take_forgotten`: nearly every job has been announced, so this finds the few that have not.
+            index(doc! { "outcome_announced_at": 1, "status": 1 }),
             IndexModel::builder().keys(doc! { "expires_at": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "video_delete_at": 1 }).options(sparse).build(),
         ];

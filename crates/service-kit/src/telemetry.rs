@@ -1,3 +1,5 @@
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -37,7 +39,8 @@ pub(crate) fn start(name: &'static str, config: &ProcessConfig) -> anyhow::Resul
 
     let filter = EnvFilter::try_new(&config.log_filter)?;
     let lines = match config.log_format {
-        LogFormat::Text => fmt::layer().with_target(false).boxed(),
+        // Colours are for people at a terminal, not for files.
+        LogFormat::Text => fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal()).boxed(),
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_span_list(false).boxed(),
     };
     let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(name));

@@ -12,13 +12,8 @@ use service_kit::Problem;
 
 use crate::error::Error;
 
-/// Answers a GET or HEAD with an MP3, under a name for the person's disk.
-pub(crate) fn mp3(
-    store: &MediaStore,
-    file: &StoredFile,
-    name: &str,
-    request: &HeaderMap,
-) -> Result<Response, Error> {
+/// Answers a GET or HEAD with an MP3, under the name that it was stored with.
+pub(crate) fn mp3(store: &MediaStore, file: &StoredFile, request: &HeaderMap) -> Result<Response, Error> {
     // A file never changes under its id.
     let etag = format!("\"{}\"", file.fid);
     if is_listed(request.get(header::IF_NONE_MATCH), &etag) {
@@ -36,7 +31,7 @@ pub(crate) fn mp3(
         Ok(())
     };
     set(header::CONTENT_TYPE, "audio/mpeg".to_owned())?;
-    set(header::CONTENT_DISPOSITION, attachment(name))?;
+    set(header::CONTENT_DISPOSITION, attachment(&file.name))?;
     set(header::ETAG, etag)?;
     set(header::ACCEPT_RANGES, "bytes".to_owned())?;
     set(header::CACHE_CONTROL, "private, no-transform".to_owned())?;
@@ -113,15 +108,6 @@ fn attachment(name: &str) -> String {
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", utf8_percent_encode(name, ENCODED))
 }
 
-/// The video's own name, with the ending of what it has become.
-pub(crate) fn mp3_name(video: &str) -> String {
-    let stem = match video.rsplit_once('.') {
-        Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,
-        _ => video,
-    };
-    format!("{stem}.mp3")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,14 +118,6 @@ mod tests {
         let name = attachment("Übung \"1\".mp3");
         assert_eq!(name, "attachment; filename=\"_bung _1_.mp3\"; filename*=UTF-8''%C3%9Cbung%20%221%22.mp3");
         assert!(!attachment("a\r\nSet-Cookie: x").contains(['\r', '\n']));
-    }
-
-    #[test]
-    fn an_mp3_is_named_after_its_video() {
-        assert_eq!(mp3_name("lecture.v2.mp4"), "lecture.v2.mp3");
-        assert_eq!(mp3_name("lecture"), "lecture.mp3");
-        assert_eq!(mp3_name(".mp4"), ".mp4.mp3");
-        assert_eq!(mp3_name("Dr. Seltsam erklärt"), "Dr. Seltsam erklärt.mp3");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The state machine against a real MongoDB.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod conversion;
 mod notices;
 mod ownership;

@@ -43,8 +43,10 @@ pub(crate) async fn download(
 ) -> Result<Response, Error> {
     let Query(File { fid }) = file.map_err(|_| ProblemCode::BadRequest)?;
     let fid: Mp3Fid = fid.parse().map_err(|_| ProblemCode::NotFound)?;
-    let record = gateway.jobs.find_by_mp3(fid).await?.filter(|record| record.owner.id == owner.id);
-    let record = record.ok_or(ProblemCode::NotFound)?;
+    let record = gateway.jobs.find_by_mp3(fid).await?;
+    if record.is_none_or(|record| record.owner.id != owner.id) {
+        return Err(ProblemCode::NotFound.into());
+    }
     let file = gateway.mp3s.open(fid.0).await?.ok_or(ProblemCode::NotFound)?;
-    media_answer::mp3(&gateway.mp3s, &file, &media_answer::mp3_name(&record.job.source.name), &headers)
+    media_answer::mp3(&gateway.mp3s, &file, &headers)
 }

@@ -54,7 +54,10 @@ pub(crate) async fn list(
 ) -> Result<Json<JobPage>, Error> {
     let Query(page) = page.map_err(|_| ProblemCode::BadRequest)?;
     let before = page.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| ProblemCode::BadCursor)?;
-    let limit = page.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let limit = page.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(ProblemCode::BadRequest.into());
+    }
     // One more than asked for tells whether there is another page.
     let mut jobs = gateway.jobs.list(owner.id, before, limit + 1).await?;
     let is_last = jobs.len() <= limit.into();

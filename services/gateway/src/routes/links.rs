@@ -34,10 +34,9 @@ pub(crate) async fn open(
         InvalidLink::Expired => ProblemCode::Gone,
     })?;
     // A genuine link whose file was deleted is no secret to whoever holds it.
-    let record = gateway.jobs.find_by_mp3(link.fid).await?.ok_or(ProblemCode::Gone)?;
+    gateway.jobs.find_by_mp3(link.fid).await?.ok_or(ProblemCode::Gone)?;
     let file = gateway.mp3s.open(link.fid.0).await?.ok_or(ProblemCode::Gone)?;
-    let name = media_answer::mp3_name(&record.job.source.name);
-    let mut response = media_answer::mp3(&gateway.mp3s, &file, &name, &headers)?;
+    let mut response = media_answer::mp3(&gateway.mp3s, &file, &headers)?;
     // The address is a secret: no other site and no search engine is told of it.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response.headers_mut().insert("x-robots-tag", HeaderValue::from_static("noindex"));

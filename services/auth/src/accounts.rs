@@ -4,7 +4,7 @@ use contracts::{EmailAddress, UserId};
 use uuid::Uuid;
 
 use crate::database::{Database, DatabaseError};
-use crate::passwords::PasswordHash;
+use crate::password_hash::PasswordHash;
 
 /// What a login needs of an account.
 #[derive(Debug)]

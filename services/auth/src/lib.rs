@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod hashing;
 mod keyring;
+mod password_hash;
 mod passwords;
 mod routes;
 mod schema;

@@ -10,7 +10,8 @@ use crate::accounts::{Accounts, Registered};
 use crate::error::Error;
 use crate::hashing::Hasher;
 use crate::keyring::Keyring;
-use crate::passwords::{Password, PasswordHash};
+use crate::password_hash::PasswordHash;
+use crate::passwords::Password;
 use crate::tokens::AccessToken;
 
 /// An address and a password as they came; nothing is known of them yet.

@@ -8,8 +8,8 @@ use axum::response::IntoResponse;
 use crate::error::Error;
 use crate::service::Service;
 
-/// A minute: how long a retired key may still be accepted, and how long a new one must be published before it signs.
-const CACHING: &str = "public, max-age=60";
+/// Five minutes, for which the gateway keeps them too: a retired key may still be accepted that long.
+const CACHING: &str = "public, max-age=300";
 
 /// `GET /.well-known/jwks.json`: the keys that verify our tokens.
 pub(crate) async fn jwks(State(service): State<Arc<Service>>) -> Result<impl IntoResponse, Error> {

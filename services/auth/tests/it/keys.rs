@@ -103,10 +103,10 @@ async fn a_key_that_takes_over_is_used_without_a_restart_and_the_old_one_stays_p
 }
 
 #[tokio::test]
-async fn keys_may_be_cached_for_a_minute() {
+async fn keys_may_be_cached_for_five_minutes() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     let response = auth.get("/.well-known/jwks.json").await;
-    assert_eq!(response.headers()["cache-control"], "public, max-age=60");
+    assert_eq!(response.headers()["cache-control"], "public, max-age=300");
     assert_eq!(response.headers()["content-type"], "application/json");
 }

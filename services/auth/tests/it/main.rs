@@ -1,5 +1,7 @@
 //! The auth service against a real database, over HTTP.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
 mod accounts;
 mod harness;
 mod inputs;

@@ -27,8 +27,8 @@ const MAX_PUBLISHING: usize = 32;
 pub(crate) enum SessionError {
     #[error("could not open a session")]
     Connect(#[from] ConnectError),
-    #[error("could not open a channel")]
-    Channel(#[from] lapin::Error),
+    #[error("RabbitMQ did not do what it was asked for")]
+    Request(#[from] lapin::Error),
     #[error("could not set up the queues")]
     Declare(#[from] DeclareError),
     #[error("RabbitMQ did not answer in time")]

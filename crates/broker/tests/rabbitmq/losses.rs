@@ -3,14 +3,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use broker::Verdict;
+use broker::{Broker, BrokerConfig, RetryLadder, Verdict};
 use contracts::Queue;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::proxy::Proxy;
-use crate::stage::{Seen, Stage, note, wait_until};
+use crate::stage::{PATIENCE, Seen, Stage, note, wait_until};
 
 const MESSAGES: u32 = 400;
 
@@ -182,7 +183,7 @@ async fn handlers_that_outlive_their_connection_keep_their_slots() {
     proxy.refuse();
     wait_until("the loss is noticed", async || !stage.broker.is_ready()).await;
     proxy.accept();
-    stage.broker.ready(crate::stage::PATIENCE).await.unwrap();
+    stage.broker.ready(PATIENCE).await.unwrap();
     // One handler ends: one of the messages that RabbitMQ took back may come, the other has to wait.
     gate.add_permits(1);
     wait_until("a message is delivered again", async || started.len() == 3).await;
@@ -192,5 +193,50 @@ async fn handlers_that_outlive_their_connection_keep_their_slots() {
     consumption.end().await;
     assert_eq!(most.load(Ordering::SeqCst), 2);
     assert_eq!(stage.broker.depth(Queue::Video).await.unwrap(), 0);
+    stage.tear_down().await;
+}
+
+#[tokio::test]
+async fn a_message_that_kills_every_consumer_is_parked_in_the_end() {
+    let stage = Stage::new().await;
+    stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
+    let mut deliveries = 0;
+    wait_until("the message is parked", async || {
+        deliveries += u32::from(stage.bounce("video").await);
+        stage.broker.dead_depth(Queue::Video).await.unwrap() == 1
+    })
+    .await;
+    assert_eq!(deliveries, 21, "the first delivery and twenty more");
+    // Looking at it is free.
+    for _ in 0..30 {
+        wait_until("the dead letter is there", async || stage.bounce("video.dead").await).await;
+    }
+    wait_until("it is back", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 1).await;
+    stage.tear_down().await;
+}
+
+#[tokio::test]
+async fn queues_of_another_kind_keep_a_broker_waiting_until_they_are_gone() {
+    let stage = Stage::new().await;
+    stage.delete("account").await;
+    stage.declare_classic("account").await;
+    let late = Broker::new(&stage.config, CancellationToken::new()).unwrap();
+    assert!(late.ready(Duration::from_secs(1)).await.is_err());
+    stage.delete("account").await;
+    late.ready(PATIENCE).await.unwrap();
+    late.publish(Queue::Account, "mail", &note(1)).await.unwrap();
+    stage.tear_down().await;
+}
+
+#[tokio::test]
+async fn another_ladder_lives_beside_the_first() {
+    let stage = Stage::new().await;
+    let steps = [Duration::from_millis(200), Duration::from_millis(700)];
+    let config =
+        BrokerConfig { retry_delays: RetryLadder::new(steps.to_vec()).unwrap(), ..stage.config.clone() };
+    Broker::new(&config, CancellationToken::new()).unwrap().ready(PATIENCE).await.unwrap();
+    for queue in Queue::ALL {
+        stage.delete(&format!("{queue}.retry.700")).await;
+    }
     stage.tear_down().await;
 }

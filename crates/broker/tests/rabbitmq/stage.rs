@@ -4,8 +4,11 @@ use std::time::Duration;
 use broker::{Broker, BrokerConfig, Delivery, RetryLadder, Subscription, Verdict};
 use contracts::Queue;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeleteOptions};
-use lapin::types::AMQPValue;
+use lapin::options::{
+    BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
@@ -29,9 +32,9 @@ pub(crate) fn note(number: u32) -> Note {
 pub(crate) struct Stage {
     pub(crate) broker: Broker,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) config: BrokerConfig,
     /// A second connection, for what the crate itself never does.
     admin: Connection,
-    prefix: String,
 }
 
 pub(crate) fn server_url() -> String {
@@ -55,12 +58,12 @@ impl Stage {
 
     /// With the broker under test connected through another address, such as a proxy's.
     pub(crate) async fn at(url: &str) -> Self {
+        let admin = Connection::connect(&server_url(), ConnectionProperties::default()).await.unwrap();
         let config = config(url);
         let shutdown = CancellationToken::new();
         let broker = Broker::new(&config, shutdown.clone()).unwrap();
         broker.ready(PATIENCE).await.unwrap();
-        let admin = Connection::connect(&server_url(), ConnectionProperties::default()).await.unwrap();
-        Self { broker, shutdown, admin, prefix: config.queue_prefix }
+        Self { broker, shutdown, config, admin }
     }
 
     /// Consumes until the test ends the consumption.
@@ -79,8 +82,8 @@ impl Stage {
     /// Publishes any bytes, as a program that is not ours might.
     pub(crate) async fn publish_raw(&self, queue: &str, body: &[u8], properties: BasicProperties) {
         let channel = self.admin.create_channel().await.unwrap();
-        channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
-        let name = format!("{}{queue}", self.prefix).into();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let name = self.name(queue);
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let confirm = channel.basic_publish("".into(), name, options, body, properties).await.unwrap();
         assert_eq!(confirm.await.unwrap(), lapin::Confirmation::Ack(None));
@@ -89,13 +92,35 @@ impl Stage {
     /// Takes one message out of a queue.
     pub(crate) async fn take(&self, queue: &str) -> Option<BasicGetMessage> {
         let channel = self.admin.create_channel().await.unwrap();
-        let name = format!("{}{queue}", self.prefix).into();
+        let name = self.name(queue);
         channel.basic_get(name, BasicGetOptions { no_ack: true }).await.unwrap()
+    }
+
+    /// Takes one message and puts it back, as RabbitMQ does for a consumer that vanished. Tells whether there was one.
+    pub(crate) async fn bounce(&self, queue: &str) -> bool {
+        let channel = self.admin.create_channel().await.unwrap();
+        let Some(message) = channel.basic_get(self.name(queue), BasicGetOptions::default()).await.unwrap()
+        else {
+            return false;
+        };
+        let requeue = BasicNackOptions { requeue: true, multiple: false };
+        message.nack(requeue).await.unwrap()
+    }
+
+    /// Declares a queue that is not what the crate would declare.
+    pub(crate) async fn declare_classic(&self, queue: &str) {
+        let channel = self.admin.create_channel().await.unwrap();
+        let options = QueueDeclareOptions::durable();
+        channel.queue_declare(self.name(queue), options, FieldTable::default()).await.unwrap();
+    }
+
+    fn name(&self, queue: &str) -> ShortString {
+        format!("{}{queue}", self.config.queue_prefix).into()
     }
 
     pub(crate) async fn delete(&self, queue: &str) {
         let channel = self.admin.create_channel().await.unwrap();
-        let name = format!("{}{queue}", self.prefix).into();
+        let name = self.name(queue);
         channel.queue_delete(name, QueueDeleteOptions::default()).await.unwrap();
     }
 

@@ -16,9 +16,13 @@ const A_MOMENT: Duration = Duration::from_millis(700);
 
 /// The fixture's store over a bad network.
 async fn store_behind_proxy(fixture: &Fixture) -> (Proxy, MediaStore) {
-    let (proxy, url) = Proxy::start(&test_kit::shared().mongodb_url).await;
-    let client = Client::with_uri_str(&url).await.unwrap();
-    let database = client.database(fixture.database.name());
+    let mut options = ClientOptions::parse(&test_kit::shared().mongodb_url).await.unwrap();
+    let proxy = Proxy::start(options.hosts[0].to_string()).await;
+    options.hosts = vec![proxy.address()];
+    // Else the client would ask the replica set for its addresses and go around the proxy.
+    options.direct_connection = Some(true);
+    options.repl_set_name = None;
+    let database = Client::with_options(options).unwrap().database(fixture.database.name());
     (proxy, MediaStore::new(database, fixture.tasks.clone()).with_deadline(A_MOMENT))
 }
 

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use mongodb::options::ServerAddress;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,9 +15,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// Between a client and the server that the URL names.
-    pub(crate) async fn start(url: &str) -> (Self, String) {
-        let server = host_and_port(url).to_owned();
+    /// In front of the server at this address.
+    pub(crate) async fn start(server: String) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let proxy = Self {
@@ -40,11 +40,12 @@ impl Proxy {
                 ));
             }
         });
-        let url = url.replace(host_and_port(url), &format!("127.0.0.1:{}", proxy.port));
-        let separator = if url.contains('?') { "&" } else { "/?" };
-        // Else the client would ask the replica set for its addresses and go around the proxy.
-        let url = format!("{}{separator}directConnection=true", without_replica_set(&url));
-        (proxy, url)
+        proxy
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> ServerAddress {
+        ServerAddress::Tcp { host: "127.0.0.1".to_owned(), port: Some(self.port) }
     }
 
     /// Holds back commands of this name to this collection from now on.
@@ -95,17 +96,4 @@ async fn forward(
         }
         server.write_all(&message).await?;
     }
-}
-
-fn host_and_port(url: &str) -> &str {
-    let rest = url.split_once("://").unwrap().1;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    rest[..end].rsplit('@').next().unwrap()
-}
-
-fn without_replica_set(url: &str) -> String {
-    let (base, query) = url.split_once('?').unwrap_or((url, ""));
-    let kept: Vec<&str> =
-        query.split('&').filter(|part| !part.is_empty() && !part.starts_with("replicaSet")).collect();
-    format!("{base}?{}", kept.join("&"))
 }

@@ -1,5 +1,7 @@
 //! Notification against a real broker, database and mail server.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
 mod delivery;
 mod faults;
 mod stage;

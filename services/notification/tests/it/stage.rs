@@ -125,7 +125,7 @@ impl Stage {
             video_fid: record.job.source.fid,
             mp3_fid: record.job.audio.as_ref().map(|audio| audio.fid),
             username: record.owner.email.clone(),
-            outcome: record.outcome().expect("the job has ended"),
+            outcome: record.job.status.outcome().expect("the job has ended"),
         }
     }
 
@@ -166,9 +166,9 @@ impl Stage {
 
 impl Service {
     /// Asks for the end and waits for it.
-    pub(crate) async fn drained(self) {
+    pub(crate) async fn drained(mut self) {
         self.shutdown.drain().cancel();
-        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap().unwrap();
         self.shutdown.abort().cancel();
     }
 

@@ -37,8 +37,8 @@ check: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts ## 
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-bench: install build ## Measure the system against the plain tools; see docs/OPERATIONS.md
-	@scripts/bench.sh
+bench: install build ## Measure the system against the plain tools; see docs/BENCHMARKS.md
+	@$(STACK_BIN) run -- $(TARGET_DIR)/release/bench
 
 install: ## Install the servers and tools that are missing
 	@scripts/install.sh
@@ -74,8 +74,9 @@ check-docs:
 check-deny: .tools/bin/cargo-deny
 	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
 
-check-sqlx:
-	@true
+# Needs a database to ask, so it starts one.
+check-sqlx: install build
+	$(STACK_BIN) run -- services/auth/scripts/sqlx-prepare.sh --check
 
 check-scripts:
 	bash -n scripts/*.sh .ci/run

@@ -65,7 +65,9 @@ has() { command -v "$1" >/dev/null 2>&1; }
 require_languages() {
     has cargo || fail 'Rust is missing.' "Install it from https://rustup.rs, then run this again."
     has python3 || fail 'Python 3 is missing.' "Install it: apt-get install python3 python3-pip"
-    has node && has npm || fail 'Node.js is missing.' "Install Node 20 or newer with npm: https://nodejs.org"
+    if ! has node || ! has npm; then
+        fail 'Node.js is missing.' 'Install Node 20 or newer with npm: https://nodejs.org'
+    fi
     local major
     major="$(node --version | sed 's/^v\([0-9]*\).*/\1/')"
     [ "$major" -ge 20 ] || fail "Node.js $(node --version) is too old." "Install Node 20 or newer: https://nodejs.org"
@@ -198,7 +200,7 @@ install_mail_catcher() {
     new_scratch
     mkdir "$SCRATCH/mail-catcher"
     cp scripts/mail-catcher/package.json scripts/mail-catcher/.npmrc "$lock" "$SCRATCH/mail-catcher/"
-    (cd "$SCRATCH/mail-catcher" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
+    (cd "$SCRATCH/mail-catcher" && npm ci --ignore-scripts --no-audit --no-fund --update-notifier=false --loglevel=error) ||
         fail 'npm could not install the mail catcher.' 'Check the network, then run this again.'
     rm -rf "$TOOLS/mail-catcher"
     mv "$SCRATCH/mail-catcher" "$TOOLS/mail-catcher"

@@ -4,8 +4,11 @@
 //! `stack run -- COMMAND` gives them, keep apart by [`unique_name`], and wait with [`wait_until`]. A test
 //! that breaks a server starts its own: [`servers::Running`].
 
+pub mod gate;
+pub mod gridfs;
 pub mod inbox;
 pub mod media;
+pub mod mixdown;
 pub mod ports;
 pub mod process;
 pub mod project;

@@ -150,3 +150,32 @@ fn cache_folder() -> Result<PathBuf> {
     std::fs::create_dir_all(&folder).with_context(|| format!("could not create {}", folder.display()))?;
     Ok(folder)
 }
+
+/// A long sound with hardly a picture, which takes seconds to make and many more to convert. Made on first use.
+///
+/// # Errors
+/// When FFmpeg is missing or fails.
+pub async fn long_video(length: Duration) -> Result<PathBuf> {
+    let folder = cache_folder()?;
+    let path = folder.join(format!("long-{}s.mkv", length.as_secs()));
+    if !path.exists() {
+        let unfinished =
+            tempfile::Builder::new().suffix(".mkv").tempfile_in(&folder).context("no temporary file")?;
+        // MP2 is what FFmpeg encodes fastest among what is no MP3 yet. Noise, so that the encoder has work.
+        let made = Command::new(find_program("ffmpeg")?)
+            .args(["-nostdin", "-v", "error", "-y"])
+            .args(["-f", "lavfi", "-i", "color=size=16x16:rate=1"])
+            .args(["-f", "lavfi", "-i", "anoisesrc=r=44100:a=0.3"])
+            .args(["-c:v", "mpeg4", "-c:a", "mp2", "-ac", "2", "-b:a", "128k"])
+            .args(["-t", &length.as_secs().to_string()])
+            .arg(unfinished.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("could not start FFmpeg")?;
+        ensure!(made.status.success(), "FFmpeg says: {}", String::from_utf8_lossy(&made.stderr));
+        unfinished.persist(&path).context("could not keep the sample")?;
+    }
+    Ok(path)
+}

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use futures_util::future::join_all;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use tokio::process::{Child, Command};
@@ -164,6 +165,8 @@ impl Process {
 }
 
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+// What a server's own helpers need to notice that it is gone.
+const FAREWELL: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A process for certain: a number is used again, a number with a start time on one boot is not.
@@ -292,6 +295,26 @@ pub fn strays(stack_dir: &Path, known: &[Identity]) -> Vec<Identity> {
         .filter_map(|pid| Identity::of(pid).ok())
         .filter(Identity::is_running)
         .collect()
+}
+
+/// Stops what carries this stack's mark and is not `known`, and gives how many processes that were. Those that are about
+/// to end with their parents are left to do so.
+pub async fn stop_strays(stack_dir: &Path, known: &[Identity], patience: Duration) -> usize {
+    let mut count = 0;
+    // Again, because one may have started another before it was stopped.
+    for _ in 0..5 {
+        let deadline = Instant::now() + FAREWELL;
+        while Instant::now() < deadline && !strays(stack_dir, known).is_empty() {
+            tokio::time::sleep(POLL).await;
+        }
+        let strays = strays(stack_dir, known);
+        if strays.is_empty() {
+            break;
+        }
+        count += strays.len();
+        join_all(strays.iter().map(|stray| stray.stop(patience))).await;
+    }
+    count
 }
 
 fn carries_mark(pid: u32, mark: &str) -> bool {

@@ -306,6 +306,13 @@ impl RunningService {
     }
 }
 
+impl Drop for RunningService {
+    // Before its system's folder goes, and before the next test takes its port.
+    fn drop(&mut self) {
+        self.process.kill_now();
+    }
+}
+
 async fn start(system: &System, service: Service, log: &Path) -> Result<Process> {
     let launch = system.launch(service)?.variable(STACK_MARK, system.home.display().to_string());
     let process = launch.start(log, Lifetime::WithStarter)?;

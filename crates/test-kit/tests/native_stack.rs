@@ -34,7 +34,8 @@ impl Stack {
 
     fn succeed(&self, subcommand: &str) -> Result<String> {
         let output = self.command(subcommand)?;
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "stack {subcommand}: {}\n{text}", output.status);
         Ok(text)
     }
@@ -135,7 +136,8 @@ fn down_spares_a_stranger_that_got_a_remembered_process_number() -> Result<()> {
 #[test]
 fn run_gives_the_command_its_servers_and_passes_its_exit_code_on() -> Result<()> {
     let report = TempDir::new()?;
-    let script = r#"echo "$MIXDOWN_STACK" >"$0/home"; test -n "$MIXDOWN_TEST_MYSQL_URL" && sleep 300 & exit 7"#;
+    let script =
+        r#"echo "$MIXDOWN_STACK" >"$0/home"; test -n "$MIXDOWN_TEST_MYSQL_URL" && sleep 300 & exit 7"#;
     let status = Command::new(STACK).args(["run", "--", "sh", "-c", script]).arg(report.path()).status()?;
     assert_eq!(status.code(), Some(7));
     let home = fs::read_to_string(report.path().join("home"))?;
@@ -151,7 +153,8 @@ async fn a_run_that_is_killed_takes_its_servers_with_it() -> Result<()> {
     let home_file = report.path().join("home");
     let script = r#"echo "$MIXDOWN_STACK" >"$0.new" && mv "$0.new" "$0"; sleep 300"#;
     let mut run = Command::new(STACK).args(["run", "--", "sh", "-c", script]).arg(&home_file).spawn()?;
-    let home = wait_until("the command runs", Duration::from_mins(2), async || fs::read_to_string(&home_file)).await;
+    let home =
+        wait_until("the command runs", Duration::from_mins(2), async || fs::read_to_string(&home_file)).await;
     let home = Path::new(home.trim());
     assert!(!strays(home, &[]).is_empty());
 

@@ -7,7 +7,7 @@ use super::folder::StackFolder;
 use super::ledger::Ledger;
 use super::parts::{SERVER_NAMES, SERVICE_NAMES};
 use super::up::SERVER_PATIENCE;
-use crate::process::strays;
+use crate::process::stop_strays;
 use crate::services::DRAIN_PATIENCE;
 
 /// Stops what `up` started and nothing else. The data stays.
@@ -25,9 +25,9 @@ pub async fn down(folder: &StackFolder) -> Result<()> {
     // The services first: they finish their jobs with the servers still there.
     stop_all(&ledger, &SERVICE_NAMES, DRAIN_PATIENCE).await?;
     stop_all(&ledger, &SERVER_NAMES, SERVER_PATIENCE).await?;
-    for stray in strays(folder.path(), &[]) {
-        println!("  stopping process {}, left by an interrupted start", stray.pid);
-        stray.stop(SERVER_PATIENCE).await;
+    let strays = stop_strays(folder.path(), &[], SERVER_PATIENCE).await;
+    if strays > 0 {
+        println!("  {strays} processes that an interrupted start had left: stopped");
     }
     if was_running {
         println!("Mixdown is down. Its data stays in {}", folder.data().display());

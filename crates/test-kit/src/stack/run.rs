@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::process::{Identity, STACK_MARK, strays};
+use crate::process::{Identity, STACK_MARK, stop_strays};
 use crate::project::{Project, find_program};
 use crate::servers::{MailCatcher, MongoDb, MySql, RabbitMq, Running, Server};
 use crate::shared::{INBOX_URL, MONGODB_URL, MYSQL_URL, RABBITMQ_URL, SMTP_URL};
@@ -35,7 +35,7 @@ pub async fn run(project: &Project, command: &[String]) -> Result<u8> {
 
     let result = run_in(project, home.path(), command).await;
     // The servers, and whatever the command left running. An orderly end would only cost time: the data goes too.
-    stop_strays(home.path()).await;
+    stop_strays(home.path(), &[], Duration::ZERO).await;
     result
 }
 
@@ -150,19 +150,6 @@ fn exit_code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-async fn stop_strays(home: &Path) {
-    // Again, because one may have started another before it was killed.
-    for _ in 0..5 {
-        let strays = strays(home, &[]);
-        if strays.is_empty() {
-            return;
-        }
-        for stray in strays {
-            stray.stop(Duration::ZERO).await;
-        }
-    }
-}
-
 /// A run that was killed could not remove its folder; nobody holds its lock any more.
 async fn remove_abandoned_homes() {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
@@ -171,7 +158,7 @@ async fn remove_abandoned_homes() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX)
             && File::open(home.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
         {
-            stop_strays(&home).await;
+            stop_strays(&home, &[], Duration::ZERO).await;
             // Another run may be at the same, or it is another user's: not ours to complain about.
             let _ = fs::remove_dir_all(&home);
         }

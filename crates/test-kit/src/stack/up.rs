@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use super::folder::StackFolder;
 use super::ledger::Ledger;
 use super::parts::Parts;
-use crate::process::{Launch, Lifetime, Process, STACK_MARK, strays};
+use crate::process::{Launch, Lifetime, Process, STACK_MARK, stop_strays};
 use crate::project::Project;
 use crate::servers::{self, Server, Site, last_lines};
 use crate::services::{DRAIN_PATIENCE, Service};
@@ -59,9 +59,9 @@ async fn clear_strays(folder: &StackFolder, ledger: &Ledger) {
         println!("An earlier start was interrupted; waiting for its migration to end.");
         migration.identity.wait_for_end(MIGRATION_PATIENCE).await;
     }
-    for stray in strays(folder.path(), &ledger.all_running()) {
-        println!("An earlier start was interrupted; stopping its process {}.", stray.pid);
-        stray.stop(SERVER_PATIENCE).await;
+    let strays = stop_strays(folder.path(), &ledger.all_running(), SERVER_PATIENCE).await;
+    if strays > 0 {
+        println!("An earlier start was interrupted; stopped {strays} processes that it had left.");
     }
 }
 

@@ -1,0 +1,69 @@
+use anyhow::{Context as _, Result};
+use std::path::Path;
+
+/// A form with files, as `curl -F` sends it (RFC 7578).
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    body: Vec<u8>,
+}
+
+const BOUNDARY: &str = "------------------------6d69786f7574";
+
+impl Form {
+    /// The form with one file, named as on the disk.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn of_file(path: &Path) -> Result<Self> {
+        let bytes =
+            tokio::fs::read(path).await.with_context(|| format!("could not read {}", path.display()))?;
+        let name = path.file_name().context("the path names no file")?.to_string_lossy();
+        Ok(Self::default().file(&name, &bytes))
+    }
+
+    /// Adds a file.
+    #[must_use]
+    pub fn file(mut self, name: &str, bytes: &[u8]) -> Self {
+        self.begin_file(name);
+        self.body.extend(bytes);
+        self.body.extend(b"\r\n");
+        self
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub fn field(mut self, name: &str, value: &str) -> Self {
+        let part =
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        self.body.extend(part.as_bytes());
+        self
+    }
+
+    /// The value of the `Content-Type` header.
+    #[must_use]
+    pub fn content_type() -> String {
+        format!("multipart/form-data; boundary={BOUNDARY}")
+    }
+
+    /// The whole body.
+    #[must_use]
+    pub fn into_body(mut self) -> Vec<u8> {
+        self.body.extend(format!("--{BOUNDARY}--\r\n").as_bytes());
+        self.body
+    }
+
+    /// The body up to the first byte of a file, for a test that sends the rest by itself.
+    #[must_use]
+    pub fn into_opening(mut self, name: &str) -> Vec<u8> {
+        self.begin_file(name);
+        self.body
+    }
+
+    fn begin_file(&mut self, name: &str) {
+        let head = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        self.body.extend(head.as_bytes());
+    }
+}

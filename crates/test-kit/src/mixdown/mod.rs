@@ -1,0 +1,102 @@
+//! One whole Mixdown for a test: our four programs as processes on real servers, driven over HTTP, killed and restarted
+//! at will.
+
+mod form;
+mod plan;
+mod user;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+pub use self::form::Form;
+pub use self::plan::Plan;
+pub use self::user::User;
+use crate::gridfs::GridFs;
+use crate::services::{RunningService, Service, ServicePorts, System};
+
+/// A running Mixdown; its processes die when it is dropped, or with the thread that started it.
+#[derive(Debug)]
+pub struct Mixdown {
+    services: BTreeMap<Service, RunningService>,
+    system: System,
+    prefix: String,
+    // Last, so that it is removed when nobody writes into it any more.
+    _home: TempDir,
+}
+
+impl Mixdown {
+    /// What goes in front of the names of its queues and databases.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// How its services were started.
+    #[must_use]
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// `http://127.0.0.1:port` of the gateway.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.system.ports.gateway)
+    }
+
+    /// One of its processes, to be killed, stopped or restarted.
+    ///
+    /// # Errors
+    /// When the plan left it out.
+    pub fn service(&mut self, service: Service) -> Result<&mut RunningService> {
+        self.services.get_mut(&service).with_context(|| format!("{} is not part of this", service.name()))
+    }
+
+    /// One more process of a service, beside the one that it has; on ports of its own.
+    ///
+    /// # Errors
+    /// When it doesn't come up.
+    pub async fn start_another(&self, service: Service) -> Result<RunningService> {
+        let mut system = self.system.clone();
+        system.ports = ServicePorts { auth: system.ports.auth, ..ServicePorts::free()? };
+        RunningService::start(&system, service).await
+    }
+
+    /// The files in its databases.
+    ///
+    /// # Errors
+    /// When the URL of MongoDB is none.
+    pub async fn grid_fs(&self) -> Result<GridFs> {
+        GridFs::at(&self.system.mongodb_url, &self.prefix).await
+    }
+
+    /// A new person with an account, logged in.
+    ///
+    /// # Errors
+    /// When the registration or the login fails.
+    pub async fn user(&self) -> Result<User> {
+        User::register(&self.url()).await
+    }
+
+    /// The end of every service's log, for a failed test's message.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        let mut text = String::new();
+        for (service, running) in &self.services {
+            text.push_str(service.name());
+            text.push_str(":\n");
+            text.push_str(&crate::servers::last_lines(running.log()));
+            text.push('\n');
+        }
+        text
+    }
+}
+
+impl Drop for Mixdown {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `bench`: measures the whole system against the plain tools, and prints a Markdown table. See `docs/BENCHMARKS.md`.
+//!
+//! Started by `stack run -- bench`, which gives it servers of its own.
+
+mod conversions;
+mod figures;
+mod media;
+mod memory;
+mod person;
+mod transfers;
+mod world;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use test_kit::services::Service;
+
+use crate::figures::{Row, print_table};
+use crate::media::Clips;
+use crate::person::Person;
+use crate::world::World;
+
+/// On two idle cores it takes about six minutes.
+const DEADLINE: Duration = Duration::from_mins(15);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut rows = Vec::new();
+    let measured = tokio::time::timeout(DEADLINE, measure(&mut rows)).await;
+    // What was measured before something went wrong still counts.
+    print_table(&rows);
+    match measured.context("the time is up").flatten() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// In this order: idle memory needs a fresh system, and transfers need the cores that the converter would take.
+async fn measure(rows: &mut Vec<Row>) -> Result<()> {
+    let mut world = World::start().await?;
+    eprintln!("Idle memory");
+    rows.push(memory::idle(&world).await?);
+
+    let clips = Clips::make(world.scratch()).await?;
+    let person = Person::register(&world.url()).await?;
+    eprintln!("A clip of 10 s");
+    rows.push(conversions::clip(&person, &clips).await?);
+    eprintln!("A video of 10 min");
+    rows.push(conversions::video(&person, &clips).await?);
+    eprintln!("A batch of clips of 30 s");
+    rows.push(conversions::batch(&person, &clips).await?);
+
+    let converted = conversions::convert(&person, &clips.ten_seconds).await?;
+    for service in [Service::Converter, Service::Notification] {
+        world.stop(service).await?;
+    }
+    let mp3 = transfers::store_long_mp3(&world, &converted.job).await?;
+    eprintln!("Uploads of 1 GiB");
+    rows.push(transfers::uploads(&world, &person).await?);
+    eprintln!("Downloads of 1 GiB");
+    rows.push(transfers::downloads(&world, &person, &mp3).await?);
+    for transfers in [1, 16] {
+        eprintln!("The gateway's memory with {transfers} transfers");
+        rows.push(memory::of_uploads(&mut world, &person, transfers).await?);
+        rows.push(memory::of_downloads(&mut world, &person, &mp3, transfers).await?);
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! A gibibyte through the gateway, against the same bytes through the MongoDB driver's own GridFS streams.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use futures_util::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{Document, doc};
+use mongodb::gridfs::GridFsBucket;
+
+use crate::figures::{Duel, Row, times};
+use crate::person::{PIECE, PIECE_BYTES, Person, Upload};
+use crate::world::World;
+
+/// 1 GiB.
+pub(crate) const PIECES: usize = 1024;
+
+const ROUNDS: usize = 3;
+
+/// An MP3 of 1 GiB, which no video of ours becomes.
+#[derive(Debug)]
+pub(crate) struct LongMp3 {
+    id: ObjectId,
+}
+
+impl LongMp3 {
+    pub(crate) fn fid(&self) -> String {
+        self.id.to_hex()
+    }
+}
+
+/// Stores an MP3 with the driver, and gives it to a job that is converted.
+///
+/// Past the crate that owns the job documents: nothing but a bench needs such a thing.
+pub(crate) async fn store_long_mp3(world: &World, job: &str) -> Result<LongMp3> {
+    let (id, _) = driver_upload(&world.database("mp3s").gridfs_bucket(None)).await?;
+    let audio = doc! { "audio.fid": id.to_hex(), "audio.bytes": i64::try_from(PIECES * PIECE_BYTES)? };
+    let jobs = world.database("mixdown").collection::<Document>("jobs");
+    let updated = jobs.update_one(doc! { "_id": job }, doc! { "$set": audio }).await?;
+    ensure!(updated.matched_count == 1, "there is no such job");
+    Ok(LongMp3 { id })
+}
+
+pub(crate) async fn uploads(world: &World, person: &Person) -> Result<Row> {
+    let bucket = world.database("driver").gridfs_bucket(None);
+    let mut duel = Duel::default();
+    for number in 0..ROUNDS {
+        let (ours, plain);
+        if number.is_multiple_of(2) {
+            ours = upload(person).await?;
+            plain = driver_round(&bucket).await?;
+        } else {
+            plain = driver_round(&bucket).await?;
+            ours = upload(person).await?;
+        }
+        duel.add(ours, plain);
+    }
+    Ok(row("Upload of 1 GiB", &duel, "≥ 1.2×", 1.2))
+}
+
+pub(crate) async fn downloads(world: &World, person: &Person, mp3: &LongMp3) -> Result<Row> {
+    let bucket = world.database("mp3s").gridfs_bucket(None);
+    // Both find the file in the same caches.
+    driver_download(&bucket, mp3).await?;
+    let mut duel = Duel::default();
+    for number in 0..ROUNDS {
+        let (ours, plain);
+        if number.is_multiple_of(2) {
+            ours = person.download(&mp3.fid(), 0, PIECES).await?;
+            plain = driver_download(&bucket, mp3).await?;
+        } else {
+            plain = driver_download(&bucket, mp3).await?;
+            ours = person.download(&mp3.fid(), 0, PIECES).await?;
+        }
+        duel.add(ours, plain);
+    }
+    Ok(row("Download of 1 GiB", &duel, "≥ 1.0×", 1.0))
+}
+
+fn row(what: &str, duel: &Duel, aim: &'static str, least: f64) -> Row {
+    #[expect(clippy::cast_precision_loss, reason = "it is 1024")]
+    let rate = |seconds: f64| format!("{:.0} MiB/s", PIECES as f64 / seconds);
+    Row {
+        what: what.to_owned(),
+        ours: rate(duel.ours().median()),
+        plain: rate(duel.plain().median()),
+        compared: format!("{} the rate", duel.rates().show(times)),
+        aim,
+        is_met: duel.rates().median() >= least,
+        note: None,
+    }
+}
+
+/// Until the gateway has accepted it: stored, made a job, and announced to the converters.
+async fn upload(person: &Person) -> Result<Duration> {
+    let began = Instant::now();
+    let job = person.upload(&Upload::Pieces(PIECES)).await?;
+    let took = began.elapsed();
+    person.delete(&job.id).await?;
+    Ok(took)
+}
+
+async fn driver_round(bucket: &GridFsBucket) -> Result<Duration> {
+    let (id, took) = driver_upload(bucket).await?;
+    bucket.delete(id.into()).await.context("could not delete the driver's file")?;
+    Ok(took)
+}
+
+async fn driver_upload(bucket: &GridFsBucket) -> Result<(ObjectId, Duration)> {
+    let began = Instant::now();
+    let mut stream = bucket.open_upload_stream("driver").await?;
+    for _ in 0..PIECES {
+        stream.write_all(&PIECE).await.context("the driver could not write")?;
+    }
+    stream.close().await.context("the driver could not end its file")?;
+    let id = stream.id().as_object_id().context("the file's id is none")?;
+    Ok((id, began.elapsed()))
+}
+
+async fn driver_download(bucket: &GridFsBucket, mp3: &LongMp3) -> Result<Duration> {
+    let mut piece = vec![0; PIECE_BYTES];
+    let began = Instant::now();
+    let mut stream = bucket.open_download_stream(mp3.id.into()).await?;
+    let mut arrived = 0;
+    loop {
+        match stream.read(&mut piece).await.context("the driver could not read")? {
+            0 => break,
+            length => arrived += length,
+        }
+    }
+    ensure!(arrived == PIECES * PIECE_BYTES, "{arrived} bytes arrived through the driver");
+    Ok(began.elapsed())
+}

@@ -1,0 +1,15 @@
+//! The whole system from outside: the four programs on real servers, real video in, mails and MP3s out.
+//!
+//! Needs the four services beside it: `cargo build --release --bins`.
+
+mod bad_input;
+mod course_family;
+mod deleting;
+mod expiry;
+mod formats;
+mod mp3;
+mod outages;
+mod ownership;
+mod stage;
+mod tokens;
+mod watching;

@@ -1,0 +1,104 @@
+//! Tokens that must not work.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use contracts::{JwkSet, ProblemCode};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::Method;
+use sha2::Sha256;
+use test_kit::mixdown::{Plan, User};
+use test_kit::services::Service;
+use test_kit::wait_until;
+
+use crate::stage::{PATIENCE, assert_problem, mixdown};
+
+/// Every route that needs a token.
+const ROUTES: [(Method, &str); 6] = [
+    (Method::POST, "/upload"),
+    (Method::GET, "/jobs"),
+    (Method::GET, "/jobs/0190a3c4-0000-7000-8000-000000000001"),
+    (Method::DELETE, "/jobs/0190a3c4-0000-7000-8000-000000000001"),
+    (Method::GET, "/jobs/0190a3c4-0000-7000-8000-000000000001/events"),
+    (Method::GET, "/download?fid=665f1c2ab8e4a70012345678"),
+];
+
+async fn assert_refused(user: &User, what: &str, token: &str) -> Result<()> {
+    for (method, path) in ROUTES {
+        let answer = user.anonymous(method.clone(), path).bearer_auth(token).send().await?;
+        assert_problem(&format!("{what}, {method} {path}"), answer, ProblemCode::InvalidToken).await?;
+    }
+    Ok(())
+}
+
+/// The token with its header changed, and without a signature.
+fn with_header(token: &str, change: impl FnOnce(&mut serde_json::Value)) -> Result<String> {
+    let mut parts = token.split('.');
+    let (header, claims) = parts.next().zip(parts.next()).context("not a token")?;
+    let mut header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header)?)?;
+    change(&mut header);
+    Ok(format!("{}.{claims}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(&header)?)))
+}
+
+#[tokio::test]
+async fn forged_tokens_are_refused_on_every_route() -> Result<()> {
+    let user = mixdown().user().await?;
+    let stranger = mixdown().user().await?;
+    for (method, path) in ROUTES {
+        let answer = user.anonymous(method.clone(), path).send().await?;
+        assert_problem(&format!("no token, {method} {path}"), answer, ProblemCode::NoToken).await?;
+    }
+    assert_refused(&user, "garbage", "garbage").await?;
+    assert_refused(&user, "dots", "a.b.c").await?;
+
+    let (own_head, signature) = user.token.rsplit_once('.').context("not a token")?;
+    let (strangers_head, _) = stranger.token.rsplit_once('.').context("not a token")?;
+    assert_refused(&user, "another's claims", &format!("{strangers_head}.{signature}")).await?;
+    assert_refused(&user, "no signature", &format!("{own_head}.")).await?;
+
+    let unsigned = with_header(&user.token, |header| header["alg"] = "none".into())?;
+    assert_refused(&user, "alg none", &format!("{unsigned}.")).await?;
+    assert_refused(&user, "alg none with a signature", &format!("{unsigned}.{signature}")).await?;
+    let unknown = with_header(&user.token, |header| header["kid"] = "another".into())?;
+    assert_refused(&user, "an unknown key", &format!("{unknown}.{signature}")).await?;
+
+    assert_eq!(user.jobs().await?, [], "the real token does not work any more");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_signed_with_the_public_key_as_a_secret_is_refused() -> Result<()> {
+    let user = mixdown().user().await?;
+    let url = format!("http://127.0.0.1:{}/.well-known/jwks.json", mixdown().system().ports.auth);
+    let keys: JwkSet = reqwest::get(url).await?.error_for_status()?.json().await?;
+    let public_key = keys.keys.first().context("there is a key")?;
+    let raw = URL_SAFE_NO_PAD.decode(&public_key.x)?;
+    let text = with_header(&user.token, |header| header["alg"] = "HS256".into())?;
+    for secret in [raw.as_slice(), public_key.x.as_bytes()] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret)?;
+        mac.update(text.as_bytes());
+        let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+        assert_refused(&user, "HS256", &format!("{text}.{signature}")).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_expired_token_is_refused_and_a_new_login_helps() -> Result<()> {
+    let plan = Plan::new().with("ACCESS_TOKEN_LIFETIME", "1s").only(&[Service::Auth, Service::Gateway]);
+    let mixdown = plan.start().await?;
+    let mut user = mixdown.user().await?;
+    // Past the leeway for clocks that differ.
+    let answer = wait_until("the token has expired", PATIENCE, async || {
+        let answer = user.get("/jobs").await?;
+        anyhow::ensure!(answer.status() != 200, "it is still accepted");
+        Ok(answer)
+    })
+    .await;
+    assert_problem("the list", answer, ProblemCode::ExpiredToken).await?;
+    user.token = user.log_in().await?.error_for_status()?.text().await?;
+    assert_eq!(tokio::time::timeout(Duration::from_secs(10), user.jobs()).await??, []);
+    Ok(())
+}

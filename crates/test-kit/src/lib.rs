@@ -1,6 +1,6 @@
 //! Real servers for the tests, and the native stack that runs the whole system on one machine.
 //!
-//! Development only: no service depends on it outside its tests. Tests find the [`shared`] servers in the environment that
+//! Development only: no service depends on it outside its tests. Tests find the [`shared()`] servers in the environment that
 //! `stack run -- COMMAND` gives them, keep apart by [`unique_name`], and wait with [`wait_until`]. A test
 //! that breaks a server starts its own: [`servers::Running`].
 

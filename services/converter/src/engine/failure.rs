@@ -45,10 +45,11 @@ pub enum ConversionError {
     Read(#[source] io::Error),
 }
 
-/// What programs say when the machine is at fault: no room, no memory, a program that is not what we need.
-const FAULTS_OF_THE_MACHINE: [&str; 9] = [
-    "No space left on device",
-    "Disk quota exceeded",
+/// What programs say when there is no room. FFmpeg may call it a success all the same.
+const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// What programs that fail say when the machine is at fault: no memory, a program that is not what we need.
+const FAULTS_OF_THE_MACHINE: [&str; 7] = [
     "Cannot allocate memory",
     "Too many open files",
     "Permission denied",
@@ -76,7 +77,8 @@ impl ConversionError {
 
     /// The error of a program that did not fail because of the file, if that is so.
     pub(crate) fn of_the_machine(program: &'static str, status: ExitStatus, log: &str) -> Option<Self> {
-        let is_at_fault = !status.success() && FAULTS_OF_THE_MACHINE.iter().any(|fault| log.contains(fault));
+        let says = |texts: &[&str]| texts.iter().any(|text| log.contains(text));
+        let is_at_fault = says(&NO_ROOM) || !status.success() && says(&FAULTS_OF_THE_MACHINE);
         // The kernel out of memory, or a person. A file can only make a program crash.
         let is_killed = status.signal() == Some(Signal::KILL.as_raw());
         // `prlimit` and `setpriv` could not start the program.
@@ -105,6 +107,7 @@ mod tests {
             ConversionError::of_the_machine("ffmpeg", ExitStatus::from_raw(status), log)
         };
         assert!(error(1 << 8, "av_interleaved_write_frame(): No space left on device").is_some());
+        assert!(error(0, "Error writing trailer of file:track0.mp3: No space left on device").is_some());
         assert!(error(9, "").is_some());
         assert!(error(127 << 8, "setpriv: failed to execute /usr/bin/ffmpeg").is_some());
         assert!(error(1 << 8, "Invalid data found when processing input").is_none());

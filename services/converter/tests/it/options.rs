@@ -52,7 +52,7 @@ async fn titles_are_kept_and_places_are_not() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
     let tags =
         ["-metadata", "title=A lecture", "-metadata", "artist=Ada", "-metadata", "location=+48.2+016.3/"];
-    let video = workshop.video("tagged.mp4", "1", &[&FASTSTART[..], &tags].concat());
+    let video = workshop.video("tagged.mov", "1", &[&FASTSTART[..], &tags].concat());
     let has_place = |bytes: &[u8]| bytes.windows(9).any(|window| window == b"+48.2+016");
     assert!(has_place(&std::fs::read(&video).unwrap()));
 
@@ -64,5 +64,5 @@ async fn titles_are_kept_and_places_are_not() {
         .unwrap();
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("A lecture") && shown.contains("Ada"), "{shown}");
-    assert!(!shown.contains("48.2") && !shown.contains("isom"), "{shown}");
+    assert!(!shown.contains("48.2") && !shown.contains("qt  "), "{shown}");
 }

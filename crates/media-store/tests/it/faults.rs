@@ -22,6 +22,8 @@ async fn store_behind_proxy(fixture: &Fixture) -> (Proxy, MediaStore) {
     // Else the client would ask the replica set for its addresses and go around the proxy.
     options.direct_connection = Some(true);
     options.repl_set_name = None;
+    // Else the server would mostly refuse what arrives late, because its session has written since: luck, not a promise.
+    options.retry_writes = Some(false);
     let database = Client::with_options(options).unwrap().database(fixture.database.name());
     (proxy, MediaStore::new(database, fixture.tasks.clone()).with_deadline(A_MOMENT))
 }

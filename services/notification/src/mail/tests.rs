@@ -1,4 +1,6 @@
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
+
+use time::macros::datetime;
 
 use super::*;
 
@@ -12,8 +14,8 @@ fn assembled(subject: &str) -> String {
     let topic = Topic { job: JOB.parse().unwrap(), outcome: Outcome::Converted };
     let from = "Mixdown <mixdown@example.org>".parse().unwrap();
     let to = "ada@example.net".parse().unwrap();
-    let date = UNIX_EPOCH + Duration::from_secs(1_741_788_300);
-    let message = assemble(letter(subject), topic, &from, &to, date).unwrap();
+    let date = datetime!(2025-03-12 14:05 UTC);
+    let message = assemble(letter(subject), topic, &from, &to, date.into()).unwrap();
     String::from_utf8(message.formatted()).unwrap()
 }
 

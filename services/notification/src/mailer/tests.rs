@@ -185,7 +185,7 @@ async fn a_server_that_is_away_or_offers_no_tls_is_temporary() {
 async fn an_abandoned_send_closes_its_connection() {
     let (port, visit) = serve(Script { content: SILENCE, ..WILLING }).await;
     let mut mailer = mailer(&format!("smtp://127.0.0.1:{port}"));
-    mailer.patience.content = Duration::from_secs(60);
+    mailer.patience.content = Duration::from_mins(1);
     let message = message();
     let abandoned = timeout(Duration::from_millis(200), mailer.send(&message)).await;
     assert!(abandoned.is_err(), "the server had not answered yet");

@@ -84,7 +84,8 @@ pub(crate) struct Row {
     pub(crate) plain: String,
     pub(crate) compared: String,
     pub(crate) aim: &'static str,
-    pub(crate) is_met: bool,
+    /// `None` where no aim is set.
+    pub(crate) is_met: Option<bool>,
     /// What else was seen, for below the table.
     pub(crate) note: Option<String>,
 }
@@ -93,7 +94,11 @@ pub(crate) fn print_table(rows: &[Row]) {
     println!("| What | Mixdown | Plain tool | Compared | Aim | Met |");
     println!("|---|---|---|---|---|---|");
     for Row { what, ours, plain, compared, aim, is_met, .. } in rows {
-        let met = if *is_met { "yes" } else { "**no**" };
+        let met = match is_met {
+            Some(true) => "yes",
+            Some(false) => "**no**",
+            None => "",
+        };
         println!("| {what} | {ours} | {plain} | {compared} | {aim} | {met} |");
     }
     println!();

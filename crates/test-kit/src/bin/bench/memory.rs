@@ -41,7 +41,7 @@ pub(crate) async fn idle(world: &World) -> Result<Row> {
         plain: String::new(),
         compared: String::new(),
         aim: "< 60 MiB",
-        is_met: resident < 60.0,
+        is_met: Some(resident < 60.0),
         note: Some(format!(
             "{}; without counting shared pages twice {}",
             each.join(", "),
@@ -105,7 +105,7 @@ fn row(kind: &str, transfers: usize, peaks: &Series) -> Row {
         plain: String::new(),
         compared: String::new(),
         aim,
-        is_met: peaks.median() < most,
+        is_met: Some(peaks.median() < most),
         note: None,
     }
 }

@@ -86,7 +86,7 @@ fn row(what: &str, duel: &Duel, aim: &'static str, least: f64) -> Row {
         plain: rate(duel.plain().median()),
         compared: format!("{} the rate", duel.rates().show(times)),
         aim,
-        is_met: duel.rates().median() >= least,
+        is_met: Some(duel.rates().median() >= least),
         note: None,
     }
 }

@@ -14,7 +14,7 @@ STACK ?= native
 S ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo test test-system check fmt bench install build clean
+.PHONY: help up down status logs demo test check fmt bench install build clean
 .PHONY: up-native down-native status-native logs-native
 .PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts
 
@@ -31,9 +31,6 @@ demo: up ## Send a sample video through the whole system, starting it if need be
 
 test: install build ## Run every test, on real servers started for it alone
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace
-
-test-system: install build ## Run the pipeline and fault tests of the whole system (not part of `make test` yet)
-	$(STACK_BIN) run -- $(CARGO) test --release -p test-kit --test pipeline --test faults
 
 check: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts ## Run what CI checks beside the tests
 

@@ -67,7 +67,12 @@ impl Database {
 }
 
 pub(crate) fn connect_options(url: &SecretString) -> Result<MySqlConnectOptions, InvalidDatabaseUrl> {
-    let options = MySqlConnectOptions::from_str(url.expose_secret()).map_err(|_| InvalidDatabaseUrl)?;
+    let url = url.expose_secret();
+    // The parser takes any scheme: it trusts a caller who chose it by the scheme.
+    if !url.starts_with("mysql://") {
+        return Err(InvalidDatabaseUrl);
+    }
+    let options = MySqlConnectOptions::from_str(url).map_err(|_| InvalidDatabaseUrl)?;
     if options.get_database().is_none() {
         return Err(InvalidDatabaseUrl);
     }

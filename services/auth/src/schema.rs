@@ -78,14 +78,27 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn apply(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
-    // One at a time, and locked before the books are touched; the migrator's own lock nests in it.
-    connection.lock().await?;
+async fn apply(connection: &mut MySqlConnection) -> anyhow::Result<()> {
+    lock(connection).await?;
     connection.ensure_migrations_table(BOOKS).await?;
     // A migration that was killed half-way. The migrator would refuse to go on, while ours may all run again.
     sqlx::query("DELETE FROM _sqlx_migrations WHERE success = FALSE").execute(&mut *connection).await?;
+    // The lock goes with the connection.
     migrations().run(&mut *connection).await?;
-    connection.unlock().await
+    Ok(())
+}
+
+/// Lets one `auth migrate` work at a time: the others wait here. The migrator's own lock does not, on MariaDB: it asks
+/// for a wait of -1 s, which is for ever in MySQL and not at all in MariaDB, and never looks at the answer.
+async fn lock(connection: &mut MySqlConnection) -> anyhow::Result<()> {
+    // A name may have 64 characters, and so may the database's. A server has one set of names for all databases.
+    let is_locked: Option<bool> =
+        sqlx::query_scalar("SELECT GET_LOCK(CONCAT('auth migrate ', MD5(DATABASE())), ?) = 1")
+            .bind(MIGRATION_PATIENCE.as_secs())
+            .fetch_one(connection)
+            .await?;
+    anyhow::ensure!(is_locked == Some(true), "the lock against another `auth migrate` was not granted");
+    Ok(())
 }
 
 async fn connect(config: &DatabaseConfig) -> anyhow::Result<MySqlConnection> {

@@ -11,7 +11,8 @@ const MAX_NAME_CHARS: usize = 80;
 ///
 /// Whoever uploads chooses it, so it could hold line breaks that end a header, and marks that reverse what follows
 /// it. Control characters and explicit direction marks (Unicode bidi classes LRE to PDI) are left out, every run of
-/// white space is one space, and what is longer than 80 characters is cut. Letters of every script, emoji and their
+/// white space is one space, the start of an encoded word (RFC 2047) is parted, since mail programs decode one that
+/// stands in a subject in so many letters, and what is longer than 80 characters is cut. Letters of every script, emoji and their
 /// joiners stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VideoName(String);
@@ -24,7 +25,7 @@ impl VideoName {
             .filter(|character| !character.is_control() && !is_invisible(*character))
             .collect();
         let words: Vec<&str> = visible.split_whitespace().collect();
-        let name = words.join(" ");
+        let name = words.join(" ").replace("=?", "= ?");
         if name.is_empty() {
             return Self("your video".to_owned());
         }

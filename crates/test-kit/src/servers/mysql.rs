@@ -72,11 +72,21 @@ impl MySql {
         )
     }
 
+    fn data_option(&self) -> String {
+        format!("--datadir={}", self.data.display())
+    }
+
+    /// Not `/tmp`: each MariaDB that starts removes the temporary tables that it finds there, those of one that runs too.
+    fn temporary_option(&self) -> String {
+        format!("--tmpdir={}", self.data.display())
+    }
+
     fn common_options(&self, launch: Launch) -> Launch {
         let mut launch = launch
             // First: nothing of the machine's own server applies to ours.
             .argument("--no-defaults")
-            .argument(format!("--datadir={}", self.data.display()));
+            .argument(self.data_option())
+            .argument(self.temporary_option());
         if rustix::process::getuid().is_root() {
             launch = launch.argument("--user=root");
         }
@@ -96,7 +106,8 @@ impl Server for MySql {
             Flavour::MariaDb(_) => {
                 let launch = Launch::new(find_program("mariadb-install-db")?)
                     .argument("--no-defaults")
-                    .argument(format!("--datadir={}", self.data.display()))
+                    .argument(self.data_option())
+                    .argument(self.temporary_option())
                     .argument("--skip-test-db")
                     .argument("--skip-name-resolve");
                 // Not --user, at which the script would also give the system's PAM helper to that user.

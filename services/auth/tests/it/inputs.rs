@@ -68,7 +68,13 @@ async fn fields_of_a_later_gateway_are_ignored() {
 async fn problems_have_a_stable_form() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
-    insta::assert_json_snapshot!(auth.log_in("ada@example.org", PASSWORD).await.body, @r#""#);
+    insta::assert_json_snapshot!(auth.log_in("ada@example.org", PASSWORD).await.body, @r#"
+    {
+      "code": "wrong_credentials",
+      "status": 401,
+      "title": "The e-mail address or the password is wrong"
+    }
+    "#);
     auth.post("/nowhere", &json!({})).await.assert_problem(404, "not_found");
     auth.post("/.well-known/jwks.json", &json!({})).await.assert_problem(405, "method_not_allowed");
     assert_eq!(auth.get("/register").await.status(), 405);

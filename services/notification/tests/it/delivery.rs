@@ -86,7 +86,7 @@ async fn hostile_file_names_stay_text() {
         ("\u{202e}4pm.exe", "4pm.exe"),
         ("שיעור ראשון.mp4", "שיעור ראשון.mp4"),
         ("👩‍👩‍👧 party 🎉.webm", "👩‍👩‍👧 party 🎉.webm"),
-        ("=?utf-8?q?=0d=0aBcc=3a_eve=40example=2eorg?=", "=?utf-8?q?=0d=0aBcc=3a_eve=40example=2eorg?="),
+        ("=?utf-8?q?=0d=0aBcc=3a_eve=40example=2eorg?=", "= ?utf-8?q?=0d=0aBcc=3a_eve=40example=2eorg?="),
         ("\0\u{1b}[31m", "[31m"),
     ];
     for (name, shown) in cases {

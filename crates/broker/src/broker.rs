@@ -72,7 +72,8 @@ pub enum DepthError {
 }
 
 impl Broker {
-    /// Begins to connect, in the background and for as long as it takes. RabbitMQ may be away.
+    /// Begins to connect, in the background and for as long as it takes. RabbitMQ may be away. Its list of connections
+    /// shows `name`.
     ///
     /// After `shutdown` the connection is closed and everything here fails; cancel it when the consumers have
     /// returned. Needs a Tokio runtime around it.
@@ -80,11 +81,15 @@ impl Broker {
     /// # Errors
     ///
     /// Settings with which no attempt could ever succeed.
-    pub fn new(config: &BrokerConfig, shutdown: CancellationToken) -> Result<Self, InvalidConfig> {
+    pub fn new(
+        config: &BrokerConfig,
+        name: &str,
+        shutdown: CancellationToken,
+    ) -> Result<Self, InvalidConfig> {
         if config.queue_prefix.len() > MAX_PREFIX_BYTES {
             return Err(InvalidConfig::QueuePrefix);
         }
-        let address = Address::new(config)?;
+        let address = Address::new(&config.url, name)?;
         let topology = Arc::new(Topology::new(config.queue_prefix.clone(), config.retry_delays.clone()));
         let (sender, current) = watch::channel(None);
         tokio::spawn(supervise(address, Arc::clone(&topology), sender, shutdown));

@@ -2,33 +2,46 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::Args;
 use secrecy::SecretString;
 
 /// Where RabbitMQ is and how its queues are used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Args)]
 pub struct BrokerConfig {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. Without a vhost it is `/`.
+    /// RabbitMQ, with user and password: `amqp://user:password@host:port/vhost`, or `amqps://` for TLS
+    #[arg(id = "rabbitmq_url", long = "rabbitmq-url", env = "RABBITMQ_URL", hide_env_values = true)]
     pub url: SecretString,
-    /// Goes in front of every queue's name. Empty in production; every test has its own.
+
+    /// Goes in front of the names of the queues
+    #[arg(
+        id = "rabbitmq_queue_prefix",
+        long = "rabbitmq-queue-prefix",
+        env = "RABBITMQ_QUEUE_PREFIX",
+        default_value = ""
+    )]
     pub queue_prefix: String,
-    /// How long messages wait before they are tried again.
+
+    /// Delays before a message is tried again, growing, separated by commas
+    #[arg(long, env = "RETRY_DELAYS", default_value_t)]
     pub retry_delays: RetryLadder,
-    /// What RabbitMQ's list of connections shows.
-    pub connection_name: String,
+
     /// How long a publisher waits for a session and the confirm together.
+    #[arg(skip = PUBLISH_TIMEOUT)]
     pub publish_timeout: Duration,
 }
+
+/// Long enough for a queue's new leader to be elected, short enough for a person who waits for an upload's answer.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl BrokerConfig {
     /// The settings of production for this server.
     #[must_use]
-    pub fn new(url: SecretString, connection_name: &str) -> Self {
+    pub fn new(url: SecretString) -> Self {
         Self {
             url,
             queue_prefix: String::new(),
             retry_delays: RetryLadder::default(),
-            connection_name: connection_name.to_owned(),
-            publish_timeout: Duration::from_secs(10),
+            publish_timeout: PUBLISH_TIMEOUT,
         }
     }
 }

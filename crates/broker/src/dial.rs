@@ -9,7 +9,7 @@ use lapin::{Connection, ConnectionProperties};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
-use crate::{BrokerConfig, InvalidConfig};
+use crate::InvalidConfig;
 
 /// For the TCP connection, TLS and RabbitMQ's handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,11 +38,11 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    pub(crate) fn new(config: &BrokerConfig) -> Result<Self, InvalidConfig> {
-        let mut uri = parse(&config.url)?;
+    pub(crate) fn new(url: &SecretString, connection_name: &str) -> Result<Self, InvalidConfig> {
+        let mut uri = parse(url)?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
         uri.query.frame_max.get_or_insert(FRAME_BYTES);
-        Ok(Self { uri, connection_name: config.connection_name.clone() })
+        Ok(Self { uri, connection_name: connection_name.to_owned() })
     }
 
     /// Connects once.

@@ -7,16 +7,16 @@
 //! Leases and due times are compared by the database server's clock (`$$NOW`) alone: the hosts' clocks may differ.
 
 mod changes;
-mod connection;
 mod conversion;
+mod databases;
 mod document;
 mod notices;
 mod ownership;
 mod reconcile;
 mod store;
 
-pub use connection::connect;
 pub use conversion::{Claim, Lease, Report, SourceFacts};
+pub use databases::{Databases, MongoConfig, UnusableUrl};
 pub use notices::{NoticeClaim, NoticeLease};
 pub use ownership::Deleted;
 pub use reconcile::{Expired, Overdue};

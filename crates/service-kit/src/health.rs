@@ -15,18 +15,20 @@ pub struct Healthcheck {
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks the service of this container whether it is ready; the images have no curl to do it with.
-#[must_use]
-pub fn healthcheck(config: &Healthcheck) -> ExitCode {
-    match status_line(config.admin_listen) {
-        Ok(line) if line.split(' ').nth(1) == Some("200") => ExitCode::SUCCESS,
-        Ok(line) => {
-            eprintln!("not ready: {line}");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("the admin port does not answer: {error}");
-            ExitCode::FAILURE
+impl Healthcheck {
+    /// Asks the service of this container whether it is ready; the images have no curl to do it with.
+    #[must_use]
+    pub fn run(&self) -> ExitCode {
+        match status_line(self.admin_listen) {
+            Ok(line) if line.split(' ').nth(1) == Some("200") => ExitCode::SUCCESS,
+            Ok(line) => {
+                eprintln!("not ready: {line}");
+                ExitCode::FAILURE
+            }
+            Err(error) => {
+                eprintln!("the admin port does not answer: {error}");
+                ExitCode::FAILURE
+            }
         }
     }
 }

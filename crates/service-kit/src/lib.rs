@@ -1,11 +1,12 @@
 //! What every service does identically: settings from the environment, telemetry, shutdown, the admin port,
 //! the HTTP accept loop and problem bodies.
 //!
-//! A service's `main` parses its settings with [`config::parse`] and hands a future to [`launch`]; everything
-//! that the future needs of the process comes as a [`Process`].
+//! A service's `main` parses its [`Command`] with [`config::parse`] and gives it the service's own work; everything that
+//! this needs of the process comes as a [`Process`].
 
 mod admin;
 mod chain;
+mod command;
 pub mod config;
 mod health;
 pub mod http;
@@ -16,8 +17,9 @@ mod telemetry;
 
 pub use admin::Readiness;
 pub use chain::Chain;
+pub use command::{Command, Settings};
 pub use config::{LogFormat, ProcessConfig};
-pub use health::{Healthcheck, healthcheck};
+pub use health::Healthcheck;
 pub use problem::Problem;
-pub use process::{Process, launch};
+pub use process::Process;
 pub use shutdown::Shutdown;

@@ -58,7 +58,11 @@ fn metrics_handle() -> PrometheusHandle {
 }
 
 /// Runs a service to its end: telemetry, runtime, signals, and an exit status that says whether all went well.
-pub fn launch<F>(name: &'static str, config: &ProcessConfig, service: impl FnOnce(Process) -> F) -> ExitCode
+pub(crate) fn launch<F>(
+    name: &'static str,
+    config: &ProcessConfig,
+    service: impl FnOnce(Process) -> F,
+) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
 {

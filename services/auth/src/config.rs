@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::Args;
 use secrecy::SecretString;
-use service_kit::ProcessConfig;
 
 /// Where the accounts are.
 #[derive(Debug, Clone, Args)]
@@ -17,10 +16,6 @@ pub struct DatabaseConfig {
 /// Settings of `auth serve`.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
-    pub process: ProcessConfig,
-
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
     pub database: DatabaseConfig,

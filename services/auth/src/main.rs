@@ -17,26 +17,21 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves the gateway (the default)
-    Serve(Config),
-    /// Brings the database's schema up to date
+    #[command(flatten)]
+    Service(service_kit::Command<Config>),
+    /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
-    /// Asks the running service whether it is ready
-    Healthcheck(service_kit::Healthcheck),
 }
 
 fn main() -> ExitCode {
     match service_kit::config::parse::<Cli>().command {
-        Command::Serve(config) => {
-            service_kit::launch("auth", &config.process.clone(), |process| async move {
-                let listener = TcpListener::bind(config.listen)
-                    .await
-                    .with_context(|| format!("could not listen on {}", config.listen))?;
-                auth::run(config, listener, process).await
-            })
-        }
+        Command::Service(command) => command.run("auth", |config, process| async move {
+            let listener = TcpListener::bind(config.listen)
+                .await
+                .with_context(|| format!("could not listen on {}", config.listen))?;
+            auth::run(config, listener, process).await
+        }),
         Command::Migrate(config) => migrate(&config),
-        Command::Healthcheck(config) => service_kit::healthcheck(&config),
     }
 }
 

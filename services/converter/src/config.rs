@@ -2,38 +2,21 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use broker::RetryLadder;
+use broker::BrokerConfig;
 use clap::Args;
 use humantime::parse_duration;
-use secrecy::SecretString;
-use service_kit::ProcessConfig;
+use jobs::MongoConfig;
 
 /// The converter's settings.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// What every service has.
     #[command(flatten)]
-    pub process: ProcessConfig,
+    #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
+    pub mongodb: MongoConfig,
 
-    /// MongoDB, with user and password
-    #[arg(long, env = "MONGODB_URL", hide_env_values = true)]
-    pub mongodb_url: SecretString,
-
-    /// Goes in front of the names of the three databases
-    #[arg(long, env = "MONGODB_DATABASE_PREFIX", default_value = "")]
-    pub mongodb_database_prefix: String,
-
-    /// RabbitMQ, with user and password
-    #[arg(long, env = "RABBITMQ_URL", hide_env_values = true)]
-    pub rabbitmq_url: SecretString,
-
-    /// Goes in front of the names of the queues
-    #[arg(long, env = "RABBITMQ_QUEUE_PREFIX", default_value = "")]
-    pub rabbitmq_queue_prefix: String,
-
-    /// Delays before a message is tried again, growing, separated by commas
-    #[arg(long, env = "RETRY_DELAYS", default_value_t)]
-    pub retry_delays: RetryLadder,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
+    pub rabbitmq: BrokerConfig,
 
     /// Videos converted at the same time; by default one for each core, since encoding one takes one
     #[arg(long, env = "SLOTS")]

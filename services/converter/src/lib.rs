@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use broker::{Broker, BrokerConfig, Subscription};
+use broker::{Broker, Subscription};
 use contracts::Queue;
-use jobs::JobStore;
+use jobs::{Databases, JobStore};
 use media_store::{MediaStore, StoreError};
 use service_kit::{Chain, Process, Readiness, Shutdown};
 use tokio::time::sleep;
@@ -48,21 +48,20 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let scratch = tokio::task::spawn_blocking(move || ScratchSpace::open(&folder)).await?;
     let scratch = scratch.with_context(|| format!("could not use {}", config.scratch_dir.display()))?;
 
-    let client = jobs::connect(&config.mongodb_url).await.context("the MongoDB URL is not usable")?;
-    let database = |name: &str| client.database(&format!("{}{name}", config.mongodb_database_prefix));
+    let databases = Databases::connect(&config.mongodb).await?;
     let tasks = process.shutdown().tasks().clone();
-    let jobs = JobStore::new(database("mixdown"));
-    let mp3s = MediaStore::new(database("mp3s"), tasks.clone());
+    let jobs = databases.jobs();
+    let mp3s = MediaStore::new(databases.mp3s(), tasks.clone());
 
     // Outlives the drain: the verdicts of the last conversions still have to reach the broker.
     let closing = CancellationToken::new();
-    let broker = Broker::new(&broker_config(&config), closing.clone())?;
+    let broker = Broker::new(&config.rabbitmq, "converter", closing.clone())?;
     let shutdown = process.serve_admin(readiness(&jobs, &broker, &engine));
 
     if prepared(&mp3s, &shutdown).await {
         let conversions = Arc::new(Conversions {
             jobs,
-            videos: MediaStore::new(database("videos"), tasks),
+            videos: MediaStore::new(databases.videos(), tasks),
             mp3s,
             broker: broker.clone(),
             engine,
@@ -101,14 +100,6 @@ async fn engine(config: &Config) -> anyhow::Result<Engine> {
     })?;
     engine.check_encoder().await?;
     Ok(engine)
-}
-
-fn broker_config(config: &Config) -> BrokerConfig {
-    BrokerConfig {
-        queue_prefix: config.rabbitmq_queue_prefix.clone(),
-        retry_delays: config.retry_delays.clone(),
-        ..BrokerConfig::new(config.rabbitmq_url.clone(), "converter")
-    }
 }
 
 fn slots(config: &Config) -> u16 {

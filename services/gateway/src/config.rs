@@ -3,19 +3,15 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum_client_ip::ClientIpSource;
-use broker::RetryLadder;
+use broker::BrokerConfig;
 use clap::Args;
 use humantime::parse_duration;
+use jobs::MongoConfig;
 use secrecy::SecretString;
-use service_kit::ProcessConfig;
 
 /// The gateway's settings.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// What every service has.
-    #[command(flatten)]
-    pub process: ProcessConfig,
-
     /// Address of the public port
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
@@ -24,25 +20,13 @@ pub struct Config {
     #[arg(long, env = "AUTH_URL", default_value = "http://127.0.0.1:5000")]
     pub auth_url: reqwest::Url,
 
-    /// MongoDB, with user and password
-    #[arg(long, env = "MONGODB_URL", hide_env_values = true)]
-    pub mongodb_url: SecretString,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
+    pub mongodb: MongoConfig,
 
-    /// Goes in front of the names of the three databases
-    #[arg(long, env = "MONGODB_DATABASE_PREFIX", default_value = "")]
-    pub mongodb_database_prefix: String,
-
-    /// RabbitMQ, with user and password
-    #[arg(long, env = "RABBITMQ_URL", hide_env_values = true)]
-    pub rabbitmq_url: SecretString,
-
-    /// Goes in front of the names of the queues
-    #[arg(long, env = "RABBITMQ_QUEUE_PREFIX", default_value = "")]
-    pub rabbitmq_queue_prefix: String,
-
-    /// Delays before a message is tried again, growing, separated by commas
-    #[arg(long, env = "RETRY_DELAYS", default_value_t)]
-    pub retry_delays: RetryLadder,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
+    pub rabbitmq: BrokerConfig,
 
     /// The secret that download links are signed with; the same as notification's
     #[arg(long, env = "LINK_KEY", hide_env_values = true)]

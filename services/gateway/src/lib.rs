@@ -17,10 +17,9 @@ mod tokens;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use broker::{Broker, BrokerConfig};
+use broker::Broker;
 use contracts::LinkKey;
-use jobs::JobStore;
+use jobs::{Databases, JobStore};
 use media_store::MediaStore;
 use service_kit::{Process, Readiness, Shutdown};
 use tokio::net::TcpListener;
@@ -53,18 +52,12 @@ pub(crate) struct Gateway {
 /// Serves until the process is shut down.
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
     let tasks = process.shutdown().tasks().clone();
-    let client = jobs::connect(&config.mongodb_url).await.context("the MongoDB URL is not usable")?;
-    let database = |name: &str| client.database(&format!("{}{name}", config.mongodb_database_prefix));
-    let jobs = JobStore::new(database("mixdown"));
-    let videos = MediaStore::new(database("videos"), tasks.clone());
-    let mp3s = MediaStore::new(database("mp3s"), tasks);
-    let broker = BrokerConfig {
-        queue_prefix: config.rabbitmq_queue_prefix.clone(),
-        retry_delays: config.retry_delays.clone(),
-        ..BrokerConfig::new(config.rabbitmq_url.clone(), "gateway")
-    };
+    let databases = Databases::connect(&config.mongodb).await?;
+    let jobs = databases.jobs();
+    let videos = MediaStore::new(databases.videos(), tasks.clone());
+    let mp3s = MediaStore::new(databases.mp3s(), tasks);
     // Closed by the abort: requests that are being drained still publish.
-    let broker = Broker::new(&broker, process.shutdown().abort().clone())?;
+    let broker = Broker::new(&config.rabbitmq, "gateway", process.shutdown().abort().clone())?;
 
     let shutdown = process.serve_admin(readiness(&jobs, &broker));
     let gateway = Arc::new(Gateway {

@@ -1,40 +1,24 @@
 use std::time::Duration;
 
-use broker::RetryLadder;
+use broker::BrokerConfig;
 use clap::Args;
 use humantime::parse_duration;
+use jobs::MongoConfig;
 use lettre::message::Mailbox;
 use secrecy::SecretString;
-use service_kit::ProcessConfig;
 
 use crate::public_url::PublicUrl;
 
 /// Notification's settings.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// What every service has.
     #[command(flatten)]
-    pub process: ProcessConfig,
+    #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
+    pub mongodb: MongoConfig,
 
-    /// MongoDB, with user and password
-    #[arg(long, env = "MONGODB_URL", hide_env_values = true)]
-    pub mongodb_url: SecretString,
-
-    /// Goes in front of the names of the three databases
-    #[arg(long, env = "MONGODB_DATABASE_PREFIX", default_value = "")]
-    pub mongodb_database_prefix: String,
-
-    /// RabbitMQ, with user and password
-    #[arg(long, env = "RABBITMQ_URL", hide_env_values = true)]
-    pub rabbitmq_url: SecretString,
-
-    /// Goes in front of the names of the queues
-    #[arg(long, env = "RABBITMQ_QUEUE_PREFIX", default_value = "")]
-    pub rabbitmq_queue_prefix: String,
-
-    /// Delays before a message is tried again, growing, separated by commas
-    #[arg(long, env = "RETRY_DELAYS", default_value_t)]
-    pub retry_delays: RetryLadder,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
+    pub rabbitmq: BrokerConfig,
 
     /// The mail server: `smtps://user:password@host:port`, or `smtp://…` with `?tls=required`, `?tls=opportunistic` or neither
     #[arg(long, env = "SMTP_URL", hide_env_values = true)]

@@ -22,10 +22,10 @@ mod wording;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use broker::{Broker, BrokerConfig, Subscription};
+use anyhow::ensure;
+use broker::{Broker, Subscription};
 use contracts::{LinkKey, Queue};
-use jobs::JobStore;
+use jobs::{Databases, JobStore};
 use secrecy::ExposeSecret as _;
 use service_kit::{Process, Readiness};
 use tokio_util::sync::CancellationToken;
@@ -46,13 +46,12 @@ const READY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sends mails until the process is shut down, and finishes those under way.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
-    let client = jobs::connect(&config.mongodb_url).await.context("the MongoDB URL is not usable")?;
-    let jobs = JobStore::new(client.database(&format!("{}mixdown", config.mongodb_database_prefix)));
+    let jobs = Databases::connect(&config.mongodb).await?.jobs();
     let mails = Arc::new(outcome_mails(&config, jobs.clone())?);
 
     // Outlives the drain: the verdicts of the last mails still have to reach the broker.
     let closing = CancellationToken::new();
-    let broker = Broker::new(&broker_config(&config), closing.clone())?;
+    let broker = Broker::new(&config.rabbitmq, "notification", closing.clone())?;
     let readiness = {
         let broker = broker.clone();
         Readiness::new()
@@ -103,12 +102,4 @@ fn outcome_mails(config: &Config, jobs: JobStore) -> anyhow::Result<OutcomeMails
         public_url: config.public_url.clone(),
         give_up_after: config.give_up_after,
     })
-}
-
-fn broker_config(config: &Config) -> BrokerConfig {
-    BrokerConfig {
-        queue_prefix: config.rabbitmq_queue_prefix.clone(),
-        retry_delays: config.retry_delays.clone(),
-        ..BrokerConfig::new(config.rabbitmq_url.clone(), "notification")
-    }
 }

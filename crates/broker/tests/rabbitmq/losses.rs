@@ -220,7 +220,7 @@ async fn queues_of_another_kind_keep_a_broker_waiting_until_they_are_gone() {
     let stage = Stage::new().await;
     stage.delete("account").await;
     stage.declare_classic("account").await;
-    let late = Broker::new(&stage.config, CancellationToken::new()).unwrap();
+    let late = Broker::new(&stage.config, "broker tests", CancellationToken::new()).unwrap();
     assert!(late.ready(Duration::from_secs(1)).await.is_err());
     stage.delete("account").await;
     late.ready(PATIENCE).await.unwrap();
@@ -234,7 +234,7 @@ async fn another_ladder_lives_beside_the_first() {
     let steps = [Duration::from_millis(200), Duration::from_millis(700)];
     let config =
         BrokerConfig { retry_delays: RetryLadder::new(steps.to_vec()).unwrap(), ..stage.config.clone() };
-    Broker::new(&config, CancellationToken::new()).unwrap().ready(PATIENCE).await.unwrap();
+    Broker::new(&config, "broker tests", CancellationToken::new()).unwrap().ready(PATIENCE).await.unwrap();
     for queue in Queue::ALL {
         stage.delete(&format!("{queue}.retry.700")).await;
     }

@@ -84,7 +84,7 @@ async fn publishing_fails_in_time_while_rabbitmq_is_away() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let config =
         BrokerConfig { publish_timeout: Duration::from_millis(500), ..config(&format!("amqp://{nobody}")) };
-    let broker = Broker::new(&config, CancellationToken::new()).unwrap();
+    let broker = Broker::new(&config, "broker tests", CancellationToken::new()).unwrap();
     assert!(!broker.is_ready());
     let start = Instant::now();
     let refused = broker.publish(Queue::Video, "job-1", &note(1)).await;
@@ -98,7 +98,7 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up() {
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("amqp://{}", mute.local_addr().unwrap());
     let config = BrokerConfig { publish_timeout: Duration::from_millis(200), ..config(&url) };
-    let broker = Broker::new(&config, CancellationToken::new()).unwrap();
+    let broker = Broker::new(&config, "broker tests", CancellationToken::new()).unwrap();
     let (mut attempt, _) = mute.accept().await.unwrap();
     let refused = broker.publish(Queue::Video, "job-1", &note(1)).await;
     assert!(matches!(refused, Err(PublishError::Unavailable)), "{refused:?}");
@@ -124,7 +124,7 @@ async fn a_broker_that_was_shut_down_fails_at_once() {
 
 #[tokio::test]
 async fn settings_that_can_never_work_are_refused() {
-    let refused = |config: &BrokerConfig| Broker::new(config, CancellationToken::new()).err();
+    let refused = |config: &BrokerConfig| Broker::new(config, "broker tests", CancellationToken::new()).err();
     assert_eq!(refused(&config("localhost:5672")), Some(InvalidConfig::Url));
     let config = BrokerConfig { queue_prefix: "x".repeat(201), ..config("amqp://localhost") };
     assert_eq!(refused(&config), Some(InvalidConfig::QueuePrefix));

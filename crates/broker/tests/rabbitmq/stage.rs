@@ -47,7 +47,7 @@ pub(crate) fn config(url: &str) -> BrokerConfig {
     BrokerConfig {
         queue_prefix: format!("test.{}.", uuid::Uuid::new_v4()),
         retry_delays: RetryLadder::new(steps).unwrap(),
-        ..BrokerConfig::new(url.into(), "broker tests")
+        ..BrokerConfig::new(url.into())
     }
 }
 
@@ -61,7 +61,7 @@ impl Stage {
         let admin = Connection::connect(&server_url(), ConnectionProperties::default()).await.unwrap();
         let config = config(url);
         let shutdown = CancellationToken::new();
-        let broker = Broker::new(&config, shutdown.clone()).unwrap();
+        let broker = Broker::new(&config, "broker tests", shutdown.clone()).unwrap();
         broker.ready(PATIENCE).await.unwrap();
         Self { broker, shutdown, config, admin }
     }

@@ -10,15 +10,18 @@ mod reconcile;
 use std::time::Duration;
 
 use contracts::{Audio, ConversionOptions, FileId, JobId, Mp3Fid, Owner, Source, UserId, VideoFid};
-use jobs::{Claim, JobStore, Lease, NewJob, Record};
+use jobs::{Claim, Databases, JobStore, Lease, MongoConfig, NewJob, Record};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const A_MINUTE: Duration = Duration::from_mins(1);
 pub(crate) const A_WEEK: Duration = Duration::from_hours(7 * 24);
 
 pub(crate) async fn store() -> JobStore {
-    let client = jobs::connect(&test_kit::shared().mongodb_url.clone().into()).await.unwrap();
-    let store = JobStore::new(client.database(&test_kit::unique_name("jobs")));
+    let config = MongoConfig {
+        url: test_kit::shared().mongodb_url.clone().into(),
+        database_prefix: format!("{}_", test_kit::unique_name("jobs")),
+    };
+    let store = Databases::connect(&config).await.unwrap().jobs();
     store.ensure_indexes().await.unwrap();
     store
 }

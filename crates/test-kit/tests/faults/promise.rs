@@ -48,9 +48,9 @@ pub(crate) fn broker_of(mixdown: &Mixdown) -> Result<Broker> {
     let config = BrokerConfig {
         queue_prefix: mixdown.prefix().to_owned(),
         retry_delays: "200ms,1s,2s".parse()?,
-        ..BrokerConfig::new(mixdown.system().rabbitmq_url.clone().into(), "test")
+        ..BrokerConfig::new(mixdown.system().rabbitmq_url.clone().into())
     };
-    Ok(Broker::new(&config, CancellationToken::new())?)
+    Ok(Broker::new(&config, "test", CancellationToken::new())?)
 }
 
 /// Waits until every job of a user has ended as promised: all of `accepted` among them, each with one outcome and one

@@ -97,8 +97,7 @@ struct Cli {
 pub(crate) fn config(database_url: &str) -> Config {
     let mysql_url = format!("--mysql-url={database_url}");
     let key = format!("--key-encryption-key={KEY_ENCRYPTION_KEY}");
-    Cli::parse_from(["auth", "--admin-listen=127.0.0.1:0", "--signing-key-refresh=50ms", &mysql_url, &key])
-        .config
+    Cli::parse_from(["auth", "--signing-key-refresh=50ms", &mysql_url, &key]).config
 }
 
 /// A running service.
@@ -114,7 +113,7 @@ impl Auth {
     /// Starts one and does not wait until it is ready.
     pub(crate) async fn launch(config: Config) -> Self {
         let shutdown = Shutdown::new();
-        let process = Process::bind(config.process.admin_listen, shutdown.clone()).await.unwrap();
+        let process = Process::bind(([127, 0, 0, 1], 0).into(), shutdown.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
             url: format!("http://{}", listener.local_addr().unwrap()),

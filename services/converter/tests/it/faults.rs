@@ -65,8 +65,8 @@ async fn a_killed_converter_takes_ffmpeg_along_and_another_finishes_the_job() {
         ports: ServicePorts::free().unwrap(),
         variables: BTreeMap::from(
             [
-                ("MONGODB_DATABASE_PREFIX", world.config.mongodb_database_prefix.as_str()),
-                ("RABBITMQ_QUEUE_PREFIX", &world.config.rabbitmq_queue_prefix),
+                ("MONGODB_DATABASE_PREFIX", world.config.mongodb.database_prefix.as_str()),
+                ("RABBITMQ_QUEUE_PREFIX", &world.config.rabbitmq.queue_prefix),
                 ("RETRY_DELAYS", "200ms,400ms,1s"),
                 ("LEASE", "3s"),
             ]

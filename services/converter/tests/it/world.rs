@@ -12,9 +12,9 @@ use contracts::{
 };
 use converter::Config;
 use futures_util::TryStreamExt as _;
-use jobs::{JobStore, NewJob};
+use jobs::{Databases, JobStore, MongoConfig, NewJob};
 use media_store::MediaStore;
-use service_kit::{LogFormat, Process, ProcessConfig, Shutdown};
+use service_kit::{Process, Shutdown};
 use tempfile::TempDir;
 use test_kit::{shared, unique_name, wait_until};
 use tokio::task::JoinHandle;
@@ -59,18 +59,12 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let prefix = format!("{}_", unique_name("converter"));
         let config = Config {
-            process: ProcessConfig {
-                admin_listen: "127.0.0.1:0".parse().unwrap(),
-                log_format: LogFormat::Text,
-                log_filter: "info".to_owned(),
-                otlp_endpoint: None,
-                drain_timeout: Duration::from_secs(30),
+            mongodb: MongoConfig { url: mongodb_url.to_owned().into(), database_prefix: prefix.clone() },
+            rabbitmq: BrokerConfig {
+                queue_prefix: prefix,
+                retry_delays: RetryLadder::new([200, 400, 1000].map(Duration::from_millis).to_vec()).unwrap(),
+                ..BrokerConfig::new(rabbitmq_url.to_owned().into())
             },
-            mongodb_url: mongodb_url.to_owned().into(),
-            mongodb_database_prefix: prefix.clone(),
-            rabbitmq_url: rabbitmq_url.to_owned().into(),
-            rabbitmq_queue_prefix: prefix.clone(),
-            retry_delays: RetryLadder::new([200, 400, 1000].map(Duration::from_millis).to_vec()).unwrap(),
             slots: None,
             scratch_dir: folder.path().join("scratch"),
             ffmpeg: "ffmpeg".into(),
@@ -82,20 +76,12 @@ impl World {
             keep_mp3: Duration::from_hours(7 * 24),
             keep_video: Duration::ZERO,
         };
-        let client = jobs::connect(&config.mongodb_url).await.unwrap();
-        let database = |name: &str| client.database(&format!("{prefix}{name}"));
-        let broker = Broker::new(
-            &BrokerConfig {
-                queue_prefix: prefix.clone(),
-                retry_delays: config.retry_delays.clone(),
-                ..BrokerConfig::new(config.rabbitmq_url.clone(), "converter-test")
-            },
-            CancellationToken::new(),
-        );
+        let databases = Databases::connect(&config.mongodb).await.unwrap();
+        let broker = Broker::new(&config.rabbitmq, "converter tests", CancellationToken::new());
         let world = Self {
-            jobs: JobStore::new(database("mixdown")),
-            videos: MediaStore::new(database("videos"), TaskTracker::new()),
-            mp3s: MediaStore::new(database("mp3s"), TaskTracker::new()),
+            jobs: databases.jobs(),
+            videos: MediaStore::new(databases.videos(), TaskTracker::new()),
+            mp3s: MediaStore::new(databases.mp3s(), TaskTracker::new()),
             broker: broker.unwrap(),
             outcomes: Arc::default(),
             config,
@@ -124,7 +110,7 @@ impl World {
 
     pub(crate) async fn converter(&self) -> Converter {
         let shutdown = Shutdown::new();
-        let process = Process::bind(self.config.process.admin_listen, shutdown.clone()).await.unwrap();
+        let process = Process::bind(([127, 0, 0, 1], 0).into(), shutdown.clone()).await.unwrap();
         let admin_url = format!("http://{}", process.admin_address().unwrap());
         let running = tokio::spawn(converter::run(self.config.clone(), process));
         Converter { shutdown, admin_url, running }

@@ -5,9 +5,9 @@ use contracts::{
     Audio, ConversionFinished, ConversionOptions, Failure, FailureCode, FileId, JobId, LinkKey,
     MESSAGE_VERSION, Mp3Fid, Notice, NoticeState, Outcome, Owner, Queue, Source, UserId, VideoFid,
 };
-use jobs::{Claim, JobStore, NewJob, Record};
+use jobs::{Claim, Databases, JobStore, MongoConfig, NewJob, Record};
 use notification::Config;
-use service_kit::{LogFormat, Process, ProcessConfig, Shutdown};
+use service_kit::{Process, Shutdown};
 use test_kit::inbox::{Inbox, Mail};
 use test_kit::{shared, unique_name, wait_until};
 use tokio::task::JoinHandle;
@@ -51,20 +51,14 @@ impl Stage {
 
     pub(crate) async fn with(mongodb_url: &str, smtp_url: &str) -> Self {
         let config = config(mongodb_url, smtp_url);
-        let client = jobs::connect(&config.mongodb_url).await.unwrap();
-        let jobs = JobStore::new(client.database(&format!("{}mixdown", config.mongodb_database_prefix)));
-        let broker_config = BrokerConfig {
-            queue_prefix: config.rabbitmq_queue_prefix.clone(),
-            retry_delays: config.retry_delays.clone(),
-            ..BrokerConfig::new(config.rabbitmq_url.clone(), "notification tests")
-        };
-        let broker = Broker::new(&broker_config, CancellationToken::new()).unwrap();
+        let jobs = Databases::connect(&config.mongodb).await.unwrap().jobs();
+        let broker = Broker::new(&config.rabbitmq, "notification tests", CancellationToken::new()).unwrap();
         Self { config, jobs, broker, inbox: Inbox::shared() }
     }
 
     pub(crate) async fn start(&self) -> Service {
         let shutdown = Shutdown::new();
-        let process = Process::bind(self.config.process.admin_listen, shutdown.clone()).await.unwrap();
+        let process = Process::bind(([127, 0, 0, 1], 0).into(), shutdown.clone()).await.unwrap();
         let admin = process.admin_address().unwrap();
         let task = tokio::spawn(notification::run(self.config.clone(), process));
         Service { shutdown, admin, task }
@@ -175,7 +169,7 @@ impl Service {
     /// Whether `/readyz` says yes.
     pub(crate) async fn is_ready(&self) -> bool {
         let probe = service_kit::Healthcheck { admin_listen: self.admin };
-        let answer = tokio::task::spawn_blocking(move || service_kit::healthcheck(&probe)).await.unwrap();
+        let answer = tokio::task::spawn_blocking(move || probe.run()).await.unwrap();
         answer == std::process::ExitCode::SUCCESS
     }
 }
@@ -191,18 +185,15 @@ impl Drop for Service {
 fn config(mongodb_url: &str, smtp_url: &str) -> Config {
     let delays = [200, 600].map(Duration::from_millis).to_vec();
     Config {
-        process: ProcessConfig {
-            admin_listen: "127.0.0.1:0".parse().unwrap(),
-            log_format: LogFormat::Text,
-            log_filter: String::new(),
-            otlp_endpoint: None,
-            drain_timeout: PATIENCE,
+        mongodb: MongoConfig {
+            url: mongodb_url.into(),
+            database_prefix: format!("{}_", unique_name("notification")),
         },
-        mongodb_url: mongodb_url.into(),
-        mongodb_database_prefix: format!("{}_", unique_name("notification")),
-        rabbitmq_url: shared().rabbitmq_url.clone().into(),
-        rabbitmq_queue_prefix: format!("{}.", unique_name("notification")),
-        retry_delays: RetryLadder::new(delays).unwrap(),
+        rabbitmq: BrokerConfig {
+            queue_prefix: format!("{}.", unique_name("notification")),
+            retry_delays: RetryLadder::new(delays).unwrap(),
+            ..BrokerConfig::new(shared().rabbitmq_url.clone().into())
+        },
         smtp_url: smtp_url.into(),
         mail_from: format!("Mixdown <mixdown@{SENDER_DOMAIN}>").parse().unwrap(),
         link_key: LINK_KEY.into(),

@@ -1,0 +1,76 @@
+use std::time::Duration;
+
+use clap::Args;
+use mongodb::options::ClientOptions;
+use mongodb::{Client, Database};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::JobStore;
+
+/// Where MongoDB is.
+#[derive(Debug, Clone, Args)]
+pub struct MongoConfig {
+    /// MongoDB, with user and password
+    #[arg(id = "mongodb_url", long = "mongodb-url", env = "MONGODB_URL", hide_env_values = true)]
+    pub url: SecretString,
+
+    /// Goes in front of the names of the three databases
+    #[arg(
+        id = "mongodb_database_prefix",
+        long = "mongodb-database-prefix",
+        env = "MONGODB_DATABASE_PREFIX",
+        default_value = ""
+    )]
+    pub database_prefix: String,
+}
+
+/// The URL is not one, or a `mongodb+srv` name could not be looked up.
+#[derive(Debug, thiserror::Error)]
+#[error("the MongoDB URL is not usable")]
+pub struct UnusableUrl(#[source] mongodb::error::Error);
+
+/// The three databases, behind one client.
+#[derive(Debug, Clone)]
+pub struct Databases {
+    client: Client,
+    prefix: String,
+}
+
+impl Databases {
+    /// Does not wait for the server: it may come later.
+    ///
+    /// # Errors
+    /// The URL is not one, or a `mongodb+srv` name cannot be looked up.
+    pub async fn connect(config: &MongoConfig) -> Result<Self, UnusableUrl> {
+        let mut options = ClientOptions::parse(config.url.expose_secret()).await.map_err(UnusableUrl)?;
+        // The driver's own 30 s would keep a person waiting for a "try again later".
+        options.server_selection_timeout.get_or_insert(Duration::from_secs(3));
+        options.connect_timeout.get_or_insert(Duration::from_secs(3));
+        options.max_pool_size.get_or_insert(32);
+        options.app_name.get_or_insert_with(|| "mixdown".to_owned());
+        let client = Client::with_options(options).map_err(UnusableUrl)?;
+        Ok(Self { client, prefix: config.database_prefix.clone() })
+    }
+
+    /// The jobs, in `mixdown`.
+    #[must_use]
+    pub fn jobs(&self) -> JobStore {
+        JobStore::new(self.named("mixdown"))
+    }
+
+    /// The GridFS files that were uploaded.
+    #[must_use]
+    pub fn videos(&self) -> Database {
+        self.named("videos")
+    }
+
+    /// The GridFS files that they were converted to.
+    #[must_use]
+    pub fn mp3s(&self) -> Database {
+        self.named("mp3s")
+    }
+
+    fn named(&self, name: &str) -> Database {
+        self.client.database(&format!("{}{name}", self.prefix))
+    }
+}

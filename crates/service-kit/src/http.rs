@@ -25,6 +25,7 @@ use tracing::Instrument as _;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
+use crate::linger::linger;
 use crate::problem;
 use crate::{Problem, Shutdown};
 
@@ -48,8 +49,8 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// Puts the routes into the layers of every service: request id, span, log line, metrics, caught panics, and problem
-/// bodies for all that goes wrong.
+/// Puts the routes into the layers of every service: request id, span, log line, metrics, caught panics, problem
+/// bodies for all that goes wrong, and answers that are heard by a client which is still sending.
 pub fn with_layers(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(|_| {
@@ -59,6 +60,7 @@ pub fn with_layers(router: Router) -> Router {
         // Both run inside the routing, so that they know the matched path: the real one may hold a link.
         .route_layer(middleware::from_fn(observe))
         .layer(middleware::from_fn(identify))
+        .layer(middleware::from_fn(linger))
 }
 
 async fn identify(mut request: Request, next: Next) -> Response {

@@ -10,6 +10,7 @@ mod command;
 pub mod config;
 mod health;
 pub mod http;
+mod linger;
 mod problem;
 mod process;
 mod shutdown;

@@ -11,12 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+const TOO_BUSY: &str = "421 4.3.2 too busy";
+
 /// What the gate does from now on, also on connections that are already open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpFault {
     /// Everything passes.
     None,
-    /// New connections are greeted with `421` and closed: the server is busy.
+    /// New connections and every command are answered with `421` and closed: the server is busy.
     Busy,
     /// `RCPT` is answered with `451`: try later.
     TransientRecipient,
@@ -99,7 +101,7 @@ impl Keeper {
     async fn admit(&mut self, client: TcpStream) -> Result<()> {
         if self.current_fault().await? == SmtpFault::Busy {
             let mut client = client;
-            return self.refuse(&mut client, "421 4.3.2 too busy").await;
+            return self.refuse(&mut client, TOO_BUSY).await;
         }
         let server = TcpStream::connect(&self.server).await?;
         let mut talk = Conversation::between(client, server);
@@ -108,6 +110,7 @@ impl Keeper {
         loop {
             let command = read_line(&mut talk.from_client).await?;
             match self.current_fault().await? {
+                SmtpFault::Busy => return self.refuse(&mut talk.to_client, TOO_BUSY).await,
                 SmtpFault::TransientRecipient if is_verb(&command, "RCPT") => {
                     self.refuse(&mut talk.to_client, "451 4.7.1 try later").await?;
                 }

@@ -193,7 +193,7 @@ enum BodyFault {
 
 /// A request body that ends: it is bounded in size, in time between two pieces, and in time altogether.
 struct GuardedBody {
-    body: Option<BodyDataStream>,
+    body: BodyDataStream,
     left: u64,
     idle_timeout: Duration,
     idle: Pin<Box<Sleep>>,
@@ -204,7 +204,7 @@ struct GuardedBody {
 impl GuardedBody {
     fn new(body: Body, policy: &UploadPolicy) -> Self {
         Self {
-            body: Some(body.into_data_stream()),
+            body: body.into_data_stream(),
             left: policy.max_bytes + ENVELOPE_BYTES,
             idle_timeout: policy.idle_timeout,
             idle: Box::pin(tokio::time::sleep(policy.idle_timeout)),
@@ -219,26 +219,13 @@ impl Stream for GuardedBody {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        if let Poll::Ready(piece) = body.poll_next_unpin(context) {
+        if let Poll::Ready(piece) = this.body.poll_next_unpin(context) {
             this.is_awaited = false;
-            return Poll::Ready(match piece {
-                None => {
-                    this.body = None;
-                    None
-                }
-                Some(Err(error)) => {
-                    this.body = None;
-                    Some(Err(BodyFault::Broken(error)))
-                }
-                Some(Ok(piece)) => Some(match this.left.checked_sub(piece.len() as u64) {
-                    Some(left) => {
-                        this.left = left;
-                        Ok(piece)
-                    }
-                    None => Err(BodyFault::TooLarge),
-                }),
-            });
+            let Some(piece) = piece else { return Poll::Ready(None) };
+            return Poll::Ready(Some(piece.map_err(BodyFault::Broken).and_then(|piece| {
+                this.left = this.left.checked_sub(piece.len() as u64).ok_or(BodyFault::TooLarge)?;
+                Ok(piece)
+            })));
         }
         // Counts only while we wait for the client: our own slowness is not the client's.
         if !this.is_awaited {
@@ -247,31 +234,7 @@ impl Stream for GuardedBody {
             this.idle.as_mut().reset(until);
         }
         ready!(this.idle.as_mut().poll(context));
-        this.body = None;
         Poll::Ready(Some(Err(BodyFault::TooSlow)))
-    }
-}
-
-/// How much of a refused body is still read, and for how long.
-const LINGER_BYTES: u64 = 64 << 20;
-const LINGER: Duration = Duration::from_secs(3);
-
-impl Drop for GuardedBody {
-    fn drop(&mut self) {
-        // Closing a connection with unread data resets it, and the client may lose the answer that says why.
-        if let Some(mut body) = self.body.take()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(tokio::time::timeout(LINGER, async move {
-                let mut left = LINGER_BYTES;
-                while let Some(Ok(piece)) = body.next().await {
-                    match left.checked_sub(piece.len() as u64) {
-                        Some(rest) => left = rest,
-                        None => break,
-                    }
-                }
-            }));
-        }
     }
 }
 

@@ -79,6 +79,16 @@ impl Mixdown {
         User::register(&self.url()).await
     }
 
+    /// All that a service has logged so far.
+    ///
+    /// # Errors
+    /// When the plan left it out, or its log can't be read.
+    pub fn log(&self, service: Service) -> Result<String> {
+        let running = self.services.get(&service);
+        let running = running.with_context(|| format!("{} is not part of this", service.name()))?;
+        std::fs::read_to_string(running.log()).context("could not read the log")
+    }
+
     /// The end of every service's log, for a failed test's message.
     #[must_use]
     pub fn logs(&self) -> String {

@@ -101,6 +101,21 @@ async fn an_upload_over_the_limit_is_refused_by_its_length_or_as_soon_as_it_pass
 }
 
 #[tokio::test]
+async fn a_client_that_is_still_sending_hears_the_refusal_and_can_go_on() -> Result<()> {
+    let user = mixdown().user().await?;
+    let body = Form::default().file("a.mp4", &vec![7; 8 << 20]).into_body();
+    for _ in 0..10 {
+        let upload = user.anonymous(Method::POST, "/upload").header("content-type", Form::content_type());
+        let refused = upload.body(body.clone()).send().await?;
+        // Without it the client would send its next request on a connection that is about to close.
+        assert_eq!(refused.headers()["connection"], "close");
+        assert_problem("an upload without a token", refused, ProblemCode::NoToken).await?;
+        assert_eq!(user.jobs().await?, []);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_no_identifier_is_nobodys() -> Result<()> {
     let user = mixdown().user().await?;
     for id in ["1", "x", "..", "0190a3c4-0000-7000-8000-00000000000g", "%00", "665f1c2ab8e4a70012345678"] {

@@ -48,7 +48,7 @@ pub(crate) async fn assert_problem(what: &str, answer: Response, code: ProblemCo
     assert!(body["title"].is_string() && body["request_id"].is_string(), "{what}: {text}");
     assert_eq!(
         retry_after.is_some(),
-        code == ProblemCode::Unavailable,
+        matches!(code, ProblemCode::Unavailable | ProblemCode::TooManyRequests),
         "{what}: Retry-After {retry_after:?}"
     );
     Ok(())

@@ -1,0 +1,26 @@
+//! Who asks too often is told to wait.
+
+use anyhow::Result;
+use contracts::ProblemCode;
+use test_kit::mixdown::{Form, Plan};
+use test_kit::services::Service;
+
+use crate::stage::assert_problem;
+
+#[tokio::test]
+async fn too_many_logins_or_uploads_are_refused_with_the_time_to_wait() -> Result<()> {
+    let plan = Plan::new().with("CREDENTIALS_PER_MINUTE", "3").with("UPLOADS_PER_MINUTE", "2");
+    let mixdown = plan.only(&[Service::Auth, Service::Gateway]).start().await?;
+    // A registration and a login.
+    let user = mixdown.user().await?;
+    assert_eq!(user.log_in().await?.status(), 200);
+    assert_problem("the fourth", user.log_in().await?, ProblemCode::TooManyRequests).await?;
+
+    for _ in 0..2 {
+        assert_eq!(user.post(Form::default().file("a.mp4", b"any")).await?.status(), 202);
+    }
+    let refused = user.post(Form::default().file("a.mp4", b"any")).await?;
+    assert_problem("the third upload", refused, ProblemCode::TooManyRequests).await?;
+    assert_eq!(user.jobs().await?.len(), 2, "what is not limited works, and what was refused left nothing");
+    Ok(())
+}

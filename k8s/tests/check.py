@@ -1,0 +1,50 @@
+"""Renders every variant of the manifests and checks each one's objects: their schemas, and our rules."""
+
+import sys
+import tempfile
+
+import kubernetes_validate
+from model import title
+from policy import violations
+from rendering import render_all
+
+# The oldest Kubernetes that the manifests are for, which has preStop's sleep, and the newest that is described here.
+VERSIONS = ("1.30", "1.34")
+# Kinds that other projects define: no schema of Kubernetes' own. The rules look at what ours say.
+FOREIGN_KINDS = {
+    "Certificate", "Gateway", "HTTPRoute", "PrometheusRule", "ScaledObject", "ServiceMonitor", "TriggerAuthentication",
+}
+
+
+def schema_violations(o):
+    for version in VERSIONS:
+        try:
+            kubernetes_validate.validate(o, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            path = ".".join(map(str, error.path))
+            yield f"schema: {title(o)}: {path}: {error.message} (Kubernetes {version})"
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        variants = render_all(folder)
+    # Most objects are the same in most variants.
+    checked, failures = {}, 0
+    for variant in variants:
+        found = violations(variant)
+        for o in variant.objects:
+            if o["kind"] not in FOREIGN_KINDS:
+                key = repr(o)
+                if key not in checked:
+                    checked[key] = list(schema_violations(o))
+                found += checked[key]
+        for text in found:
+            print(f"{variant.name}: {text}", file=sys.stderr)
+        failures += len(found)
+    if failures:
+        raise SystemExit(f"check-k8s: {failures} violations")
+    print(f"check-k8s: {len(variants)} variants, {len(checked)} different objects with a schema, no violation")
+
+
+if __name__ == "__main__":
+    main()

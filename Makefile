@@ -10,16 +10,19 @@ STACK_BIN := $(TARGET_DIR)/release/stack
 # The kind of stack that up, down, status and logs work on.
 STACK ?= native
 
+# For `make k8s-secrets`: a folder of k8s/overlays.
+OVERLAY ?= minikube
+
 # For `make logs`: one part's log, as in `make logs S=converter`.
 S ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo test check fmt bench install build clean
+.PHONY: help up down status logs demo test check fmt bench install build clean minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native
-.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts
+.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts check-k8s
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: up-$(STACK) ## Start the whole system on this machine; installs and builds what is missing
 down: down-$(STACK) ## Stop what `make up` started; the data stays
@@ -32,13 +35,22 @@ demo: up ## Send a sample video through the whole system, starting it if need be
 test: install build ## Run every test, on real servers started for it alone
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace
 
-check: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts ## Run what CI checks beside the tests
+check: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts check-k8s ## Run what CI checks beside the tests
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
 bench: install build ## Measure the system against the plain tools; see docs/BENCHMARKS.md
 	@$(STACK_BIN) run -- $(TARGET_DIR)/release/bench
+
+minikube: ## Bring the whole system up in Minikube
+	@scripts/minikube.sh
+
+smoke: ## Send a sample video through a deployment, by default Minikube's; APP_URL=… INBOX_URL=…
+	@scripts/smoke.sh
+
+k8s-secrets: ## Write the secrets of a Kubernetes overlay, keeping those that are there; OVERLAY=production
+	@scripts/k8s-secrets.sh $(OVERLAY)
 
 install: ## Install the servers and tools that are missing
 	@scripts/install.sh
@@ -80,6 +92,9 @@ check-sqlx: install build
 
 check-scripts:
 	bash -n scripts/*.sh .ci/run
+
+check-k8s:
+	scripts/check-k8s.sh
 
 # Its own manifest's lock file, and a folder of this checkout: nothing of the user's cargo is touched.
 .tools/bin/cargo-deny:

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Sends a sample video through the whole running system as a person would, with curl: register, log in, upload, wait for
-# the e-mail, follow its link, and check the MP3. `make demo` starts the system first.
+# the e-mail, follow its link, and check the MP3. `make demo` starts the system first; `make smoke` names another one:
+#
+#   APP_URL      its address, as its mails have it
+#   INBOX_URL    where its mails can be read: a MailDev or a Mailpit. Without one the MP3 is downloaded with the token
+#   APP_IP       where the names in both are to be found, if the DNS does not know
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,8 +16,13 @@ WORK="$(mktemp -d)"
 trap 'rm -rf "$WORK"' EXIT
 
 main() {
-    APP="${APP_URL:-$("$STACK_BIN" url app)}"
-    INBOX="${INBOX_URL:-$("$STACK_BIN" url inbox)}"
+    if [ -n "${APP_URL:-}" ]; then
+        APP="${APP_URL%/}"
+        INBOX="${INBOX_URL:-}"
+    else
+        APP="$("$STACK_BIN" url app)"
+        INBOX="$("$STACK_BIN" url inbox)"
+    fi
     local email password token job job_id link
     # A new account each time: the demo can be repeated.
     email="demo-$(date +%s)-$$@example.org"
@@ -36,15 +45,21 @@ main() {
     job_id="$(field id <<<"$job")"
     echo "    job $job_id is $(field status <<<"$job")"
 
-    step 'Waiting for the e-mail'
-    link="$(wait_for_link "$email")"
-    echo "    it brings $link"
-
-    step 'Following its link, without a token'
-    request -o "$WORK/holiday.mp3" "$link"
+    if [ -n "$INBOX" ]; then
+        step 'Waiting for the e-mail'
+        link="$(wait_for link_in_inbox "$email")"
+        echo "    it brings $link"
+        step 'Following its link, without a token'
+        request -o "$WORK/holiday.mp3" "$link"
+    else
+        step 'Waiting for the MP3'
+        link="$(wait_for link_of_job "$job_id" "$token")"
+        step "Downloading $link"
+        request -o "$WORK/holiday.mp3" -H "Authorization: Bearer $token" "$link"
+    fi
     check_mp3 "$WORK/holiday.mp3"
 
-    printf '\nIt works. The mail is in the inbox: %s\nThe app: %s\n' "$INBOX" "$APP"
+    printf '\nIt works.%s\nThe app: %s\n' "${INBOX:+ The mail is in the inbox: $INBOX}" "$APP"
 }
 
 step() { printf '  %s\n' "$*"; }
@@ -54,40 +69,74 @@ fail() {
     exit 1
 }
 
-# curl that shows the answer of a request that fails.
-request() {
-    curl --silent --show-error --fail-with-body --max-time "$DEADLINE_SECONDS" "$@" ||
-        fail "the request failed; the services' logs: make logs"
-}
+# curl, with the names of a deployment that the DNS does not know.
+call() { curl ${APP_IP:+--connect-to "::$APP_IP:"} --silent --max-time "$DEADLINE_SECONDS" "$@"; }
+
+# Shows the answer of a request that fails.
+request() { call --show-error --fail-with-body "$@" || fail "the request failed; the services' logs: make logs"; }
 
 # Prints one field of the JSON object on the standard input.
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
 # Prints the download link in the newest mail to an address, if there is one.
 link_in_inbox() {
-    request "$INBOX/email" | python3 -c '
-import json, re, sys
-address, app = sys.argv[1:]
-for mail in json.load(sys.stdin):
-    if any(recipient["address"] == address for recipient in mail["envelope"]["to"]):
-        link = re.search(re.escape(app) + r"/d/\S+", mail.get("text") or "")
-        if link:
-            print(link.group())
-            break
-' "$1" "$APP"
+    text_of_mail_to "$1" | python3 -c '
+import re, sys
+link = re.search(re.escape(sys.argv[1]) + r"/d/\S+", sys.stdin.read())
+if link:
+    print(link.group())
+' "$APP"
 }
 
-wait_for_link() {
+# Prints the text of the newest mail to an address, out of a Mailpit or a MailDev.
+text_of_mail_to() {
+    local id
+    if call --fail --output /dev/null "$INBOX/api/v1/messages"; then
+        id="$(request "$INBOX/api/v1/messages" | python3 -c '
+import json, sys
+for mail in json.load(sys.stdin)["messages"]:
+    if any(recipient["Address"] == sys.argv[1] for recipient in mail["To"]):
+        print(mail["ID"])
+        break
+' "$1")"
+        if [ -n "$id" ]; then
+            request "$INBOX/api/v1/message/$id" | field Text
+        fi
+    else
+        request "$INBOX/email" | python3 -c '
+import json, sys
+for mail in json.load(sys.stdin):
+    if any(recipient["address"] == sys.argv[1] for recipient in mail["envelope"]["to"]):
+        print(mail.get("text") or "")
+        break
+' "$1"
+    fi
+}
+
+# Prints where the owner of a job downloads its MP3, as soon as there is one.
+link_of_job() {
+    request -H "Authorization: Bearer $2" "$APP/jobs/$1" | python3 -c '
+import json, sys
+job = json.load(sys.stdin)
+if job["status"] == "failed":
+    sys.exit("demo: the conversion failed: " + json.dumps(job["error"]))
+if job["status"] == "converted":
+    print(sys.argv[1] + "/download?fid=" + job["audio"]["fid"])
+' "$APP"
+}
+
+# wait_for COMMAND…: prints what the command does, as soon as that is anything.
+wait_for() {
     local deadline=$((SECONDS + DEADLINE_SECONDS)) link
     while [ "$SECONDS" -lt "$deadline" ]; do
-        link="$(link_in_inbox "$1")"
+        link="$("$@")"
         if [ -n "$link" ]; then
             echo "$link"
             return
         fi
         sleep 0.2
     done
-    fail "no mail with a link came within $DEADLINE_SECONDS s; see make logs"
+    fail "no link to an MP3 came within $DEADLINE_SECONDS s; see make logs"
 }
 
 check_mp3() {

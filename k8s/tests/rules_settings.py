@@ -108,7 +108,7 @@ def converting(variant):
         longest = seconds(environment.get("MAX_CONVERSION_TIME") or settings()[service]["MAX_CONVERSION_TIME"])
         if variant.is_production and seconds(environment["DRAIN_TIMEOUT"]) < longest:
             yield f"{title(workload)} does not finish its longest job when it is scaled down"
-        scratch = [v["emptyDir"]["sizeLimit"] for v in pod(workload)["volumes"] if v["name"] == "scratch"]
+        scratch = [v["emptyDir"].get("sizeLimit", 0) for v in pod(workload)["volumes"] if v["name"] == "scratch"]
         if not scratch or quantity(scratch[0]) < int(environment.get("SLOTS", 0)) * SCRATCH_PER_SLOT:
             yield f"{title(workload)}: the scratch volume does not hold the files of {environment.get('SLOTS')} slots"
         for config in variant.of_kind("ConfigMap"):

@@ -51,7 +51,7 @@ install_kubectl() {
     mkdir -p "$SCRATCH/lists/partial" "$SCRATCH/cache/archives/partial"
     echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main' \
         >"$SCRATCH/sources.list"
-    (cd "$SCRATCH" && apt_get update && apt_get download kubectl) || fail 'apt-get could not download kubectl.' "$remedy"
+    (cd "$SCRATCH" && apt_get update && apt_get download kubectl/trixie) || fail 'apt-get could not download kubectl.' "$remedy"
     dpkg-deb --extract "$SCRATCH"/kubectl_*.deb "$SCRATCH/package"
     is_new_enough "$SCRATCH/package/usr/bin/kubectl" || fail "Debian 13's kubectl does not run here." "$remedy"
     mv "$SCRATCH/package/usr/bin/kubectl" "$KUBECTL"
@@ -71,7 +71,7 @@ install_python_packages() {
     say "installing Python's kubernetes-validate"
     python3 -m pip --version >/dev/null 2>&1 || fail 'Python has no pip.' 'Install it: apt-get install python3-pip'
     # Into a folder: it needs no virtual environment and no permission of the system's Python.
-    python3 -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --require-hashes --only-binary :all: \
         --target "$SCRATCH/python" --requirement "$REQUIREMENTS" ||
         fail 'pip could not install the Python packages.' 'Check the network, then run this again.'
     cp "$REQUIREMENTS" "$SCRATCH/python/requirements.txt"

@@ -12,7 +12,13 @@ from rendering import render_all
 VERSIONS = ("1.30", "1.34")
 # Kinds that other projects define: no schema of Kubernetes' own. The rules look at what ours say.
 FOREIGN_KINDS = {
-    "Certificate", "Gateway", "HTTPRoute", "PrometheusRule", "ScaledObject", "ServiceMonitor", "TriggerAuthentication",
+    "Certificate",
+    "Gateway",
+    "HTTPRoute",
+    "PrometheusRule",
+    "ScaledObject",
+    "ServiceMonitor",
+    "TriggerAuthentication",
 }
 
 

@@ -1,4 +1,4 @@
-"""Every rule that the rendered manifests must keep, beyond the schemas. A rule takes a Variant and yields what is wrong."""
+"""Every rule that the rendered manifests must keep, beyond the schemas: each takes a Variant and yields what is wrong."""
 
 import rules_pods
 import rules_settings

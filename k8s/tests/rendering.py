@@ -64,7 +64,7 @@ def render_all(folder):
 
 
 def render_whole(folder):
-    """The overlays with all components: every object that there is, but for the Ingress and the converter's autoscaler."""
+    """The overlays with all components: every object that there is, but for what components take away."""
     work = [with_components(overlay, COMPONENTS) for overlay in overlays(copied(folder))]
     return {folder.name.partition("-")[0]: Variant(name, kustomize(folder)) for name, folder in work}
 

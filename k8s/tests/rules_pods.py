@@ -154,7 +154,7 @@ def spreading(variant):
             yield f"{title(deployment)} is not spread over {' and '.join(wanted)}"
         for constraint in constraints:
             if deployment not in variant.pods_matching(constraint["labelSelector"]):
-                yield f"{title(deployment)}: the constraint over {constraint['topologyKey']} does not count its own pods"
+                yield f"{title(deployment)}: the constraint over {constraint['topologyKey']} counts other pods"
 
 
 RULES = (restricted, namespace, tokens, resources, probes, images, labels, spreading)

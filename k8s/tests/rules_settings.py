@@ -112,7 +112,9 @@ def converting(variant):
         if not scratch or quantity(scratch[0]) < int(environment.get("SLOTS", 0)) * SCRATCH_PER_SLOT:
             yield f"{title(workload)}: the scratch volume does not hold the files of {environment.get('SLOTS')} slots"
         for config in variant.of_kind("ConfigMap"):
-            limit = re.search(r"^consumer_timeout = (\d+)$", config.get("data", {}).get("10-mixdown.conf", ""), re.MULTILINE)
+            limit = re.search(
+                r"^consumer_timeout = (\d+)$", config.get("data", {}).get("10-mixdown.conf", ""), re.MULTILINE
+            )
             if "10-mixdown.conf" in config.get("data", {}) and (not limit or int(limit[1]) <= 1000 * longest):
                 yield f"{title(config)}: RabbitMQ takes a message away before the longest conversion ends"
 
@@ -131,7 +133,11 @@ def scaling(variant):
             yield f"{name} has no autoscaler"
         if name in targets and "replicas" in deployment["spec"]:
             yield f"{name} has a number of pods that its autoscaler would be overruled by"
-        budgets = [b for b in variant.of_kind("PodDisruptionBudget") if deployment in variant.pods_matching(b["spec"]["selector"])]
+        budgets = [
+            b
+            for b in variant.of_kind("PodDisruptionBudget")
+            if deployment in variant.pods_matching(b["spec"]["selector"])
+        ]
         if len(budgets) != 1:
             yield f"{name} has {len(budgets)} disruption budgets"
     for budget in variant.of_kind("PodDisruptionBudget"):
@@ -149,4 +155,13 @@ def every_service_is_there(variant):
         yield "no Job migrates the accounts"
 
 
-RULES = (known_names, secrets_in_files, no_plain_secrets, listening, ending, converting, scaling, every_service_is_there)
+RULES = (
+    known_names,
+    secrets_in_files,
+    no_plain_secrets,
+    listening,
+    ending,
+    converting,
+    scaling,
+    every_service_is_there,
+)

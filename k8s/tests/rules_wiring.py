@@ -84,7 +84,12 @@ def entrances(variant):
         if service["spec"].get("type", "ClusterIP") != "ClusterIP":
             yield f"{title(service)} is reachable from outside"
     hosts = {h for e in variant.of_kind("Ingress") for t in e["spec"].get("tls", []) for h in t["hosts"]}
-    hosts |= {l["hostname"] for g in variant.of_kind("Gateway") for l in g["spec"]["listeners"] if l["protocol"] == "HTTPS"}
+    hosts |= {
+        listener["hostname"]
+        for gateway in variant.of_kind("Gateway")
+        for listener in gateway["spec"]["listeners"]
+        if listener["protocol"] == "HTTPS"
+    }
     names = {n for c in variant.of_kind("Certificate") for n in c["spec"]["dnsNames"]}
     if hosts != names:
         yield f"HTTPS is for {sorted(hosts)}, the certificate for {sorted(names)}"
@@ -209,7 +214,11 @@ def flow_violations(variant, allowed):
 
 def monitoring(variant):
     for monitor in variant.of_kind("ServiceMonitor"):
-        chosen = [s for s in variant.of_kind("Service") if matches(monitor["spec"]["selector"], s["metadata"].get("labels", {}))]
+        chosen = [
+            s
+            for s in variant.of_kind("Service")
+            if matches(monitor["spec"]["selector"], s["metadata"].get("labels", {}))
+        ]
         # A broker elsewhere has no Service here.
         if not chosen and monitor["metadata"]["name"] != "rabbitmq":
             yield f"{title(monitor)} scrapes nothing"

@@ -7,8 +7,19 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 STACK_BIN := $(TARGET_DIR)/release/stack
 
-# The kind of stack that up, down, status and logs work on.
-STACK ?= native
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+
+# The kind of stack that up, down, status and logs work on: containers where a Docker engine answers, else native processes.
+ifndef STACK
+STACK := $(shell timeout 5 docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 && echo compose || echo native)
+endif
+
+# Where the containers' app and inbox are reached.
+APP_PORT ?= 8080
+INBOX_PORT ?= 8025
+IN_CONTAINERS := VERSION=$(VERSION) REVISION=$(REVISION) APP_PORT=$(APP_PORT) INBOX_PORT=$(INBOX_PORT)
+COMPOSE := $(IN_CONTAINERS) docker compose --file docker/compose.yaml --profile dev
 
 # For `make k8s-secrets`: a folder of k8s/overlays.
 OVERLAY ?= minikube
@@ -17,31 +28,44 @@ OVERLAY ?= minikube
 S ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs demo test check fmt bench install build clean minikube smoke k8s-secrets
-.PHONY: up-native down-native status-native logs-native
-.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts check-k8s
+.PHONY: help up down status logs demo test check fmt bench install build clean
+.PHONY: images sbom compose-test settings minikube smoke k8s-secrets
+.PHONY: up-native down-native status-native logs-native demo-native clean-native
+.PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
+.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: up-$(STACK) ## Start the whole system on this machine; installs and builds what is missing
 down: down-$(STACK) ## Stop what `make up` started; the data stays
 status: status-$(STACK) ## Show what runs and where it listens
 logs: logs-$(STACK) ## Follow the services' logs; one part's with S=converter
 
-demo: up ## Send a sample video through the whole system, starting it if need be
-	@scripts/demo.sh
+demo: up demo-$(STACK) ## Send a sample video through the whole system, starting it if need be
 
 test: install build ## Run every test, on real servers started for it alone
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace
 
-check: check-fmt check-clippy check-docs check-deny check-sqlx check-scripts check-k8s ## Run what CI checks beside the tests
+check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s ## Run what CI checks beside the tests
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
 bench: install build ## Measure the system against the plain tools; see docs/BENCHMARKS.md
 	@$(STACK_BIN) run -- $(TARGET_DIR)/release/bench
+
+images: ## Build the services' container images
+	$(COMPOSE) build
+
+sbom: ## Write the bill of materials of each service into sbom/
+	docker build --file docker/Dockerfile --target sbom --output sbom .
+
+compose-test: ## Prove the containers: build, start, restart each one under load, take down
+	@$(IN_CONTAINERS) scripts/compose-test.py
+
+settings: build ## Write the tables of settings in docs/OPERATIONS.md
+	scripts/settings.py
 
 minikube: ## Bring the whole system up in Minikube
 	@scripts/minikube.sh
@@ -50,13 +74,12 @@ smoke: ## Send a sample video through a deployment, by default Minikube's; APP_U
 	@scripts/smoke.sh
 
 k8s-secrets: ## Write the secrets of a Kubernetes overlay, keeping those that are there; OVERLAY=production
-	@scripts/k8s-secrets.sh $(OVERLAY)
+	@scripts/secrets.sh $(OVERLAY)
 
 install: ## Install the servers and tools that are missing
 	@scripts/install.sh
 
-clean: down ## Stop the stack and delete it with all of its data and tools
-	rm -rf .stack
+clean: clean-$(STACK) ## Stop the stack and delete it with all of its data and tools
 
 build:
 	$(CARGO) build --release --workspace --bins
@@ -72,6 +95,36 @@ down-native status-native logs-native: %-native:
 	else \
 		echo 'Mixdown is not running. `make up` starts it.'; \
 	fi
+
+demo-native:
+	@scripts/demo.sh
+
+clean-native: down-native
+	rm -rf .stack
+
+up-compose:
+	@scripts/secrets.sh compose
+	$(COMPOSE) up --detach --build --wait
+	@echo
+	@echo 'Mixdown runs in containers.'
+	@echo '  The app:    http://localhost:$(APP_PORT)'
+	@echo '  The inbox:  http://localhost:$(INBOX_PORT)'
+
+down-compose:
+	$(COMPOSE) --profile observability down
+
+status-compose:
+	$(COMPOSE) ps
+
+logs-compose:
+	$(COMPOSE) logs --follow --tail 50 $(S)
+
+demo-compose:
+	@APP_URL=http://localhost:$(APP_PORT) INBOX_URL=http://localhost:$(INBOX_PORT) scripts/demo.sh
+
+clean-compose:
+	$(COMPOSE) --profile observability down --volumes
+	rm -rf docker/secrets
 
 check-fmt:
 	$(CARGO) fmt --all --check
@@ -89,6 +142,9 @@ check-deny: .tools/bin/cargo-deny
 # Needs a database to ask, so it starts one.
 check-sqlx: install build
 	$(STACK_BIN) run -- services/auth/scripts/sqlx-prepare.sh --check
+
+check-settings: build
+	scripts/settings.py --check
 
 check-scripts:
 	bash -n scripts/*.sh .ci/run

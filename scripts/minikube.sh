@@ -21,7 +21,7 @@ main() {
     open_ingress
     make --no-print-directory images
     load_images
-    scripts/k8s-secrets.sh minikube
+    scripts/secrets.sh minikube
     apply
     print_address
 }

@@ -43,7 +43,7 @@ def copied(folder):
     shutil.copytree(ROOT / "k8s", k8s, ignore=shutil.ignore_patterns("secrets", "tests"))
     for overlay in overlays(k8s):
         environment = {**os.environ, **STORES, "K8S": str(k8s)}
-        command = [ROOT / "scripts/k8s-secrets.sh", overlay.name]
+        command = [ROOT / "scripts/secrets.sh", overlay.name]
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     return k8s
 

@@ -92,11 +92,12 @@ async fn apply(connection: &mut MySqlConnection) -> anyhow::Result<()> {
 /// for a wait of -1 s, which is for ever in MySQL and not at all in MariaDB, and never looks at the answer.
 async fn lock(connection: &mut MySqlConnection) -> anyhow::Result<()> {
     // A name may have 64 characters, and so may the database's. A server has one set of names for all databases.
-    let is_locked: Option<bool> =
-        sqlx::query_scalar("SELECT GET_LOCK(CONCAT('auth migrate ', MD5(DATABASE())), ?) = 1")
-            .bind(MIGRATION_PATIENCE.as_secs())
-            .fetch_one(connection)
-            .await?;
+    let is_locked: Option<bool> = sqlx::query_scalar(
+        "SELECT GET_LOCK(CONCAT('auth migrate ', LEFT(SHA2(DATABASE(), 256), 32)), ?) = 1",
+    )
+    .bind(MIGRATION_PATIENCE.as_secs())
+    .fetch_one(connection)
+    .await?;
     anyhow::ensure!(is_locked == Some(true), "the lock against another `auth migrate` was not granted");
     Ok(())
 }

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
-use axum_client_ip::ClientIp;
 use axum_extra::headers::authorization::Basic;
 use axum_extra::headers::{Authorization, HeaderMapExt as _};
 use contracts::ProblemCode;
@@ -12,6 +11,7 @@ use contracts::ProblemCode;
 use super::json_problem;
 use crate::Gateway;
 use crate::accounts::{Credentials, TokenAnswer};
+use crate::caller::ClientAddress;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
 
@@ -36,7 +36,7 @@ use crate::openapi::ProblemAnswer;
 )]
 pub(crate) async fn login(
     State(gateway): State<Arc<Gateway>>,
-    ClientIp(client): ClientIp,
+    ClientAddress(client): ClientAddress,
     request: Request,
 ) -> Result<Response, Error> {
     gateway.limits.credentials(client)?;

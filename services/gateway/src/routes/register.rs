@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use axum_client_ip::ClientIp;
 
 use super::json_problem;
 use crate::Gateway;
 use crate::accounts::Credentials;
+use crate::caller::ClientAddress;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
 
@@ -26,7 +26,7 @@ use crate::openapi::ProblemAnswer;
 )]
 pub(crate) async fn register(
     State(gateway): State<Arc<Gateway>>,
-    ClientIp(client): ClientIp,
+    ClientAddress(client): ClientAddress,
     credentials: Result<Json<Credentials>, JsonRejection>,
 ) -> Result<StatusCode, Error> {
     gateway.limits.credentials(client)?;

@@ -1,4 +1,5 @@
-//! Runs the engine on files, to see what the converter makes of them: `convert FILE…`.
+//! Runs the engine on files, to see what the converter makes of them: `convert FILE…`. With `KEEP=FOLDER` in the environment the
+//! MP3s stay there; `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ async fn main() -> anyhow::Result<()> {
         ffprobe: "ffprobe".into(),
         max_duration: Duration::from_hours(12),
         max_conversion_time: Duration::from_hours(2),
+        encoder_slots: None,
+        parallel_from: Duration::from_secs(std::env::var("PARALLEL_FROM").map_or(Ok(60), |s| s.parse())?),
     })?;
     let folder = tempfile::tempdir()?;
     let space = ScratchSpace::open(folder.path())?;
@@ -35,6 +38,11 @@ async fn convert(engine: &Engine, space: &ScratchSpace, file: &Path) -> anyhow::
     let converted =
         engine.convert(&scratch, ConversionOptions::default(), &report, &CancellationToken::new()).await;
     let took = started.elapsed().as_millis();
+    if let (Ok(converted), Some(folder), Some(name)) =
+        (&converted, std::env::var_os("KEEP"), file.file_stem())
+    {
+        std::fs::copy(&converted.path, Path::new(&folder).join(name).with_extension("mp3"))?;
+    }
     Ok(match converted {
         Ok(converted) => format!(
             "{:.3} s at {} bit/s (declared {:?}) in {took} ms",

@@ -22,6 +22,14 @@ pub struct Config {
     #[arg(long, env = "SLOTS")]
     pub slots: Option<NonZeroU16>,
 
+    /// Encoders at work at the same time, over all videos; by default one for each core
+    #[arg(long, env = "ENCODER_SLOTS")]
+    pub encoder_slots: Option<NonZeroU16>,
+
+    /// From which length on a sound is encoded by several encoders at once, without the bit reservoir
+    #[arg(long, env = "PARALLEL_FROM", default_value = "1min", value_parser = parse_duration)]
+    pub parallel_from: Duration,
+
     /// Folder for the files of the jobs at work; several converters may share it
     #[arg(long, env = "SCRATCH_DIR", default_value = "/var/tmp/mixdown-converter")]
     pub scratch_dir: PathBuf,

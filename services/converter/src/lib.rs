@@ -97,6 +97,8 @@ async fn engine(config: &Config) -> anyhow::Result<Engine> {
         ffprobe: config.ffprobe.clone(),
         max_duration: config.max_duration,
         max_conversion_time: config.max_conversion_time,
+        encoder_slots: config.encoder_slots,
+        parallel_from: config.parallel_from,
     })?;
     engine.check_encoder().await?;
     Ok(engine)

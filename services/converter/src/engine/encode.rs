@@ -25,31 +25,55 @@ const METADATA_LEFT_OUT: [&str; 6] = [
 
 /// The arguments with which FFmpeg converts audio track `track` of `input` into `output`.
 pub(crate) fn arguments(input: &str, track: usize, options: ConversionOptions, output: &str) -> Vec<String> {
-    let mut arguments: Vec<String> = Vec::with_capacity(64);
+    let mut arguments = input_arguments(input);
     let mut add = |texts: &[&str]| arguments.extend(texts.iter().map(|text| (*text).to_owned()));
-    add(&["-hide_banner", "-nostdin", "-loglevel", "level+warning"]);
     add(&["-nostats", "-progress", "pipe:1", "-stats_period", "0.5"]);
-    add(&INPUT_OPTIONS);
-    // Encoding takes one core whatever is said here; this keeps video decoders from starting a thread for each core.
-    add(&["-threads", "1", "-i", input]);
-    add(&["-map", &format!("0:a:{track}"), "-map_metadata", "0"]);
-    for name in METADATA_LEFT_OUT {
-        add(&["-metadata", &format!("{name}=")]);
+    add(&["-map", &format!("0:a:{track}")]);
+    arguments.extend(metadata_arguments());
+    arguments.extend(quality_arguments(options));
+    let mut add = |texts: &[&str]| arguments.extend(texts.iter().map(|text| (*text).to_owned()));
+    if let Some(rates) = sample_rates(options) {
+        add(&["-af", &format!("aformat=sample_rates={rates}")]);
     }
-    add(&["-c:a", "libmp3lame"]);
-    match options {
-        ConversionOptions::Quality(quality) => add(&["-q:a", &quality.level().to_string()]),
-        ConversionOptions::Bitrate(bitrate) => {
-            let kilobits = bitrate.kilobits_per_second();
-            add(&["-b:a", &format!("{kilobits}k")]);
-            if let Some(rates) = sample_rates_with(kilobits) {
-                add(&["-af", &format!("aformat=sample_rates={rates}")]);
-            }
-        }
-    }
-    // ID3v2.3: version 2.4 is the newer one, but Windows and many car radios show nothing of it.
-    add(&["-write_xing", "1", "-id3v2_version", "3", "-f", "mp3", "-y", output]);
+    add(&["-write_xing", "1"]);
+    add(&TAG_VERSION);
+    add(&["-f", "mp3", "-y", output]);
     arguments
+}
+
+/// ID3v2.3: version 2.4 is the newer one, but Windows and many car radios show nothing of it.
+pub(crate) const TAG_VERSION: [&str; 2] = ["-id3v2_version", "3"];
+
+/// How FFmpeg opens a stranger's file.
+pub(crate) fn input_arguments(input: &str) -> Vec<String> {
+    let mut arguments = vec!["-hide_banner", "-nostdin", "-loglevel", "level+warning"];
+    arguments.extend(INPUT_OPTIONS);
+    // Encoding takes one core whatever is said here; this keeps video decoders from starting a thread for each core.
+    arguments.extend(["-threads", "1", "-i", input]);
+    arguments.into_iter().map(str::to_owned).collect()
+}
+
+/// Which of the input's metadata the MP3 gets.
+pub(crate) fn metadata_arguments() -> Vec<String> {
+    let left_out = METADATA_LEFT_OUT.iter().flat_map(|name| ["-metadata".to_owned(), format!("{name}=")]);
+    ["-map_metadata".to_owned(), "0".to_owned()].into_iter().chain(left_out).collect()
+}
+
+/// What LAME is told.
+pub(crate) fn quality_arguments(options: ConversionOptions) -> Vec<String> {
+    let (name, value) = match options {
+        ConversionOptions::Quality(quality) => ("-q:a", quality.level().to_string()),
+        ConversionOptions::Bitrate(bitrate) => ("-b:a", format!("{}k", bitrate.kilobits_per_second())),
+    };
+    vec!["-c:a".to_owned(), "libmp3lame".to_owned(), name.to_owned(), value]
+}
+
+/// The sample rates that the MP3 may have, if they are not left to FFmpeg.
+pub(crate) fn sample_rates(options: ConversionOptions) -> Option<&'static str> {
+    match options {
+        ConversionOptions::Quality(_) => None,
+        ConversionOptions::Bitrate(bitrate) => sample_rates_with(bitrate.kilobits_per_second()),
+    }
 }
 
 /// The sample rates at which a bit rate exists (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5), if not at all of
@@ -96,25 +120,30 @@ impl Encoding {
                 on_progress(seconds);
             }
         }
-        let Ended { status, log } = self.child.ended().await.map_err(ran)?;
-        if let Some(error) = ConversionError::of_the_machine("ffmpeg", status, &log) {
-            return Err(error);
-        }
-        if status.success() {
-            return Ok(Encoded { output: self.output, log });
-        }
-        let signal = status.signal();
-        let code = if signal == Some(Signal::XCPU.as_raw()) {
-            FailureCode::TimedOut
-        } else if signal == Some(Signal::XFSZ.as_raw()) {
-            FailureCode::TooLong
-        } else if log.contains("Decoder (codec") && log.contains("not found") {
-            FailureCode::UnsupportedFormat
-        } else {
-            FailureCode::Damaged
-        };
-        Err(ConversionError::failed(code, format!("ffmpeg ended with {status}: {}", complaints(&log))))
+        let log = log_of(self.child.ended().await.map_err(ran)?)?;
+        Ok(Encoded { output: self.output, log })
     }
+}
+
+/// The log of an FFmpeg that succeeded in working on a stranger's file, or why it did not.
+pub(crate) fn log_of(Ended { status, log }: Ended) -> Result<String, ConversionError> {
+    if let Some(error) = ConversionError::of_the_machine("ffmpeg", status, &log) {
+        return Err(error);
+    }
+    if status.success() {
+        return Ok(log);
+    }
+    let signal = status.signal();
+    let code = if signal == Some(Signal::XCPU.as_raw()) {
+        FailureCode::TimedOut
+    } else if signal == Some(Signal::XFSZ.as_raw()) {
+        FailureCode::TooLong
+    } else if log.contains("Decoder (codec") && log.contains("not found") {
+        FailureCode::UnsupportedFormat
+    } else {
+        FailureCode::Damaged
+    };
+    Err(ConversionError::failed(code, format!("ffmpeg ended with {status}: {}", complaints(&log))))
 }
 
 /// The value of a line of `-progress` that says how far the encoder is. It is `N/A` before the first packet.

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use contracts::FailureCode;
 use rustix::process::Signal;
 
+use super::joiner::JoinError;
 use super::mpeg_frames::MalformedAudio;
 
 /// Why there is no MP3.
@@ -40,6 +41,9 @@ pub enum ConversionError {
     /// The MP3 that FFmpeg wrote is none.
     #[error("could not measure the MP3")]
     Measure(#[source] MalformedAudio),
+    /// The MP3 could not be put together from its parts. Another attempt may succeed.
+    #[error("could not join the MP3")]
+    Join(#[source] JoinError),
     /// The video in the scratch directory cannot be read.
     #[error("could not read the video")]
     Read(#[source] io::Error),
@@ -65,9 +69,12 @@ impl ConversionError {
     pub fn code(&self) -> Option<FailureCode> {
         match self {
             Self::Failed { code, .. } => Some(*code),
-            Self::Cancelled | Self::Run { .. } | Self::Machine { .. } | Self::Measure(_) | Self::Read(_) => {
-                None
-            }
+            Self::Cancelled
+            | Self::Run { .. }
+            | Self::Machine { .. }
+            | Self::Measure(_)
+            | Self::Join(_)
+            | Self::Read(_) => None,
         }
     }
 

@@ -4,18 +4,28 @@
 //! gets a text that a user chose.
 
 mod child;
+mod course;
 mod encode;
 mod ending;
 mod failure;
+mod frame_header;
+mod info_frame;
+mod joiner;
 mod mpeg_frames;
 mod packets;
+mod parallel;
+mod pcm;
 mod probe;
 mod programs;
 mod scratch;
+mod segments;
+mod slots;
 mod verdict;
 
 use std::io;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use contracts::{ConversionOptions, FailureCode, Phase};
@@ -28,12 +38,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::child::{Launcher, Limits};
-use self::encode::{Encoded, Encoding};
+use self::course::{Begun, Course, Workshop};
+use self::encode::Encoded;
 pub use self::failure::ConversionError;
+pub use self::joiner::JoinError;
 pub use self::mpeg_frames::{MalformedAudio, MpegAudio};
+use self::parallel::Order;
 use self::probe::Probe;
 pub use self::programs::MissingProgram;
 pub use self::scratch::{Scratch, ScratchSpace};
+use self::slots::EncoderSlots;
 use self::verdict::Length;
 
 /// What the engine works with and within.
@@ -47,6 +61,10 @@ pub struct EngineConfig {
     pub max_duration: Duration,
     /// The longest time that a conversion may take.
     pub max_conversion_time: Duration,
+    /// How many encoders may work at the same time, over all calls; one for each core if not given.
+    pub encoder_slots: Option<NonZeroU16>,
+    /// From which length on a sound is encoded by several encoders.
+    pub parallel_from: Duration,
 }
 
 /// Converts one file at a time for each call; calls may run side by side.
@@ -57,6 +75,8 @@ pub struct Engine {
     launcher: Launcher,
     max_duration: Duration,
     max_conversion_time: Duration,
+    slots: EncoderSlots,
+    parallel_from: Duration,
 }
 
 /// An MP3 that was made and checked. It is in the scratch directory.
@@ -115,6 +135,8 @@ impl Engine {
             },
             max_duration: config.max_duration,
             max_conversion_time: config.max_conversion_time,
+            slots: EncoderSlots::new(config.encoder_slots.map_or_else(cores, NonZeroU16::get)),
+            parallel_from: config.parallel_from,
         })
     }
 
@@ -130,7 +152,8 @@ impl Engine {
     pub async fn check_encoder(&self) -> Result<(), UnusableFfmpeg> {
         let arguments = ["-hide_banner", "-loglevel", "error", "-h", "encoder=libmp3lame"];
         let keepers = TaskTracker::new();
-        let mut child = self.launcher.start(&self.ffmpeg, arguments, Path::new("/"), &keepers)?;
+        let mut child =
+            self.launcher.start(&self.ffmpeg, arguments, Path::new("/"), Stdio::null(), &keepers)?;
         let mut help = Vec::new();
         let read = async { (&mut child.stdout).take(64 * 1024).read_to_end(&mut help).await };
         timeout(Duration::from_secs(30), read).await.map_err(|_| UnusableFfmpeg::Silent)??;
@@ -173,12 +196,27 @@ impl Engine {
     ) -> Result<Converted, ConversionError> {
         let started = Instant::now();
         let last = started + self.max_conversion_time;
+        let workshop = Workshop {
+            ffmpeg: &self.ffmpeg,
+            launcher: &self.launcher,
+            slots: &self.slots,
+            directory: scratch.directory(),
+            keepers,
+        };
         // Both programs take longer to start than to find out that they need not have: FFmpeg begins with the first
-        // track while ffprobe looks whether that is right. Its verdict comes first all the same.
-        let encoding = self.encode(scratch, 0, options, keepers)?;
+        // track, on the course that the file's size suggests, while ffprobe looks whether that is right. Its verdict
+        // comes first all the same.
+        let bytes = scratch.source().metadata().map_err(ConversionError::Read)?.len();
+        let guess = self.course(None, bytes);
+        let begun = workshop.begin(guess, SOURCE, 0, options)?;
         let probe = within(last, self.probe(scratch, keepers)).await?;
-        let encoding =
-            if probe.track == 0 { encoding } else { self.encode(scratch, probe.track, options, keepers)? };
+        let course = self.course(probe.approximate_seconds, bytes);
+        let begun = if (probe.track, course) == (0, guess) {
+            begun
+        } else {
+            drop(begun);
+            workshop.begin(course, SOURCE, probe.track, options)?
+        };
         report.send_modify(|report| {
             report.progress.phase = Phase::Encoding;
             report.source = Some(probe.facts.clone());
@@ -186,7 +224,7 @@ impl Engine {
 
         let deadline = last.min(started + self.allowance(&probe));
         within(deadline, async {
-            let encoded = self.follow(encoding, &probe, report).await?;
+            let encoded = self.follow(workshop, begun, &probe, options, report).await?;
             let audio = self.verify(scratch, &probe, &encoded, keepers).await?;
             Ok(Converted { path: encoded.output, audio, source: probe.facts })
         })
@@ -222,31 +260,28 @@ impl Engine {
         keepers: &TaskTracker,
     ) -> Result<child::Child, ConversionError> {
         self.launcher
-            .start(&self.ffprobe, arguments, scratch.directory(), keepers)
+            .start(&self.ffprobe, arguments, scratch.directory(), Stdio::null(), keepers)
             .map_err(|source| ConversionError::Run { program: "ffprobe", source })
     }
 
-    fn encode(
-        &self,
-        scratch: &Scratch,
-        track: usize,
-        options: ConversionOptions,
-        keepers: &TaskTracker,
-    ) -> Result<Encoding, ConversionError> {
-        // A name for each track: an encoder that is being killed may still hold the file of the other one.
-        let name = format!("track{track}.mp3");
-        let arguments = encode::arguments(SOURCE, track, options, &format!("file:{name}"));
-        let child = self
-            .launcher
-            .start(&self.ffmpeg, arguments, scratch.directory(), keepers)
-            .map_err(|source| ConversionError::Run { program: "ffmpeg", source })?;
-        Ok(Encoding { child, output: scratch.directory().join(name) })
+    /// By the length of the sound, or by the file's size where that is unknown.
+    fn course(&self, seconds: Option<f64>, file_bytes: u64) -> Course {
+        // Twenty minutes of speech, or half a minute from a telephone: the guess need not be right.
+        const LARGE_FILE_BYTES: u64 = 16 * 1024 * 1024;
+        let is_long = match seconds {
+            Some(seconds) => seconds >= self.parallel_from.as_secs_f64(),
+            None => file_bytes >= LARGE_FILE_BYTES,
+        };
+        // One encoder gains nothing by being fed in segments.
+        if is_long && self.slots.total() > 1 { Course::Parallel } else { Course::Plain }
     }
 
     async fn follow(
         &self,
-        encoding: Encoding,
+        workshop: Workshop<'_>,
+        begun: Begun,
         probe: &Probe,
+        options: ConversionOptions,
         report: &watch::Sender<Report>,
     ) -> Result<Encoded, ConversionError> {
         let on_progress = |seconds: f64| {
@@ -254,8 +289,14 @@ impl Engine {
             // The estimate of a length may have been too short: a bar does not go back.
             report.send_modify(|report| report.progress.ratio = report.progress.ratio.max(ratio));
         };
-        // The tolerance of the length is no reason to refuse a sound that is exactly as long as is allowed.
-        encoding.finished(self.max_duration.as_secs_f64() * 1.02 + 1.0, on_progress).await
+        let order = Order {
+            options,
+            output: workshop.directory.join("joined.mp3"),
+            // The tolerance of the length is no reason to refuse a sound that is exactly as long as is allowed.
+            max_seconds: self.max_duration.as_secs_f64() * 1.02 + 1.0,
+            approximate_seconds: probe.approximate_seconds,
+        };
+        workshop.finish(begun, order, on_progress).await
     }
 
     async fn verify(
@@ -290,4 +331,8 @@ async fn within<T>(
 ) -> Result<T, ConversionError> {
     let ended = timeout_at(deadline, work).await;
     ended.unwrap_or_else(|_| Err(ConversionError::failed(FailureCode::TimedOut, "the deadline has passed")))
+}
+
+fn cores() -> u16 {
+    std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
 }

@@ -40,6 +40,8 @@ pub(crate) fn config() -> EngineConfig {
         ffprobe: "ffprobe".into(),
         max_duration: Duration::from_hours(1),
         max_conversion_time: Duration::from_mins(10),
+        encoder_slots: None,
+        parallel_from: Duration::from_mins(1),
     }
 }
 

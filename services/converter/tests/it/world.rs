@@ -66,6 +66,8 @@ impl World {
                 ..BrokerConfig::new(rabbitmq_url.to_owned().into())
             },
             slots: None,
+            encoder_slots: None,
+            parallel_from: Duration::from_mins(1),
             scratch_dir: folder.path().join("scratch"),
             ffmpeg: "ffmpeg".into(),
             ffprobe: "ffprobe".into(),

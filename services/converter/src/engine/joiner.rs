@@ -1,0 +1,196 @@
+//! Joins the frames of encoders that took turns to one MP3.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use bytes::{Bytes, BytesMut};
+use contracts::ConversionOptions;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::frame_header::Header;
+use super::info_frame::{self, Sound, checksum};
+use super::segments::{LEAD_FRAMES, Segments, TAIL_FRAMES};
+
+/// Why the frames could not be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    /// There is no room, perhaps.
+    #[error("could not write the MP3")]
+    Write(#[from] io::Error),
+    /// It has no room in what the configuration allows.
+    #[error("the MP3 is larger than is allowed")]
+    TooLarge,
+    /// An encoder, or the one who feeds them, ended before its time. It has the reason.
+    #[error("the frames end early")]
+    Short,
+    /// It is not the LAME that we know.
+    #[error("an encoder wrote something else than frames")]
+    NoFrame,
+}
+
+/// What the joiner is told while it works.
+#[derive(Debug)]
+pub(crate) struct Orders {
+    /// What the encoders write. Segment n is the one's whose number is n modulo their number.
+    pub encoders: Vec<mpsc::Receiver<Bytes>>,
+    /// One message for each segment but the first, as soon as it is certain that there is one.
+    pub further_segments: mpsc::Receiver<()>,
+    /// The samples of the sound in each channel, once they are counted.
+    pub samples: oneshot::Receiver<u64>,
+    /// The ID3 tag in front, possibly empty.
+    pub tag: oneshot::Receiver<Vec<u8>>,
+    /// Gets the number of frames that are joined.
+    pub joined: watch::Sender<u64>,
+}
+
+/// Joins until the last encoder ends. Blocks.
+pub(crate) fn join(
+    path: &Path,
+    options: ConversionOptions,
+    segments: Segments,
+    max_bytes: u64,
+    orders: Orders,
+) -> Result<(), JoinError> {
+    let Orders { encoders, mut further_segments, samples, tag, joined } = orders;
+    let mut encoders: Vec<_> = encoders.into_iter().map(Frames::new).collect();
+    let tag = tag.blocking_recv().unwrap_or_default();
+    let mut output = Output::create(path, &tag, options, max_bytes)?;
+    for segment in 0.. {
+        let count = encoders.len();
+        let frames = &mut encoders[segment % count];
+        let mut own = segments.frames();
+        if segment == 0 {
+            own += LEAD_FRAMES;
+        } else {
+            frames.skip(LEAD_FRAMES)?;
+        }
+        let mut is_whole = true;
+        for _ in 0..own {
+            let Some(frame) = frames.next()? else {
+                is_whole = false;
+                break;
+            };
+            output.add(&frame)?;
+        }
+        joined.send_replace(output.frames());
+        if further_segments.blocking_recv().is_none() {
+            while let Some(frame) = frames.next()? {
+                output.add(&frame)?;
+            }
+            break;
+        }
+        if !is_whole {
+            return Err(JoinError::Short);
+        }
+        frames.skip(TAIL_FRAMES)?;
+    }
+    output.finish(samples.blocking_recv().map_err(|_| JoinError::Short)?)
+}
+
+/// The frames of one encoder.
+struct Frames {
+    pieces: mpsc::Receiver<Bytes>,
+    buffer: BytesMut,
+}
+
+impl Frames {
+    fn new(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self { pieces, buffer: BytesMut::new() }
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, JoinError> {
+        if !self.fill(4) {
+            return if self.buffer.is_empty() { Ok(None) } else { Err(JoinError::Short) };
+        }
+        let bytes = [self.buffer[0], self.buffer[1], self.buffer[2], self.buffer[3]];
+        let header = Header::parse(bytes).ok_or(JoinError::NoFrame)?;
+        let length = usize::try_from(header.frame_bytes()).unwrap_or(usize::MAX);
+        if !self.fill(length) {
+            return Err(JoinError::Short);
+        }
+        Ok(Some(self.buffer.split_to(length).freeze()))
+    }
+
+    /// Whether so many bytes are there.
+    fn fill(&mut self, length: usize) -> bool {
+        while self.buffer.len() < length {
+            let Some(piece) = self.pieces.blocking_recv() else { return false };
+            self.buffer.extend_from_slice(&piece);
+        }
+        true
+    }
+
+    fn skip(&mut self, frames: u32) -> Result<(), JoinError> {
+        for _ in 0..frames {
+            self.next()?.ok_or(JoinError::Short)?;
+        }
+        Ok(())
+    }
+}
+
+/// The MP3 as it grows.
+struct Output {
+    file: BufWriter<File>,
+    options: ConversionOptions,
+    tag_bytes: u64,
+    bytes_left: u64,
+    first: Option<[u8; 4]>,
+    frame_bytes: Vec<u16>,
+    checksum: u16,
+}
+
+impl Output {
+    fn create(
+        path: &Path,
+        tag: &[u8],
+        options: ConversionOptions,
+        max_bytes: u64,
+    ) -> Result<Self, JoinError> {
+        let mut file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
+        file.write_all(tag)?;
+        Ok(Self {
+            file,
+            options,
+            tag_bytes: tag.len() as u64,
+            bytes_left: max_bytes.saturating_sub(tag.len() as u64),
+            first: None,
+            frame_bytes: Vec::new(),
+            checksum: 0,
+        })
+    }
+
+    fn frames(&self) -> u64 {
+        self.frame_bytes.len() as u64
+    }
+
+    fn add(&mut self, frame: &[u8]) -> Result<(), JoinError> {
+        if self.first.is_none() {
+            let first = [frame[0], frame[1], frame[2], frame[3]];
+            self.first = Some(first);
+            // Written when everything is known that it tells.
+            let (_, header) = info_frame::header(first, self.options).ok_or(JoinError::NoFrame)?;
+            self.write(&vec![0; usize::try_from(header.frame_bytes()).unwrap_or(0)])?;
+        }
+        self.checksum = checksum(self.checksum, frame);
+        self.frame_bytes.push(u16::try_from(frame.len()).map_err(|_| JoinError::NoFrame)?);
+        self.write(frame)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), JoinError> {
+        self.bytes_left = self.bytes_left.checked_sub(bytes.len() as u64).ok_or(JoinError::TooLarge)?;
+        Ok(self.file.write_all(bytes)?)
+    }
+
+    fn finish(mut self, samples: u64) -> Result<(), JoinError> {
+        if let Some(first) = self.first {
+            let (options, checksum) = (self.options, self.checksum);
+            let sound = Sound { options, first, frame_bytes: &self.frame_bytes, samples, checksum };
+            let frame = sound.info_frame().ok_or(JoinError::NoFrame)?;
+            self.file.seek(SeekFrom::Start(self.tag_bytes))?;
+            self.file.write_all(&frame)?;
+        }
+        self.file.flush()?;
+        Ok(())
+    }
+}

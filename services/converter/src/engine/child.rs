@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -34,8 +34,6 @@ pub(crate) struct Launcher {
 /// A program that runs. Dropping it kills its process group.
 #[derive(Debug)]
 pub(crate) struct Child {
-    /// If it was started with a pipe there.
-    pub stdin: Option<ChildStdin>,
     pub stdout: ChildStdout,
     keeper: JoinHandle<io::Result<Ended>>,
     _stop: DropGuard,
@@ -84,12 +82,11 @@ impl Launcher {
             .kill_on_drop(true)
             .spawn()?;
         let missing_pipe = || io::Error::other("the child has no pipe");
-        let stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or_else(missing_pipe)?;
         let stderr = child.stderr.take().ok_or_else(missing_pipe)?;
         let stop = CancellationToken::new();
         let keeper = keepers.spawn(keep(Group(child), stderr, stop.clone()));
-        Ok(Child { stdin, stdout, keeper, _stop: stop.drop_guard() })
+        Ok(Child { stdout, keeper, _stop: stop.drop_guard() })
     }
 }
 

@@ -4,17 +4,17 @@
 //! made of the whole sound.
 
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use bytes::{Bytes, BytesMut};
 use contracts::{ConversionOptions, FailureCode};
 use futures_util::future::try_join_all;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::unix::pipe;
-use tokio::process::ChildStdin;
+use tokio::net::{UnixStream, unix::pipe};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::child::Child;
@@ -33,6 +33,10 @@ const WAITING_BYTES: usize = 56 * 1024 * 1024;
 
 /// More encoders than this wait for the decoder.
 const MAX_ENCODERS: u16 = 16;
+
+/// FFmpeg holds back up to 32 KiB of what it has encoded until it gets more to encode. So much may the segments of another
+/// round be that were begun before the joiner sees the end of one; the shortest have 4 KiB of frames.
+const SEGMENTS_AHEAD: usize = 16;
 
 /// What the formats of FFmpeg's `libmp3lame` are: the decoder's output becomes the one of them that is nearest.
 const SAMPLE_FORMATS: &str = "s32p|fltp|s16p";
@@ -64,10 +68,10 @@ fn decoder_arguments(input: &str, track: usize, options: ConversionOptions) -> V
     arguments.extend(["-af".to_owned(), format]);
     let wave = ["-map_metadata", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"];
     arguments.extend(wave.map(str::to_owned));
-    // One frame as MP3, for the tag in front of it.
+    // A moment of it as MP3, for the tag in front. (A number of frames would not do: the encoder works on behind it.)
     arguments.extend(map);
     arguments.extend(metadata_arguments());
-    arguments.extend(["-c:a", "libmp3lame", "-frames:a", "1", "-write_xing", "0"].map(str::to_owned));
+    arguments.extend(["-c:a", "libmp3lame", "-t", "0.05", "-write_xing", "0"].map(str::to_owned));
     arguments.extend(TAG_VERSION.map(str::to_owned));
     arguments.extend(["-flush_packets", "1", "-f", "mp3", "pipe:0"].map(str::to_owned));
     arguments
@@ -82,7 +86,7 @@ fn encoder_arguments(format: Format, options: ConversionOptions) -> Vec<String> 
     arguments.extend(quality_arguments(options));
     let output = ["-reservoir", "0", "-write_xing", "0", "-id3v2_version", "0"];
     arguments.extend(output.map(str::to_owned));
-    arguments.extend(["-flush_packets", "1", "-f", "mp3", "pipe:1"].map(str::to_owned));
+    arguments.extend(["-f", "mp3", "pipe:1"].map(str::to_owned));
     arguments
 }
 
@@ -139,12 +143,13 @@ impl Workshop<'_> {
             let (encoder, sound) = mpsc::channel(segments.pieces());
             // What an encoder may be ahead of the joiner: more than it makes of what it has.
             let (frames, output) = mpsc::channel(3 * segments.pieces() * 7);
-            let child = self.encoder(format, order.options)?;
+            let (child, stdin) = self.encoder(format, order.options)?;
             encoders.push(encoder);
             outputs.push(output);
-            lanes.push(lane(child, sound, frames, self.slots.clone(), job));
+            let fed = feed(stdin, sound, self.slots.clone(), job);
+            lanes.push(async { tokio::join!(fed, read(child, frames)).1 });
         }
-        let (further, further_segments) = mpsc::channel(usize::from(count) * 2);
+        let (further, further_segments) = mpsc::channel(usize::from(count) * SEGMENTS_AHEAD);
         let (counted, samples) = oneshot::channel();
         let (joined, progress) = watch::channel(0);
         let orders = Orders { encoders: outputs, further_segments, samples, tag, joined };
@@ -161,9 +166,20 @@ impl Workshop<'_> {
         }
     }
 
-    fn encoder(self, format: Format, options: ConversionOptions) -> Result<Child, ConversionError> {
+    fn encoder(
+        self,
+        format: Format,
+        options: ConversionOptions,
+    ) -> Result<(Child, UnixStream), ConversionError> {
+        // Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when
+        // most of it is. That is a tenth of all work.
+        let (stdin, theirs) = net::UnixStream::pair().map_err(ran)?;
+        stdin.set_nonblocking(true).map_err(ran)?;
+        let stdin = UnixStream::from_std(stdin).map_err(ran)?;
         let arguments = encoder_arguments(format, options);
-        self.launcher.start(self.ffmpeg, arguments, self.directory, Stdio::piped(), self.keepers).map_err(ran)
+        let theirs = OwnedFd::from(theirs).into();
+        let started = self.launcher.start(self.ffmpeg, arguments, self.directory, theirs, self.keepers);
+        Ok((started.map_err(ran)?, stdin))
     }
 
     /// `false`: something that ended too early is at fault, and says so itself.
@@ -204,25 +220,10 @@ async fn cut(
     Ok(Some(log))
 }
 
-/// One encoder, from its first sample to its end.
-async fn lane(
-    child: Child,
-    fed: mpsc::Receiver<Feed>,
-    frames: mpsc::Sender<Bytes>,
-    slots: EncoderSlots,
-    job: JobNumber,
-) -> Result<(), ConversionError> {
-    let mut child = child;
-    let feeding = feed(child.stdin.take(), fed, slots, job);
-    let ((), read) = tokio::join!(feeding, read(child, frames));
-    read
-}
-
 /// Writes sound into an encoder until there is no more, or the encoder has ended, which is for its reader to explain.
-async fn feed(stdin: Option<ChildStdin>, mut fed: mpsc::Receiver<Feed>, slots: EncoderSlots, job: JobNumber) {
-    let Some(mut stdin) = stdin else { return };
+async fn feed(mut stdin: UnixStream, mut sound: mpsc::Receiver<Feed>, slots: EncoderSlots, job: JobNumber) {
     let mut slot = None;
-    while let Some(feed) = fed.recv().await {
+    while let Some(feed) = sound.recv().await {
         match feed {
             Feed::Piece(piece) => {
                 if slot.is_none() {

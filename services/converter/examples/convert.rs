@@ -13,6 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    // On a worker of the runtime, as in the service: the main thread would have to be woken for everything.
+    tokio::spawn(convert_all()).await?
+}
+
+async fn convert_all() -> anyhow::Result<()> {
     let engine = Engine::new(&EngineConfig {
         ffmpeg: "ffmpeg".into(),
         ffprobe: "ffprobe".into(),
@@ -23,7 +28,8 @@ async fn main() -> anyhow::Result<()> {
     })?;
     let folder = tempfile::tempdir()?;
     let space = ScratchSpace::open(folder.path())?;
-    for file in std::env::args_os().skip(1).map(PathBuf::from) {
+    let files: Vec<_> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    for file in files {
         println!("{}: {}", file.display(), convert(&engine, &space, &file).await?);
     }
     Ok(())

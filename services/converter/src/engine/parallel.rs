@@ -66,8 +66,10 @@ fn decoder_arguments(input: &str, track: usize, options: ConversionOptions) -> V
         format!("aformat=sample_fmts={SAMPLE_FORMATS}:sample_rates={rates}:channel_layouts=mono|stereo");
     arguments.extend(map.clone());
     arguments.extend(["-af".to_owned(), format]);
-    let wave = ["-map_metadata", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"];
+    let wave = ["-map_metadata", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le"];
     arguments.extend(wave.map(str::to_owned));
+    // In writes of 32 KiB instead of one for each packet: every one of them wakes us.
+    arguments.extend(["-flush_packets", "0", "-f", "wav", "pipe:1"].map(str::to_owned));
     // A moment of it as MP3, for the tag in front. (A number of frames would not do: the encoder works on behind it.)
     arguments.extend(map);
     arguments.extend(metadata_arguments());
@@ -241,7 +243,7 @@ async fn feed(mut stdin: UnixStream, mut sound: mpsc::Receiver<Feed>, slots: Enc
 
 async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), ConversionError> {
     loop {
-        let mut piece = BytesMut::with_capacity(8 * 1024);
+        let mut piece = BytesMut::with_capacity(32 * 1024);
         if child.stdout.read_buf(&mut piece).await.map_err(ran)? == 0 {
             break;
         }

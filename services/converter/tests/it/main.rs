@@ -8,9 +8,11 @@ mod containers;
 mod conversions;
 mod damage;
 mod faults;
+mod frames;
 mod limits;
 mod media;
 mod options;
+mod parallel;
 mod sound;
 mod world;
 

@@ -124,3 +124,58 @@ const CHECKSUMS: [u16; 256] = {
 pub(crate) fn checksum(sum: u16, bytes: &[u8]) -> u16 {
     bytes.iter().fold(sum, |sum, byte| sum >> 8 ^ CHECKSUMS[usize::from(sum.to_le_bytes()[0] ^ byte)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 128 kbit/s, 44.1 kHz, joint stereo, padded.
+    const STEREO: [u8; 4] = [0xff, 0xfb, 0x92, 0x64];
+    /// MPEG 2.5, 8 kbit/s, 8 kHz, mono.
+    const SLOW: [u8; 4] = [0xff, 0xe3, 0x18, 0xc4];
+
+    fn sound(first: [u8; 4], frame_bytes: &[u16], samples: u64) -> Sound<'_> {
+        Sound { options: ConversionOptions::default(), first, frame_bytes, samples, checksum: 0x1234 }
+    }
+
+    #[test]
+    fn the_checksum_is_arc() {
+        assert_eq!(checksum(0, b"123456789"), 0xbb3d);
+        assert_eq!(checksum(checksum(0, b"1234"), b"56789"), 0xbb3d);
+    }
+
+    #[test]
+    fn the_frame_has_room_and_is_as_long_as_its_header_says() {
+        for first in [STEREO, SLOW] {
+            let (bytes, header) = header(first, ConversionOptions::default()).unwrap();
+            let frame = sound(first, &[100; 5], 5000).info_frame().unwrap();
+            assert_eq!(frame.len(), usize::try_from(header.frame_bytes()).unwrap());
+            assert_eq!((&frame[..4], header.padding), (&bytes[..], 0));
+            assert_eq!(header.sample_rate_hz, Header::parse(first).unwrap().sample_rate_hz);
+        }
+    }
+
+    #[test]
+    fn a_constant_bit_rate_is_kept_where_there_is_room() {
+        let option = |kilobits| ConversionOptions::parse([("bitrate", kilobits)]).unwrap();
+        let rate = |first, kilobits| header(first, option(kilobits)).unwrap().1.bitrate_bps;
+        assert_eq!(rate(STEREO, "128"), 128_000);
+        assert_eq!(rate(SLOW, "32"), 24_000);
+    }
+
+    #[test]
+    fn delay_and_padding_leave_the_sound() {
+        let frame = sound(STEREO, &[418; 10], 10 * 1152 - 576 - 700).info_frame().unwrap();
+        let lame = &frame[4 + 32 + 120..];
+        assert!(lame.starts_with(b"LAME"));
+        assert_eq!(lame[21..24], [0x24, 0x02, 0xbc]);
+    }
+
+    #[test]
+    fn the_seek_table_goes_by_bytes() {
+        // The second half is three times as large.
+        let frame_bytes: Vec<u16> = [vec![200; 500], vec![600; 500]].concat();
+        let table = sound(STEREO, &frame_bytes, 1000 * 1152).seek_table(0, 400_000);
+        assert_eq!((table[0], table[25], table[50], table[75]), (0, 32, 64, 160));
+    }
+}

@@ -194,3 +194,83 @@ impl Output {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::pcm::Format;
+
+    /// 128 kbit/s, 48 kHz, stereo, with a number in it.
+    fn frame(number: u8) -> Vec<u8> {
+        let mut frame = vec![number; 384];
+        frame[..4].copy_from_slice(&[0xff, 0xfb, 0x94, 0x64]);
+        frame
+    }
+
+    /// What one encoder makes, in pieces that do not end with frames.
+    fn encoder(numbers: &[u8]) -> mpsc::Receiver<Bytes> {
+        let bytes = numbers.iter().flat_map(|number| frame(*number)).collect::<Vec<_>>();
+        let (sender, receiver) = mpsc::channel(bytes.len() / 1000 + 1);
+        for piece in bytes.chunks(1000) {
+            sender.try_send(Bytes::copy_from_slice(piece)).unwrap();
+        }
+        receiver
+    }
+
+    fn joined(
+        encoders: Vec<mpsc::Receiver<Bytes>>,
+        further: usize,
+        max_bytes: u64,
+    ) -> Result<Vec<u8>, JoinError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("joined.mp3");
+        let (announce, further_segments) = mpsc::channel(10);
+        (0..further).for_each(|_| announce.try_send(()).unwrap());
+        drop(announce);
+        let (count, samples) = oneshot::channel();
+        count.send(1000).unwrap();
+        let (tell, tag) = oneshot::channel();
+        tell.send(b"ID3".to_vec()).unwrap();
+        let orders = Orders { encoders, further_segments, samples, tag, joined: watch::Sender::new(0) };
+        let format = Format { channels: 2, sample_rate_hz: 48_000 };
+        // As short as they can be: 49 frames.
+        let segments = Segments::new(format, 2, Some(1.0), 1);
+        join(&path, ConversionOptions::default(), segments, max_bytes, orders)?;
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.starts_with(b"ID3\xff\xfb"));
+        let info = frame_bytes(&bytes[3..]);
+        Ok(bytes[3 + info..].chunks(384).map(|frame| frame[4]).collect())
+    }
+
+    fn frame_bytes(bytes: &[u8]) -> usize {
+        let header = Header::parse([bytes[0], bytes[1], bytes[2], bytes[3]]).unwrap();
+        usize::try_from(header.frame_bytes()).unwrap()
+    }
+
+    #[test]
+    fn each_encoders_own_frames_are_joined_in_order() {
+        // Frames 0 to 199. An encoder gets 49 + 98 of them for a segment; a wrong one of the lead-in or the tail has 255.
+        let first = [(0..143).collect(), vec![255; 4]].concat();
+        let second = [vec![255; 94], (143..200).collect::<Vec<u8>>()].concat();
+        let numbers = joined(vec![encoder(&first), encoder(&second)], 1, 1 << 20).unwrap();
+        assert_eq!(numbers, (0..200).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn one_encoder_alone_is_taken_whole() {
+        let numbers: Vec<u8> = (0..30).collect();
+        assert_eq!(joined(vec![encoder(&numbers)], 0, 1 << 20).unwrap(), numbers);
+    }
+
+    #[test]
+    fn missing_frames_and_garbage_are_errors() {
+        let short: Vec<u8> = (0..100).collect();
+        let result = joined(vec![encoder(&short), encoder(&short)], 1, 1 << 20);
+        assert!(matches!(result, Err(JoinError::Short)), "{result:?}");
+        let (sender, garbage) = mpsc::channel(1);
+        sender.try_send(Bytes::from_static(b"no frame")).unwrap();
+        drop(sender);
+        assert!(matches!(joined(vec![garbage], 0, 1 << 20), Err(JoinError::NoFrame)));
+        assert!(matches!(joined(vec![encoder(&short)], 0, 10_000), Err(JoinError::TooLarge)));
+    }
+}

@@ -38,8 +38,7 @@ const MAX_ENCODERS: u16 = 16;
 /// round be that were begun before the joiner sees the end of one; the shortest have 4 KiB of frames.
 const SEGMENTS_AHEAD: usize = 16;
 
-/// What the formats of FFmpeg's `libmp3lame` are: the decoder's output becomes the one of them that is nearest.
-const SAMPLE_FORMATS: &str = "s32p|fltp|s16p";
+/// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg gives up on the rate between them.
 const SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";
 
 /// A decoder at work. It waits when nobody takes what it has.
@@ -62,8 +61,7 @@ fn decoder_arguments(input: &str, track: usize, options: ConversionOptions) -> V
     let mut arguments = input_arguments(input);
     let map = ["-map".to_owned(), format!("0:a:{track}")];
     let rates = sample_rates(options).unwrap_or(SAMPLE_RATES);
-    let format =
-        format!("aformat=sample_fmts={SAMPLE_FORMATS}:sample_rates={rates}:channel_layouts=mono|stereo");
+    let format = format!("aformat=sample_fmts=flt:sample_rates={rates}:channel_layouts=mono|stereo");
     arguments.extend(map.clone());
     arguments.extend(["-af".to_owned(), format]);
     let wave = ["-map_metadata", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le"];

@@ -141,3 +141,86 @@ impl Cutter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEREO: Format = Format { channels: 2, sample_rate_hz: 44_100 };
+
+    #[test]
+    fn every_encoder_gets_as_many_segments_as_the_others() {
+        for (encoders, seconds) in [(2, 61.0), (2, 1200.0), (4, 7200.0), (16, 100.0)] {
+            let segments =
+                Segments::new(STEREO, encoders, Some(seconds), 56 * 1024 * 1024 / usize::from(encoders));
+            let count = (seconds * 44_100.0 / 1152.0 / f64::from(segments.frames())).ceil();
+            let spare = count % f64::from(encoders);
+            assert!(
+                spare == 0.0 || count > 30.0 || spare >= f64::from(encoders) * 0.7,
+                "{encoders}: {count}"
+            );
+            assert_eq!(segments.frames() % PADDING_PERIOD, 0);
+        }
+    }
+
+    #[test]
+    fn no_more_sound_waits_than_is_allowed() {
+        let segments = Segments::new(STEREO, 2, None, 8 << 20);
+        assert!(usize::try_from(segments.frames()).unwrap() * 1152 * 8 <= (8 << 20) + 49 * 1152 * 8);
+    }
+
+    /// What each encoder gets of a sound of so many bytes, by segment, and how many further segments were announced.
+    async fn cut(bytes: usize, encoders: usize) -> (Vec<Vec<Vec<u8>>>, usize) {
+        let segments = Segments { frames: 49, piece_bytes: 2 };
+        let sound: Vec<u8> = (0..bytes).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let (feeds, mut fed): (Vec<_>, Vec<_>) = (0..encoders).map(|_| mpsc::channel(10_000)).unzip();
+        let (further, mut announced) = mpsc::channel(1000);
+        let cutter = Cutter { segments, encoders: feeds, further_segments: further };
+        assert_eq!(cutter.cut(&mut sound.as_slice(), 1 << 20).await.unwrap(), bytes as u64);
+        let parts = fed.iter_mut().map(|fed| {
+            let mut parts = vec![Vec::new()];
+            while let Ok(feed) = fed.try_recv() {
+                match feed {
+                    Feed::Piece(piece) => parts.last_mut().unwrap().extend_from_slice(&piece),
+                    Feed::EndOfSegment => parts.push(Vec::new()),
+                }
+            }
+            parts.retain(|part: &Vec<u8>| !part.is_empty());
+            parts
+        });
+        let parts = parts.collect();
+        let mut count = 0;
+        while announced.try_recv().is_ok() {
+            count += 1;
+        }
+        (parts, count)
+    }
+
+    #[tokio::test]
+    async fn segments_overlap_and_go_round() {
+        // 7 pieces of 2 bytes are a segment, 14 the overlap.
+        let sound: Vec<u8> = (0..80).collect();
+        let (parts, further) = cut(80, 2).await;
+        assert_eq!(further, 3);
+        assert_eq!(parts[0], [sound[..42].to_vec(), sound[28..70].to_vec()]);
+        assert_eq!(parts[1], [sound[14..56].to_vec(), sound[42..80].to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn a_segment_begins_only_when_there_is_sound_for_it_alone() {
+        for (bytes, further) in [(0, 0), (1, 0), (41, 0), (42, 0), (43, 1), (56, 1), (57, 2)] {
+            for encoders in [1, 2] {
+                assert_eq!(cut(bytes, encoders).await.1, further, "{bytes} bytes, {encoders} encoders");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn more_sound_than_allowed_is_refused() {
+        let (feed, _fed) = mpsc::channel(100);
+        let (further_segments, _announced) = mpsc::channel(100);
+        let segments = Segments { frames: 49, piece_bytes: 2 };
+        let cutter = Cutter { segments, encoders: vec![feed], further_segments };
+        assert!(matches!(cutter.cut(&mut &[0; 40][..], 39).await, Err(Uncut::TooLong)));
+    }
+}

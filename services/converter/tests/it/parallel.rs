@@ -80,6 +80,7 @@ async fn joined_frames_are_those_of_one_pass() {
 }
 
 /// The mean square difference, in dB.
+#[expect(clippy::cast_precision_loss, reason = "a minute has not so many samples")]
 fn error_db(actual: &[f32], expected: &[f32]) -> f64 {
     let squares = actual.iter().zip(expected).map(|(actual, expected)| f64::from(actual - expected).powi(2));
     10.0 * (squares.sum::<f64>() / expected.len() as f64).log10()
@@ -139,7 +140,7 @@ async fn the_info_frame_is_true() {
         assert_eq!(info.bytes, frames.concat().len());
         // Each entry is the frame at that hundredth of the time, to a 256th of the bytes.
         for (hundredth, entry) in info.seek_table.iter().enumerate() {
-            let at = frames[..1 + (frames.len() - 1) * hundredth / 100].concat().len();
+            let at = frames[..=(frames.len() - 1) * hundredth / 100].concat().len();
             let entry = usize::from(*entry);
             assert_eq!(entry, at * 256 / info.bytes, "at {hundredth} %");
         }
@@ -148,6 +149,7 @@ async fn the_info_frame_is_true() {
 }
 
 #[tokio::test]
+#[expect(clippy::cast_precision_loss, reason = "a second has not so many samples")]
 async fn seeking_lands_where_it_should() {
     let (bench, workshop) = (parallel(2), Workshop::new());
     // The pitch tells the time: it rises by 100 Hz a second.
@@ -161,14 +163,14 @@ async fn seeking_lands_where_it_should() {
             "-i",
             mp3.converted.path.to_str().unwrap(),
             "-t",
-            "0.2",
+            "1",
             "found.flac",
         ]);
         let found = samples(&workshop.path("found.flac"));
         let rises = found.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
         let hertz = rises as f64 / (found.len() as f64 / 44_100.0);
-        let heard_at = (hertz - 200.0) / 100.0 - 0.1;
-        assert!((heard_at - f64::from(second)).abs() < 0.12, "{heard_at} s instead of {second} s");
+        let heard_at = (hertz - 200.0) / 100.0 - 0.5;
+        assert!((heard_at - f64::from(second)).abs() < 0.05, "{heard_at} s instead of {second} s");
     }
 }
 

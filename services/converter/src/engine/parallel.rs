@@ -172,7 +172,7 @@ impl Workshop<'_> {
         options: ConversionOptions,
     ) -> Result<(Child, UnixStream), ConversionError> {
         // Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when
-        // most of it is. That is a tenth of all work.
+        // most of it is.
         let (stdin, theirs) = net::UnixStream::pair().map_err(ran)?;
         stdin.set_nonblocking(true).map_err(ran)?;
         let stdin = UnixStream::from_std(stdin).map_err(ran)?;

@@ -12,10 +12,11 @@ use crate::bench::{Bench, Mp3, config, has_process_in, nothing_reported};
 use crate::frames::{frames_of, info_of};
 use crate::media::{FASTSTART, Workshop, beginning};
 
-/// Loud and quiet in turns, with beats, and a fade over more than the range that LAME's threshold of hearing has.
+/// Loud and quiet in turns, with beats, over more than the range that LAME's threshold of hearing has.
 fn music(workshop: &Workshop, name: &str, rate: u32, channels: u8, seconds: &str) -> PathBuf {
     let beat = "0.4*(random(0)-0.5)*exp(-9*mod(t*2.3,1))";
-    let fade = "pow(10,-max(0,mod(t,10)-4)*0.6)";
+    // It falls faster than that threshold, and some of the segments begin while it does.
+    let fade = "pow(10,-max(0,mod(t,5)-2))";
     let tone =
         |hertz: u32| format!("{fade}*(0.3*sin(2*PI*{hertz}*t)*(1+sin(0.7*t))/2+{beat})").replace(',', "\\,");
     let voices = [440, 554].map(tone);

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::{ConversionOptions, EmailAddress, JobId, Mp3Fid, UserId, VideoFid};
+use crate::{AudioFormat, ConversionOptions, EmailAddress, JobId, Mp3Fid, UserId, VideoFid};
 
 /// Where a job stands. `queued → converting → converted | failed | cancelled`, later `expired`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -143,7 +143,7 @@ pub struct Progress {
     pub ratio: f64,
 }
 
-/// The finished MP3.
+/// The finished audio file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Audio {
     /// The file in database `mp3s`: what `GET /download?fid=` takes.
@@ -154,6 +154,32 @@ pub struct Audio {
     pub duration_seconds: f64,
     /// Its mean bit rate in bit/s.
     pub bitrate_bps: u32,
+    /// What kind of file it is.
+    #[serde(default)]
+    pub format: AudioFormat,
+    /// Whether its sound was taken from the video as it was, because it was what was asked for.
+    #[serde(default)]
+    pub is_copy: bool,
+    /// Whether there is a picture in it.
+    #[serde(default)]
+    pub has_cover: bool,
+    /// What normalization did, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loudness: Option<Loudness>,
+}
+
+/// What normalization measured and did (EBU R 128, ITU-R BS.1770).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Loudness {
+    /// The loudness that was asked for, in LUFS.
+    pub target_lufs: f64,
+    /// The integrated loudness of the source, in LUFS; absent for silence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured_lufs: Option<f64>,
+    /// By how much the sound was made louder, in dB.
+    pub gain_db: f64,
+    /// Whether a limiter kept true peaks below -1 dBTP, which the gain would have lifted above.
+    pub is_limited: bool,
 }
 
 /// Why a job failed, as a stable code.
@@ -168,6 +194,10 @@ pub enum FailureCode {
     Damaged,
     /// The audio is in a format that this installation does not decode.
     UnsupportedFormat,
+    /// The file has no audio track of the number or language that was asked for.
+    NoSuchTrack,
+    /// There is no sound between `start` and `end`.
+    EmptySelection,
     /// The audio is longer than this installation takes.
     TooLong,
     /// The conversion did not end before its deadline.
@@ -187,6 +217,10 @@ impl FailureCode {
                 "The file is damaged or incomplete: its sound breaks off before the end. Try to upload it again."
             }
             Self::UnsupportedFormat => "The sound in this video is in a format that we cannot convert.",
+            Self::NoSuchTrack => "The video has no audio track of the number or language that was asked for.",
+            Self::EmptySelection => {
+                "There is no sound between the start and the end that were asked for: the video is shorter."
+            }
             Self::TooLong => "The video is longer than the longest that we convert.",
             Self::TimedOut => "The conversion took too long and was stopped.",
             Self::Interrupted => {

@@ -14,10 +14,13 @@ pub use claims::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, Jwk, JwkSet}
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use ids::{FileId, InvalidId, JobId, Mp3Fid, UserId, VideoFid};
 pub use job::{
-    Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Notice, NoticeState, Outcome, Owner, Phase,
-    Progress, Source,
+    Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner,
+    Phase, Progress, Source,
 };
 pub use link::{InvalidLink, LinkKey, SignedLink};
 pub use message::{ConversionFinished, ConversionRequested, MESSAGE_VERSION, Queue};
-pub use options::{Bitrate, ConversionOptions, InvalidOption, Quality};
+pub use options::{
+    AudioFormat, Bitrate, Channels, ConversionOptions, Cover, CoverSource, Encoder, InvalidOption,
+    LoudnessTarget, Metadata, Mp3Rate, Position, Quality, SampleRate, TagText, TrackChoice,
+};
 pub use problem::ProblemCode;

@@ -1,5 +1,6 @@
 use contracts::FileId;
-use mongodb::bson::doc;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, doc};
 use mongodb::options::{ReadConcern, ReturnDocument};
 
 use crate::file::{CHUNK_BYTES, object_id};
@@ -41,12 +42,16 @@ impl Upload {
         let length = i64::try_from(self.bytes).unwrap_or(i64::MAX);
         // An update that inserts, because only an update can say `$$NOW`. Texts are literal: one with a `$` in front would be
         // taken for a field.
+        let mut metadata = doc! { "contentType": { "$literal": &self.content_type } };
+        if let Some(sidecar) = &self.sidecar {
+            metadata.insert("sidecar", Binary { subtype: BinarySubtype::Generic, bytes: sidecar.to_vec() });
+        }
         let description = doc! { "$set": {
             "length": length,
             "chunkSize": CHUNK_BYTES,
             "uploadDate": "$$NOW",
             "filename": { "$literal": &self.name },
-            "metadata": { "contentType": { "$literal": &self.content_type } },
+            "metadata": metadata,
         } };
         let write = self
             .store

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use contracts::FileId;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
@@ -88,9 +89,20 @@ impl MediaStore {
 
     /// A file's description, or `None` where there is no such file, or not a whole one yet.
     pub async fn open(&self, fid: FileId) -> Result<Option<StoredFile>, StoreError> {
-        let query = self.files.find_one(doc! { "_id": object_id(fid) });
+        let query =
+            self.files.find_one(doc! { "_id": object_id(fid) }).projection(doc! { "metadata.sidecar": 0 });
         let document = self.deadline.bound("look up the file", query).await?;
         document.map(|document| StoredFile::parse(fid, &document)).transpose()
+    }
+
+    /// What [`Upload::attach`] gave a file, or `None` where there is no such file or it has nothing.
+    pub async fn sidecar(&self, fid: FileId) -> Result<Option<Bytes>, StoreError> {
+        let query =
+            self.files.find_one(doc! { "_id": object_id(fid) }).projection(doc! { "metadata.sidecar": 1 });
+        let document = self.deadline.bound("look up the file's sidecar", query).await?.unwrap_or_default();
+        let metadata = document.get_document("metadata").ok();
+        let sidecar = metadata.and_then(|metadata| metadata.get_binary("sidecar").ok());
+        Ok(sidecar.map(|sidecar| Bytes::copy_from_slice(sidecar.bytes)))
     }
 
     /// A page of the files that were stored so long ago, in the order of their identifiers, from behind `after` on.

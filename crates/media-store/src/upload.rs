@@ -45,6 +45,7 @@ pub struct Upload {
     pub(crate) name: String,
     pub(crate) content_type: String,
     pub(crate) bytes: u64,
+    pub(crate) sidecar: Option<Bytes>,
     /// Less than a batch; taken up to be sent.
     buffer: Vec<u8>,
     chunks_sent: i32,
@@ -67,6 +68,7 @@ impl Upload {
             name: name.to_owned(),
             content_type: content_type.to_owned(),
             bytes: 0,
+            sidecar: None,
             buffer: Vec::new(),
             chunks_sent: 0,
             inserts: VecDeque::new(),
@@ -87,6 +89,12 @@ impl Upload {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Gives the file some bytes about it, at most some ten thousand: they come and go with the file, and
+    /// [`MediaStore::sidecar`] reads them.
+    pub fn attach(&mut self, sidecar: Bytes) {
+        self.sidecar = Some(sidecar);
     }
 
     /// Appends to the file. Returns when the bytes are buffered or on their way, and waits while too many are.

@@ -1,5 +1,5 @@
-//! Runs the engine on files, to see what the converter makes of them: `convert FILE…`. With `KEEP=FOLDER` in the environment the
-//! MP3s stay there; `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
+//! Runs the engine on files, to see what the converter makes of them: `convert [OPTION=VALUE…] FILE…`. With `KEEP=FOLDER` in the
+//! environment what is made stays there; `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -28,33 +28,46 @@ async fn convert_all() -> anyhow::Result<()> {
     })?;
     let folder = tempfile::tempdir()?;
     let space = ScratchSpace::open(folder.path())?;
-    let files: Vec<_> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    for file in files {
-        println!("{}: {}", file.display(), convert(&engine, &space, &file).await?);
+    let (options, files): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.contains('='));
+    let options = ConversionOptions::parse(options.iter().filter_map(|option| option.split_once('=')))?;
+    for file in files.iter().map(PathBuf::from) {
+        println!("{}: {}", file.display(), convert(&engine, &space, &file, &options).await?);
     }
     Ok(())
 }
 
-async fn convert(engine: &Engine, space: &ScratchSpace, file: &Path) -> anyhow::Result<String> {
+async fn convert(
+    engine: &Engine,
+    space: &ScratchSpace,
+    file: &Path,
+    options: &ConversionOptions,
+) -> anyhow::Result<String> {
     let scratch = space.begin_job()?;
     std::fs::copy(file, scratch.source()).with_context(|| format!("could not read {}", file.display()))?;
     let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
     let (report, _) = watch::channel(Report { progress, source: None });
     let started = Instant::now();
-    let converted =
-        engine.convert(&scratch, ConversionOptions::default(), &report, &CancellationToken::new()).await;
+    let converted = engine.convert(&scratch, options, &report, &CancellationToken::new()).await;
     let took = started.elapsed().as_millis();
     if let (Ok(converted), Some(folder), Some(name)) =
         (&converted, std::env::var_os("KEEP"), file.file_stem())
     {
-        std::fs::copy(&converted.path, Path::new(&folder).join(name).with_extension("mp3"))?;
+        std::fs::copy(
+            &converted.path,
+            Path::new(&folder).join(name).with_extension(converted.format.as_str()),
+        )?;
     }
     Ok(match converted {
         Ok(converted) => format!(
-            "{:.3} s at {} bit/s (declared {:?}) in {took} ms",
-            converted.audio.duration_seconds(),
-            converted.audio.bitrate_bps(),
+            "{:.3} s at {} bit/s (declared {:?}){}{}, {} bytes of peaks, {:?}, in {took} ms",
+            converted.audio.duration_seconds,
+            converted.audio.bitrate_bps,
             converted.source.duration_seconds,
+            if converted.is_copy { ", copied" } else { "" },
+            if converted.has_cover { ", with a cover" } else { "" },
+            converted.peaks.len(),
+            converted.loudness,
         ),
         Err(error) => format!("{error} in {took} ms"),
     })

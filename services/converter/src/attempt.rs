@@ -71,14 +71,18 @@ impl Conversions {
         let scratch = self.scratch.begin_job().map_err(TransferError::Scratch)?;
         let path = scratch.source();
         unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await?;
-        let converted = self.engine.convert(&scratch, record.job.options, report, stop).await?;
+        let converted = self.engine.convert(&scratch, &record.job.options, report, stop).await?;
         report.send_modify(|report| report.progress = Progress { phase: Phase::Storing, ratio: 1.0 });
         let fid = unless(stop, self.store(&source.name, &converted)).await?;
         Ok(Audio {
             fid,
-            bytes: converted.audio.file_bytes,
-            duration_seconds: converted.audio.duration_seconds(),
-            bitrate_bps: converted.audio.bitrate_bps(),
+            bytes: converted.audio.bytes,
+            duration_seconds: converted.audio.duration_seconds,
+            bitrate_bps: converted.audio.bitrate_bps,
+            format: converted.format,
+            is_copy: converted.is_copy,
+            has_cover: converted.has_cover,
+            loudness: converted.loudness,
         })
     }
 
@@ -92,9 +96,9 @@ impl Conversions {
 
     /// Stores the MP3, with patience for a database that restarts: making it anew costs more.
     async fn store(&self, video: &str, converted: &Converted) -> Result<Mp3Fid, AttemptError> {
-        let name = transfer::mp3_name(video);
+        let name = transfer::file_name(video, converted.format);
         for delay in STORE_DELAYS {
-            match transfer::store(&self.mp3s, &name, &converted.path).await {
+            match transfer::store(&self.mp3s, &name, converted).await {
                 Err(TransferError::Store(error)) => {
                     tracing::warn!(error = %Chain(&error), "could not store an MP3, trying again");
                     sleep(delay).await;
@@ -102,7 +106,7 @@ impl Conversions {
                 stored => return Ok(stored?),
             }
         }
-        Ok(transfer::store(&self.mp3s, &name, &converted.path).await?)
+        Ok(transfer::store(&self.mp3s, &name, converted).await?)
     }
 
     /// Deletes what an attempt made whose job is not ours any more.

@@ -100,7 +100,7 @@ async fn engine(config: &Config) -> anyhow::Result<Engine> {
         encoder_slots: config.encoder_slots,
         parallel_from: config.parallel_from,
     })?;
-    engine.check_encoder().await?;
+    engine.check_encoders().await?;
     Ok(engine)
 }
 

@@ -3,12 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use bytes::BytesMut;
-use contracts::{Mp3Fid, VideoFid};
+use bytes::{Bytes, BytesMut};
+use contracts::{AudioFormat, Mp3Fid, VideoFid};
 use futures_util::TryStreamExt as _;
 use media_store::{MediaStore, StoreError};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::engine::Converted;
 
 /// Why a file did not get to the other side.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +56,16 @@ pub(crate) async fn fetch(videos: &MediaStore, fid: VideoFid, path: &Path) -> Re
 /// As much as the store sends in one go.
 const PIECE_BYTES: usize = 512 * 1024;
 
-/// Copies an MP3 into the store. Until a job refers to it, it is the caller's to delete.
-pub(crate) async fn store(mp3s: &MediaStore, name: &str, path: &Path) -> Result<Mp3Fid, TransferError> {
-    let mut file = File::open(path).await?;
+/// Copies a finished file and its waveform into the store. Until a job refers to it, it is the caller's to delete.
+pub(crate) async fn store(
+    mp3s: &MediaStore,
+    name: &str,
+    converted: &Converted,
+) -> Result<Mp3Fid, TransferError> {
+    let mut file = File::open(&converted.path).await?;
     file.set_max_buf_size(PIECE_BYTES);
-    let mut upload = mp3s.begin(name, "audio/mpeg").await?;
+    let mut upload = mp3s.begin(name, converted.format.media_type()).await?;
+    upload.attach(Bytes::copy_from_slice(&converted.peaks));
     loop {
         let mut piece = BytesMut::with_capacity(PIECE_BYTES);
         if file.read_buf(&mut piece).await? == 0 {
@@ -69,12 +76,13 @@ pub(crate) async fn store(mp3s: &MediaStore, name: &str, path: &Path) -> Result<
     Ok(Mp3Fid(upload.finish().await?.fid))
 }
 
-/// The name of a video's MP3: its own, with another ending.
-pub(crate) fn mp3_name(video: &str) -> String {
-    match video.rsplit_once('.') {
-        Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => format!("{stem}.mp3"),
-        _ => format!("{video}.mp3"),
-    }
+/// The name of what is made of a video: its own, with another ending.
+pub(crate) fn file_name(video: &str, format: AudioFormat) -> String {
+    let stem = match video.rsplit_once('.') {
+        Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,
+        _ => video,
+    };
+    format!("{stem}.{}", format.as_str())
 }
 
 #[cfg(test)]
@@ -82,10 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_mp3_is_called_like_its_video() {
-        assert_eq!(mp3_name("lecture.v2.mp4"), "lecture.v2.mp3");
-        assert_eq!(mp3_name("lecture"), "lecture.mp3");
-        assert_eq!(mp3_name(".mov"), ".mov.mp3");
-        assert_eq!(mp3_name("Dr. Strangelove"), "Dr. Strangelove.mp3");
+    fn a_file_is_called_like_its_video() {
+        let name = |video| file_name(video, AudioFormat::Mp3);
+        assert_eq!(name("lecture.v2.mp4"), "lecture.v2.mp3");
+        assert_eq!(name("lecture"), "lecture.mp3");
+        assert_eq!(name(".mov"), ".mov.mp3");
+        assert_eq!(name("Dr. Strangelove"), "Dr. Strangelove.mp3");
+        assert_eq!(file_name("song.wav", AudioFormat::Flac), "song.flac");
     }
 }

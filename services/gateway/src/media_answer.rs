@@ -12,8 +12,8 @@ use service_kit::Problem;
 
 use crate::error::Error;
 
-/// Answers a GET or HEAD with an MP3, under the name that it was stored with.
-pub(crate) fn mp3(store: &MediaStore, file: &StoredFile, request: &HeaderMap) -> Result<Response, Error> {
+/// Answers a GET or HEAD with a finished file, under the name that it was stored with.
+pub(crate) fn audio(store: &MediaStore, file: &StoredFile, request: &HeaderMap) -> Result<Response, Error> {
     // A file never changes under its id.
     let etag = format!("\"{}\"", file.fid);
     if is_listed(request.get(header::IF_NONE_MATCH), &etag) {
@@ -30,7 +30,7 @@ pub(crate) fn mp3(store: &MediaStore, file: &StoredFile, request: &HeaderMap) ->
         headers.insert(name, HeaderValue::try_from(value).map_err(|_| ProblemCode::Internal)?);
         Ok(())
     };
-    set(header::CONTENT_TYPE, "audio/mpeg".to_owned())?;
+    set(header::CONTENT_TYPE, file.content_type.clone().unwrap_or_else(|| "audio/mpeg".to_owned()))?;
     set(header::CONTENT_DISPOSITION, attachment(&file.name))?;
     set(header::ETAG, etag)?;
     set(header::ACCEPT_RANGES, "bytes".to_owned())?;

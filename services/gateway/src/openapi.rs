@@ -5,11 +5,11 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Mixdown", description = "Upload a video, get its sound as an MP3."),
+    info(title = "Mixdown", description = "Upload a video, get its sound as an MP3, or as M4A, Opus, FLAC or WAV."),
     tags(
         (name = "accounts", description = "Registration and login"),
         (name = "jobs", description = "Uploads and what becomes of them"),
-        (name = "files", description = "The finished MP3s"),
+        (name = "files", description = "The finished files"),
     ),
     modifiers(&Security),
     components(schemas(contracts::ProblemCode)),

@@ -62,7 +62,9 @@ impl From<InvalidOption> for UploadError {
     fn from(error: InvalidOption) -> Self {
         let code = match error {
             InvalidOption::Unknown(_) => ProblemCode::UnknownOption,
-            InvalidOption::Value { .. } | InvalidOption::Conflict => ProblemCode::BadOption,
+            InvalidOption::Value { .. } | InvalidOption::Twice(_) | InvalidOption::Conflict(_) => {
+                ProblemCode::BadOption
+            }
         };
         Self::Refused(Problem::new(code).with_detail(error.to_string()))
     }
@@ -71,7 +73,7 @@ impl From<InvalidOption> for UploadError {
 /// What surrounds a file in a multipart body: boundaries, part headers and option fields.
 const ENVELOPE_BYTES: u64 = 64 << 10;
 
-const MAX_OPTIONS: usize = 16;
+const MAX_OPTIONS: usize = 32;
 const MAX_OPTION_BYTES: usize = 1 << 10;
 
 /// File systems take names of at most 255 bytes.

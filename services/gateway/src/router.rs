@@ -29,6 +29,7 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(login::login))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::read, jobs::delete))
+        .routes(routes!(jobs::peaks))
         .routes(routes!(events::events))
         .routes(routes!(download::download))
         .routes(routes!(links::open))

@@ -15,12 +15,12 @@ pub(crate) struct Letter {
     pub(crate) html: String,
 }
 
-/// The link to a finished MP3 and how long things last.
+/// The link to a finished file and how long things last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Download<'a> {
     pub(crate) link: &'a str,
     pub(crate) link_expires_at: OffsetDateTime,
-    /// When the MP3 is deleted, if ever.
+    /// When the file is deleted, if ever.
     pub(crate) file_expires_at: Option<OffsetDateTime>,
 }
 
@@ -32,11 +32,13 @@ impl Letter {
         audio: &Audio,
         download: Download<'_>,
     ) -> Result<Self, TemplateError> {
-        let subject = format!("Your MP3 is ready: {}", name.as_str());
+        let format = audio.format.name();
+        let subject = format!("Your {format} is ready: {}", name.as_str());
         let rendered = templates.render(
             "converted",
             &context! {
                 subject => &subject,
+                format => format,
                 name => name.as_str(),
                 length => Length { seconds: audio.duration_seconds }.to_string(),
                 size => Size { bytes: audio.bytes }.to_string(),
@@ -101,6 +103,10 @@ fn advice(code: FailureCode) -> &'static str {
         FailureCode::UnsupportedFormat => {
             "Save the video in a common format, such as MP4 with AAC sound, and upload that."
         }
+        FailureCode::NoSuchTrack => {
+            "Look at the job's list of audio tracks, or upload the video without choosing one."
+        }
+        FailureCode::EmptySelection => "Upload the video again with other times, or without any.",
         FailureCode::TooLong => "Cut the video into shorter parts and upload them one by one.",
         FailureCode::TimedOut => {
             "Upload the video again later. If the same happens, cut it into shorter parts and upload them one by one."

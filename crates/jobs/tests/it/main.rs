@@ -9,7 +9,9 @@ mod reconcile;
 
 use std::time::Duration;
 
-use contracts::{Audio, ConversionOptions, FileId, JobId, Mp3Fid, Owner, Source, UserId, VideoFid};
+use contracts::{
+    Audio, AudioFormat, ConversionOptions, FileId, JobId, Mp3Fid, Owner, Source, UserId, VideoFid,
+};
 use jobs::{Claim, Databases, JobStore, Lease, MongoConfig, NewJob, Record};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -44,7 +46,16 @@ pub(crate) fn new_job(owner: UserId) -> NewJob {
 }
 
 pub(crate) fn audio() -> Audio {
-    Audio { fid: Mp3Fid(file_id()), bytes: 1_000, duration_seconds: 2.5, bitrate_bps: 190_000 }
+    Audio {
+        fid: Mp3Fid(file_id()),
+        bytes: 1_000,
+        duration_seconds: 2.5,
+        bitrate_bps: 190_000,
+        format: AudioFormat::Mp3,
+        is_copy: false,
+        has_cover: false,
+        loudness: None,
+    }
 }
 
 /// A file id that no other test draws.

@@ -63,6 +63,22 @@ async fn a_file_is_described_as_it_was_begun() {
 }
 
 #[tokio::test]
+async fn what_is_attached_comes_and_goes_with_the_file() {
+    let fixture = fixture().await;
+    let mut upload = fixture.store.begin("talk.mp3", "audio/mpeg").await.unwrap();
+    let fid = upload.fid();
+    upload.attach(Bytes::from_static(b"{}"));
+    upload.write(noise(10)).await.unwrap();
+    assert_eq!(fixture.store.sidecar(fid).await.unwrap(), None);
+    upload.finish().await.unwrap();
+    assert_eq!(fixture.store.sidecar(fid).await.unwrap(), Some(Bytes::from_static(b"{}")));
+    fixture.store.delete(fid).await.unwrap();
+    assert_eq!(fixture.store.sidecar(fid).await.unwrap(), None);
+    let plain = fixture.stored(&noise(10)).await;
+    assert_eq!(fixture.store.sidecar(plain.fid).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_unfinished_upload_is_not_a_file() {
     let fixture = fixture().await;
     let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();

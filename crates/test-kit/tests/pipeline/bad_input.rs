@@ -50,6 +50,14 @@ async fn a_bad_upload_is_refused_with_its_code_and_leaves_nothing() -> Result<()
         ("a bit rate that MP3 lacks", file().field("bitrate", "100"), ProblemCode::BadOption),
         ("a bit rate that is a command", file().field("bitrate", "128k; rm -rf /"), ProblemCode::BadOption),
         ("two options", file().field("quality", "V2").field("bitrate", "128"), ProblemCode::BadOption),
+        (
+            "another format's option",
+            file().field("format", "flac").field("bitrate", "128"),
+            ProblemCode::BadOption,
+        ),
+        ("an end before the start", file().field("start", "9").field("end", "1"), ProblemCode::BadOption),
+        ("a title of two lines", file().field("title", "a\nb"), ProblemCode::BadOption),
+        ("a picture from elsewhere", file().field("cover", "/etc/passwd"), ProblemCode::BadOption),
         ("an option of 2 kB", file().field("quality", &"9".repeat(2048)), ProblemCode::BadOption),
     ];
     for (what, form, code) in refused {

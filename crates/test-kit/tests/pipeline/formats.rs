@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use contracts::{FailureCode, Job, JobStatus, Outcome};
-use reqwest::Method;
+use contracts::{FailureCode, Job, JobStatus, Outcome, ProblemCode};
+use reqwest::{Method, header};
 use test_kit::gridfs::Store;
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
@@ -12,7 +12,7 @@ use test_kit::mixdown::{Form, User};
 use test_kit::wait_until;
 
 use crate::mp3::Mp3;
-use crate::stage::{PATIENCE, mixdown};
+use crate::stage::{PATIENCE, assert_problem, mixdown};
 
 const LENGTH: Duration = Duration::from_secs(5);
 
@@ -120,7 +120,7 @@ async fn the_options_decide_how_it_is_encoded() -> Result<()> {
         converted_with(&user, "bitrate", "320"),
     )?;
     let options = serde_json::to_value(constant.0.options)?;
-    assert_eq!(options, serde_json::json!({ "bitrate": 320 }));
+    assert_eq!(options, serde_json::json!({ "format": "mp3", "bitrate": 320 }));
     let rate = constant.1.bits_per_second;
     assert!((300_000.0..340_000.0).contains(&rate), "{rate} bit/s for 320 kbit/s");
     assert!(
@@ -128,4 +128,44 @@ async fn the_options_decide_how_it_is_encoded() -> Result<()> {
         "V0 is not above V9"
     );
     Ok(())
+}
+
+#[tokio::test]
+async fn the_format_decides_what_is_downloaded() -> Result<()> {
+    let user = mixdown().user().await?;
+    let video = Sample::Mp4.file(LENGTH).await;
+    for (format, media_type) in
+        [("m4a", "audio/mp4"), ("opus", "audio/ogg"), ("flac", "audio/flac"), ("wav", "audio/wav")]
+    {
+        let form = Form::of_file(&video).await?.field("format", format).field("title", "A lecture");
+        let job = user.submit(form).await?;
+        let job = user.wait_for_outcome(job.id).await;
+        let audio = job.audio.context("it was not converted")?;
+        assert_eq!((audio.format.as_str(), audio.is_copy), (format, format == "m4a"));
+        let answer = user.get(&format!("/download?fid={}", audio.fid)).await?;
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], media_type);
+        let disposition = answer.headers()[header::CONTENT_DISPOSITION].to_str()?.to_owned();
+        assert!(disposition.contains(&format!(".{format}")), "{disposition}");
+        assert_eq!(answer.bytes().await?.len() as u64, audio.bytes);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_finished_job_has_a_waveform() -> Result<()> {
+    let user = mixdown().user().await?;
+    let job = user.upload(&Sample::Mp4.file(LENGTH).await).await?;
+    let path = format!("/jobs/{}/peaks", job.id);
+    let job = user.wait_for_outcome(job.id).await;
+    let answer = user.get(&path).await?;
+    assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
+    let waveform: serde_json::Value = answer.json().await?;
+    let length = waveform["length"].as_u64().context("it has no length")?;
+    let samples = length * waveform["samples_per_pixel"].as_u64().context("nor a scale")?;
+    let rate = waveform["sample_rate"].as_u64().context("nor a rate")?;
+    assert_eq!(samples.div_ceil(rate), LENGTH.as_secs() + 1);
+    assert!(job.audio.is_some());
+    user.request(Method::DELETE, &format!("/jobs/{}", job.id)).send().await?;
+    let gone = user.request(Method::GET, &path).send().await?;
+    assert_problem("the waveform of a deleted job", gone, ProblemCode::NotFound).await
 }

@@ -20,6 +20,7 @@ async fn every_route_answers_404_to_anothers_identifiers() -> Result<()> {
         (Method::GET, format!("/jobs/{}", job.id)),
         (Method::DELETE, format!("/jobs/{}", job.id)),
         (Method::GET, format!("/jobs/{}/events", job.id)),
+        (Method::GET, format!("/jobs/{}/peaks", job.id)),
         (Method::GET, format!("/download?fid={}", audio.fid)),
         (Method::HEAD, format!("/download?fid={}", audio.fid)),
         (Method::GET, format!("/download?fid={}", job.source.fid)),

@@ -2,7 +2,7 @@
 //!
 //! Format: <http://gabriel.mp3-tech.org/mp3infotag.html>.
 
-use contracts::ConversionOptions;
+use contracts::Mp3Rate;
 
 use super::frame_header::Header;
 
@@ -15,7 +15,7 @@ const INFO_BYTES: usize = 4 + 4 + 4 + 4 + 100 + 4 + 36;
 /// What is said about the frames that follow.
 #[derive(Debug)]
 pub(crate) struct Sound<'a> {
-    pub options: ConversionOptions,
+    pub rate: Mp3Rate,
     /// Header of the first frame.
     pub first: [u8; 4],
     /// Length of each frame, in bytes.
@@ -27,14 +27,14 @@ pub(crate) struct Sound<'a> {
 }
 
 /// The header of an info frame that is like the sound's frames. Its length is known before theirs are.
-pub(crate) fn header(first: [u8; 4], options: ConversionOptions) -> Option<([u8; 4], Header)> {
+pub(crate) fn header(first: [u8; 4], rate: Mp3Rate) -> Option<([u8; 4], Header)> {
     let [sync, version, rates, mode] = first;
     // Bit rates are counted from 1 to 14 in the upper half. The padding bit is off.
     let with_rate = |index: u8| [sync, version | 1, index << 4 | rates & 0x0c, mode & 0xcf];
     // A constant bit rate is kept by this frame too if it has the room.
-    let indices = match options {
-        ConversionOptions::Bitrate(_) => rates >> 4..15,
-        ConversionOptions::Quality(_) => 1..15,
+    let indices = match rate {
+        Mp3Rate::Bitrate(_) => rates >> 4..15,
+        Mp3Rate::Quality(_) => 1..15,
     };
     indices.map(with_rate).find_map(|bytes| {
         let header = Header::parse(bytes)?;
@@ -46,16 +46,16 @@ pub(crate) fn header(first: [u8; 4], options: ConversionOptions) -> Option<([u8;
 impl Sound<'_> {
     /// The whole frame.
     pub(crate) fn info_frame(&self) -> Option<Vec<u8>> {
-        let (bytes, header) = header(self.first, self.options)?;
+        let (bytes, header) = header(self.first, self.rate)?;
         let length = header.frame_bytes();
         let mut frame = Vec::with_capacity(usize::try_from(length).ok()?);
         frame.extend(bytes);
         frame.resize(4 + header.side_information_bytes(), 0);
         let total = u64::from(length) + self.frame_bytes.iter().map(|bytes| u64::from(*bytes)).sum::<u64>();
         let total_field = u32::try_from(total).unwrap_or(u32::MAX).to_be_bytes();
-        let (name, method, quality, kilobits) = match self.options {
-            ConversionOptions::Quality(quality) => (b"Xing", 4, 100 - 10 * quality.level(), 0),
-            ConversionOptions::Bitrate(_) => (b"Info", 1, 0, Header::parse(self.first)?.bitrate_bps / 1000),
+        let (name, method, quality, kilobits) = match self.rate {
+            Mp3Rate::Quality(quality) => (b"Xing", 4, 100 - 10 * quality.level(), 0),
+            Mp3Rate::Bitrate(_) => (b"Info", 1, 0, Header::parse(self.first)?.bitrate_bps / 1000),
         };
         frame.extend(name);
         // All four of the fields are there.
@@ -127,6 +127,8 @@ pub(crate) fn checksum(sum: u16, bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use contracts::Quality;
+
     use super::*;
 
     /// 128 kbit/s, 44.1 kHz, joint stereo, padded.
@@ -135,7 +137,7 @@ mod tests {
     const SLOW: [u8; 4] = [0xff, 0xe3, 0x18, 0xc4];
 
     fn sound(first: [u8; 4], frame_bytes: &[u16], samples: u64) -> Sound<'_> {
-        Sound { options: ConversionOptions::default(), first, frame_bytes, samples, checksum: 0x1234 }
+        Sound { rate: Mp3Rate::Quality(Quality::default()), first, frame_bytes, samples, checksum: 0x1234 }
     }
 
     #[test]
@@ -147,7 +149,7 @@ mod tests {
     #[test]
     fn the_frame_has_room_and_is_as_long_as_its_header_says() {
         for first in [STEREO, SLOW] {
-            let (bytes, header) = header(first, ConversionOptions::default()).unwrap();
+            let (bytes, header) = header(first, Mp3Rate::Quality(Quality::default())).unwrap();
             let frame = sound(first, &[100; 5], 5000).info_frame().unwrap();
             assert_eq!(frame.len(), usize::try_from(header.frame_bytes()).unwrap());
             assert_eq!((&frame[..4], header.padding), (&bytes[..], 0));
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_constant_bit_rate_is_kept_where_there_is_room() {
-        let option = |kilobits| ConversionOptions::parse([("bitrate", kilobits)]).unwrap();
+        let option = |kilobits| Mp3Rate::Bitrate(str::parse(kilobits).unwrap());
         let rate = |first, kilobits| header(first, option(kilobits)).unwrap().1.bitrate_bps;
         assert_eq!(rate(STEREO, "128"), 128_000);
         assert_eq!(rate(SLOW, "32"), 24_000);

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use contracts::ConversionOptions;
+use contracts::Mp3Rate;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::frame_header::Header;
@@ -47,7 +47,7 @@ pub(crate) struct Orders {
 /// Joins until the last encoder ends. Blocks.
 pub(crate) fn join(
     path: &Path,
-    options: ConversionOptions,
+    rate: Mp3Rate,
     segments: Segments,
     max_bytes: u64,
     orders: Orders,
@@ -55,7 +55,7 @@ pub(crate) fn join(
     let Orders { encoders, mut further_segments, samples, tag, joined } = orders;
     let mut encoders: Vec<_> = encoders.into_iter().map(Frames::new).collect();
     let tag = tag.blocking_recv().unwrap_or_default();
-    let mut output = Output::create(path, &tag, options, max_bytes)?;
+    let mut output = Output::create(path, &tag, rate, max_bytes)?;
     for segment in 0.. {
         let count = encoders.len();
         let frames = &mut encoders[segment % count];
@@ -132,7 +132,7 @@ impl Frames {
 /// The MP3 as it grows.
 struct Output {
     file: BufWriter<File>,
-    options: ConversionOptions,
+    rate: Mp3Rate,
     tag_bytes: u64,
     bytes_left: u64,
     first: Option<[u8; 4]>,
@@ -141,17 +141,12 @@ struct Output {
 }
 
 impl Output {
-    fn create(
-        path: &Path,
-        tag: &[u8],
-        options: ConversionOptions,
-        max_bytes: u64,
-    ) -> Result<Self, JoinError> {
+    fn create(path: &Path, tag: &[u8], rate: Mp3Rate, max_bytes: u64) -> Result<Self, JoinError> {
         let mut file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
         file.write_all(tag)?;
         Ok(Self {
             file,
-            options,
+            rate,
             tag_bytes: tag.len() as u64,
             bytes_left: max_bytes.saturating_sub(tag.len() as u64),
             first: None,
@@ -169,7 +164,7 @@ impl Output {
             let first = [frame[0], frame[1], frame[2], frame[3]];
             self.first = Some(first);
             // Written when everything is known that it tells.
-            let (_, header) = info_frame::header(first, self.options).ok_or(JoinError::NoFrame)?;
+            let (_, header) = info_frame::header(first, self.rate).ok_or(JoinError::NoFrame)?;
             self.write(&vec![0; usize::try_from(header.frame_bytes()).unwrap_or(0)])?;
         }
         self.checksum = checksum(self.checksum, frame);
@@ -184,8 +179,8 @@ impl Output {
 
     fn finish(mut self, samples: u64) -> Result<(), JoinError> {
         if let Some(first) = self.first {
-            let (options, checksum) = (self.options, self.checksum);
-            let sound = Sound { options, first, frame_bytes: &self.frame_bytes, samples, checksum };
+            let (rate, checksum) = (self.rate, self.checksum);
+            let sound = Sound { rate, first, frame_bytes: &self.frame_bytes, samples, checksum };
             let frame = sound.info_frame().ok_or(JoinError::NoFrame)?;
             self.file.seek(SeekFrom::Start(self.tag_bytes))?;
             self.file.write_all(&frame)?;
@@ -197,6 +192,8 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
+    use contracts::Quality;
+
     use super::*;
     use crate::engine::pcm::Format;
 
@@ -235,7 +232,7 @@ mod tests {
         let format = Format { channels: 2, sample_rate_hz: 48_000 };
         // As short as they can be: 49 frames.
         let segments = Segments::new(format, 2, Some(1.0), 1);
-        join(&path, ConversionOptions::default(), segments, max_bytes, orders)?;
+        join(&path, Mp3Rate::Quality(Quality::default()), segments, max_bytes, orders)?;
         let bytes = std::fs::read(&path).unwrap();
         assert!(bytes.starts_with(b"ID3\xff\xfb"));
         let info = frame_bytes(&bytes[3..]);

@@ -1,34 +1,41 @@
-//! Turns a video into an MP3: ffprobe and FFmpeg as child processes, and a check of what came out.
+//! Turns a video into an audio file: ffprobe and FFmpeg as child processes, and a check of what came out.
 //!
-//! The video is the file [`Scratch::source`] of a scratch directory. It has no name of its own there and FFmpeg never
-//! gets a text that a user chose.
+//! The video is the file [`Scratch::source`] of a scratch directory. It has no name of its own there.
 
+mod arguments;
+mod audio_file;
 mod child;
-mod course;
+mod cover;
 mod encode;
 mod ending;
 mod failure;
 mod frame_header;
 mod info_frame;
 mod joiner;
+mod loudness;
 mod mpeg_frames;
 mod packets;
 mod parallel;
 mod pcm;
+mod peaks;
 mod probe;
 mod programs;
+mod recipe;
 mod scratch;
 mod segments;
 mod slots;
+mod tag;
 mod verdict;
+mod workshop;
 
 use std::io;
 use std::num::NonZeroU16;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use contracts::{ConversionOptions, FailureCode, Phase};
+use contracts::{AudioFormat, ConversionOptions, FailureCode, Loudness, Phase};
 use jobs::{Report, SourceFacts};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
@@ -37,18 +44,20 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::audio_file::AudioFile;
 use self::child::{Launcher, Limits};
-use self::course::{Begun, Course, Workshop};
 use self::encode::Encoded;
 pub use self::failure::ConversionError;
 pub use self::joiner::JoinError;
 pub use self::mpeg_frames::{MalformedAudio, MpegAudio};
-use self::parallel::Order;
+use self::peaks::Peaks;
 use self::probe::Probe;
 pub use self::programs::MissingProgram;
+use self::recipe::Recipe;
 pub use self::scratch::{Scratch, ScratchSpace};
 use self::slots::EncoderSlots;
 use self::verdict::Length;
+use self::workshop::{Begun, Extent, Workshop};
 
 /// What the engine works with and within.
 #[derive(Debug, Clone)]
@@ -79,18 +88,28 @@ pub struct Engine {
     parallel_from: Duration,
 }
 
-/// An MP3 that was made and checked. It is in the scratch directory.
+/// An audio file that was made and checked. It is in the scratch directory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Converted {
     /// Where it is.
     pub path: PathBuf,
+    /// What kind of file it is.
+    pub format: AudioFormat,
     /// What is in it.
-    pub audio: MpegAudio,
+    pub audio: AudioFile,
+    /// Whether its sound is the source's, as it was.
+    pub is_copy: bool,
+    /// Whether there is a picture in it.
+    pub has_cover: bool,
+    /// How loud the source was, if it was to be made as loud as others.
+    pub loudness: Option<Loudness>,
+    /// Its waveform, as JSON.
+    pub peaks: Vec<u8>,
     /// What was in the video.
     pub source: SourceFacts,
 }
 
-/// FFmpeg is there but cannot make MP3s.
+/// FFmpeg is there but cannot make what is promised.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableFfmpeg {
     /// It could not be run.
@@ -99,9 +118,9 @@ pub enum UnusableFfmpeg {
     /// It did not end in time.
     #[error("FFmpeg does not answer")]
     Silent,
-    /// It was built without LAME.
-    #[error("this FFmpeg has no encoder libmp3lame")]
-    NoEncoder,
+    /// It was built without an encoder that is needed.
+    #[error("this FFmpeg has no encoder {0}")]
+    NoEncoder(&'static str),
 }
 
 /// A conversion gets this long whatever its length, and as long as the sound lasts on top: far more than the slowest of
@@ -112,6 +131,9 @@ const TIME_FOR_ANY: Duration = Duration::from_mins(5);
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 const SOURCE: &str = "file:source";
+
+/// What FFmpeg must be able to encode.
+const ENCODERS: [&str; 7] = ["libmp3lame", "aac", "libopus", "flac", "pcm_s16le", "pcm_s24le", "mjpeg"];
 
 impl Engine {
     /// Finds the programs.
@@ -148,16 +170,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether this FFmpeg can make MP3s at all, so that it is not every job that fails.
-    pub async fn check_encoder(&self) -> Result<(), UnusableFfmpeg> {
-        let arguments = ["-hide_banner", "-loglevel", "error", "-h", "encoder=libmp3lame"];
+    /// Whether this FFmpeg can make every kind of file, so that it is not every job that fails.
+    pub async fn check_encoders(&self) -> Result<(), UnusableFfmpeg> {
         let keepers = TaskTracker::new();
+        let arguments = ["-hide_banner", "-loglevel", "error", "-encoders"];
         let mut child =
             self.launcher.start(&self.ffmpeg, arguments, Path::new("/"), Stdio::null(), &keepers)?;
-        let mut help = Vec::new();
-        let read = async { (&mut child.stdout).take(64 * 1024).read_to_end(&mut help).await };
+        let mut list = String::new();
+        let read = async { (&mut child.stdout).take(256 * 1024).read_to_string(&mut list).await };
         timeout(Duration::from_secs(30), read).await.map_err(|_| UnusableFfmpeg::Silent)??;
-        if help.starts_with(b"Encoder libmp3lame") { Ok(()) } else { Err(UnusableFfmpeg::NoEncoder) }
+        // Lines such as ` A....D libmp3lame           libmp3lame MP3 …`.
+        let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+        match ENCODERS.into_iter().find(|name| !names.contains(name)) {
+            Some(missing) => Err(UnusableFfmpeg::NoEncoder(missing)),
+            None => Ok(()),
+        }
     }
 
     /// Converts the video of a scratch directory. When this returns, no process works in the directory any more.
@@ -169,7 +196,7 @@ impl Engine {
     pub async fn convert(
         &self,
         scratch: &Scratch,
-        options: ConversionOptions,
+        options: &ConversionOptions,
         report: &watch::Sender<Report>,
         cancel: &CancellationToken,
     ) -> Result<Converted, ConversionError> {
@@ -190,7 +217,7 @@ impl Engine {
     async fn work(
         &self,
         scratch: &Scratch,
-        options: ConversionOptions,
+        options: &ConversionOptions,
         report: &watch::Sender<Report>,
         keepers: &TaskTracker,
     ) -> Result<Converted, ConversionError> {
@@ -203,20 +230,13 @@ impl Engine {
             directory: scratch.directory(),
             keepers,
         };
-        // Both programs take longer to start than to find out that they need not have: FFmpeg begins with the first
-        // track, on the course that the file's size suggests, while ffprobe looks whether that is right. Its verdict
-        // comes first all the same.
+        // Both programs take longer to start than to find out that they need not have: FFmpeg begins with what will most
+        // likely be the recipe, while ffprobe looks whether that is right. Its verdict comes first all the same.
         let bytes = scratch.source().metadata().map_err(ConversionError::Read)?.len();
-        let guess = self.course(None, bytes);
-        let begun = workshop.begin(guess, SOURCE, 0, options)?;
-        let probe = within(last, self.probe(scratch, keepers)).await?;
-        let course = self.course(probe.approximate_seconds, bytes);
-        let begun = if (probe.track, course) == (0, guess) {
-            begun
-        } else {
-            drop(begun);
-            workshop.begin(course, SOURCE, probe.track, options)?
-        };
+        let guess = Recipe::guess(options, self.is_long(None, bytes));
+        let begun = guess.as_ref().map(|guess| workshop.begin(SOURCE, guess)).transpose()?;
+        let probe = within(last, self.probe(scratch, options, keepers)).await?;
+        let mut recipe = Recipe::of(options, &probe, |seconds| self.is_long(seconds, bytes))?;
         report.send_modify(|report| {
             report.progress.phase = Phase::Encoding;
             report.source = Some(probe.facts.clone());
@@ -224,9 +244,34 @@ impl Engine {
 
         let deadline = last.min(started + self.allowance(&probe));
         within(deadline, async {
-            let encoded = self.follow(workshop, begun, &probe, options, report).await?;
-            let audio = self.verify(scratch, &probe, &encoded, keepers).await?;
-            Ok(Converted { path: encoded.output, audio, source: probe.facts })
+            let loudness = workshop.prepare(SOURCE, &mut recipe, &probe).await?;
+            let begun = match (begun, guess) {
+                (Some(begun), Some(guess)) if guess.begins_like(&recipe) => begun,
+                (begun, _) => {
+                    drop(begun);
+                    workshop.begin(SOURCE, &recipe)?
+                }
+            };
+            let job = Job { workshop, scratch, probe: &probe, report };
+            let made = match self.make(job, begun, &recipe).await {
+                // What a container holds is not always what the format allows: then it is decoded like any other.
+                Err(ConversionError::Failed { .. } | ConversionError::Measure(_)) if recipe.copies => {
+                    recipe = recipe.without_copying();
+                    self.make(job, workshop.begin(SOURCE, &recipe)?, &recipe).await?
+                }
+                made => made?,
+            };
+            let (encoded, audio) = made;
+            Ok(Converted {
+                path: encoded.output,
+                format: recipe.options.format,
+                audio,
+                is_copy: recipe.copies,
+                has_cover: recipe.picture.is_some(),
+                loudness,
+                peaks: encoded.peaks.map_or_else(Vec::new, Peaks::finish),
+                source: probe.facts.clone(),
+            })
         })
         .await
     }
@@ -236,11 +281,16 @@ impl Engine {
         length.map_or(self.max_conversion_time, |length| TIME_FOR_ANY.saturating_add(length))
     }
 
-    async fn probe(&self, scratch: &Scratch, keepers: &TaskTracker) -> Result<Probe, ConversionError> {
+    async fn probe(
+        &self,
+        scratch: &Scratch,
+        options: &ConversionOptions,
+        keepers: &TaskTracker,
+    ) -> Result<Probe, ConversionError> {
         let source = scratch.source();
         let is_cut_off = spawn_blocking(move || ending::is_cut_off(&source));
         let child = self.ffprobe(probe::arguments(SOURCE), scratch, keepers)?;
-        let probe = probe::answer(child).await;
+        let probe = probe::answer(child, options.track.as_ref()).await;
         let is_cut_off =
             is_cut_off.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
         if is_cut_off {
@@ -264,8 +314,8 @@ impl Engine {
             .map_err(|source| ConversionError::Run { program: "ffprobe", source })
     }
 
-    /// By the length of the sound, or by the file's size where that is unknown.
-    fn course(&self, seconds: Option<f64>, file_bytes: u64) -> Course {
+    /// Whether several encoders are worth their while, by the length of the sound, or by the file's size where that is unknown.
+    fn is_long(&self, seconds: Option<f64>, file_bytes: u64) -> bool {
         // Twenty minutes of speech, or half a minute from a telephone: the guess need not be right.
         const LARGE_FILE_BYTES: u64 = 16 * 1024 * 1024;
         let is_long = match seconds {
@@ -273,56 +323,81 @@ impl Engine {
             None => file_bytes >= LARGE_FILE_BYTES,
         };
         // One encoder gains nothing by being fed in segments.
-        if is_long && self.slots.total() > 1 { Course::Parallel } else { Course::Plain }
+        is_long && self.slots.total() > 1
     }
 
-    async fn follow(
+    async fn make(
         &self,
-        workshop: Workshop<'_>,
+        job: Job<'_>,
         begun: Begun,
-        probe: &Probe,
-        options: ConversionOptions,
-        report: &watch::Sender<Report>,
-    ) -> Result<Encoded, ConversionError> {
+        recipe: &Recipe,
+    ) -> Result<(Encoded, AudioFile), ConversionError> {
+        let Job { workshop, probe, report, .. } = job;
+        let expected = probe
+            .approximate_seconds
+            .map(|seconds| recipe.selected_seconds(seconds, probe.track.start_seconds));
         let on_progress = |seconds: f64| {
-            let ratio = probe.approximate_seconds.map_or(0.0, |length| (seconds / length).clamp(0.0, 1.0));
+            let ratio = expected.map_or(0.0, |length| (seconds / length).clamp(0.0, 1.0));
             // The estimate of a length may have been too short: a bar does not go back.
-            report.send_modify(|report| report.progress.ratio = report.progress.ratio.max(ratio));
+            report.send_if_modified(|report| {
+                let is_further = ratio > report.progress.ratio;
+                if is_further {
+                    report.progress.ratio = ratio;
+                }
+                is_further
+            });
         };
-        let order = Order {
-            options,
-            output: workshop.directory.join("joined.mp3"),
+        let extent = Extent {
             // The tolerance of the length is no reason to refuse a sound that is exactly as long as is allowed.
             max_seconds: self.max_duration.as_secs_f64() * 1.02 + 1.0,
-            approximate_seconds: probe.approximate_seconds,
+            approximate_seconds: expected,
         };
-        workshop.finish(begun, order, on_progress).await
+        let encoded = workshop.finish(begun, SOURCE, recipe, extent, on_progress).await?;
+        let audio = self.verify(job, recipe, &encoded).await?;
+        Ok((encoded, audio))
     }
 
     async fn verify(
         &self,
-        scratch: &Scratch,
-        probe: &Probe,
+        Job { workshop, scratch, probe, .. }: Job<'_>,
+        recipe: &Recipe,
         encoded: &Encoded,
-        keepers: &TaskTracker,
-    ) -> Result<MpegAudio, ConversionError> {
-        let output = encoded.output.clone();
-        let measured = spawn_blocking(move || MpegAudio::measure(&output)).await;
-        let audio = measured
-            .map_err(|panic| MalformedAudio::Read(panic.into()))
-            .flatten()
-            .map_err(ConversionError::Measure)?;
-        let seconds = audio.duration_seconds();
-        match verdict::judge_by_headers(probe, seconds, &encoded.log)? {
+    ) -> Result<AudioFile, ConversionError> {
+        let audio = match recipe.options.format {
+            AudioFormat::Mp3 => {
+                let output = encoded.output.clone();
+                let measured = spawn_blocking(move || MpegAudio::measure(&output)).await;
+                let measured = measured.map_err(|panic| MalformedAudio::Read(panic.into())).flatten();
+                AudioFile::from(measured.map_err(ConversionError::Measure)?)
+            }
+            format => {
+                let file = format!("file:{}", encoded.output.display());
+                let child = self.ffprobe(audio_file::arguments(format, &file), scratch, workshop.keepers)?;
+                audio_file::measure(child).await?
+            }
+        };
+        let seconds = audio.duration_seconds;
+        match verdict::judge_by_headers(probe, recipe, seconds, &encoded.log)? {
             Length::AsDeclared | Length::Unknown => {}
             Length::Contested => {
-                let child = self.ffprobe(packets::arguments(SOURCE), scratch, keepers)?;
-                let packets = packets::scan(child, probe.stream).await?;
-                verdict::judge_by_packets(probe, packets, seconds, &encoded.log)?;
+                let child = self.ffprobe(packets::arguments(SOURCE), scratch, workshop.keepers)?;
+                let Range { start, end } = recipe.selection();
+                let selection = start + probe.start_seconds..end + probe.start_seconds;
+                let packets = packets::scan(child, probe.track.index, selection).await?;
+                verdict::judge_by_packets(probe, recipe, packets, seconds, &encoded.log)?;
             }
         }
         Ok(audio)
     }
+}
+
+/// One conversion under way.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    workshop: Workshop<'a>,
+    scratch: &'a Scratch,
+    probe: &'a Probe,
+    report: &'a watch::Sender<Report>,
 }
 
 async fn within<T>(

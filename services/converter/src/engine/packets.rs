@@ -1,6 +1,7 @@
 //! A scan over every packet of a file, for the cases where its headers do not say how long the sound is.
 
 use std::io;
+use std::ops::Range;
 
 use contracts::FailureCode;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -37,14 +38,18 @@ pub(crate) struct Packets {
 pub(crate) struct AudioPackets {
     /// From the first to the end of the last, in seconds.
     pub extent_seconds: f64,
-    /// Without the gaps between them, in seconds.
+    /// Those of the selection, without the gaps between them, in seconds.
     pub sound_seconds: f64,
 }
 
-/// Reads the list; `stream` is the audio track's index in the file.
-pub(crate) async fn scan(mut child: Child, stream: u32) -> Result<Packets, ConversionError> {
+/// Reads the list; `stream` is the audio track's index in the file, and `selection` what is wanted of it, by the file's clock.
+pub(crate) async fn scan(
+    mut child: Child,
+    stream: u32,
+    selection: Range<f64>,
+) -> Result<Packets, ConversionError> {
     let ran = |error: io::Error| ConversionError::Run { program: "ffprobe", source: error };
-    let mut scan = Scan::new(stream);
+    let mut scan = Scan::new(stream, selection);
     let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();
     while let Some(line) = lines.next_line().await.map_err(ran)? {
         scan.add(&line);
@@ -70,9 +75,11 @@ struct Class {
 
 struct Scan {
     stream: u32,
+    selection: Range<f64>,
     all: Extent,
     audio: Extent,
-    /// The audio track's packets by duration. The last class has those that are longer, or do not say.
+    has_audio: bool,
+    /// The audio track's selected packets by duration. The last class has those that are longer, or do not say.
     classes: Vec<Class>,
 }
 
@@ -101,9 +108,9 @@ impl Extent {
 }
 
 impl Scan {
-    fn new(stream: u32) -> Self {
+    fn new(stream: u32, selection: Range<f64>) -> Self {
         let classes = vec![Class::default(); usize::from(CLASSES) + 1];
-        Self { stream, all: Extent::NONE, audio: Extent::NONE, classes }
+        Self { stream, selection, all: Extent::NONE, audio: Extent::NONE, has_audio: false, classes }
     }
 
     /// Takes a line `stream,pts,dts,duration`, where each time may be `N/A`.
@@ -114,14 +121,17 @@ impl Scan {
         let (pts, dts, duration) = (time(), time(), time());
         let duration = duration.filter(|seconds| *seconds > 0.0);
         let is_audio = stream == self.stream;
+        let mut is_selected = is_audio;
         if let Some(start) = pts.or(dts) {
             let end = start + duration.unwrap_or(0.0);
             self.all.include(start, end);
             if is_audio {
                 self.audio.include(start, end);
             }
+            is_selected &= start < self.selection.end && end >= self.selection.start;
         }
-        if is_audio {
+        self.has_audio |= is_audio;
+        if is_selected {
             let class = &mut self.classes[usize::from(duration.map_or(CLASSES, class_of))];
             class.packets = class.packets.saturating_add(1);
             class.seconds += duration.unwrap_or(0.0);
@@ -130,7 +140,7 @@ impl Scan {
 
     fn packets(&self) -> Packets {
         let count = self.classes.iter().map(|class| u64::from(class.packets)).sum::<u64>();
-        let audio = (count > 0).then(|| {
+        let audio = self.has_audio.then(|| {
             let sound_seconds = self.audio_without_gaps(count);
             // Raw streams have packets without times.
             AudioPackets { extent_seconds: self.audio.seconds().max(sound_seconds), sound_seconds }
@@ -153,7 +163,7 @@ impl Scan {
         let seconds = usual.iter().map(|class| class.seconds).sum::<f64>()
             + outliers.iter().map(|class| f64::from(class.packets)).sum::<f64>() * typical;
         // No packet says how long it is.
-        if seconds > 0.0 { seconds } else { self.audio.seconds() }
+        if seconds > 0.0 || count == 0 { seconds } else { self.audio.seconds() }
     }
 }
 
@@ -167,7 +177,11 @@ mod tests {
     use super::*;
 
     fn packets(lines: impl IntoIterator<Item = String>) -> Packets {
-        let mut scan = Scan::new(1);
+        selected(lines, f64::NEG_INFINITY..f64::INFINITY)
+    }
+
+    fn selected(lines: impl IntoIterator<Item = String>, selection: Range<f64>) -> Packets {
+        let mut scan = Scan::new(1, selection);
         lines.into_iter().for_each(|line| scan.add(&line));
         scan.packets()
     }
@@ -204,10 +218,18 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_selected_counts_as_sound() {
+        let audio = selected(two_seconds(1, 10.0), 10.5..11.0).audio.unwrap();
+        assert!((audio.sound_seconds - 0.5).abs() < 0.05, "{audio:?}");
+        assert_close(audio.extent_seconds, 2.0);
+        assert_close(selected(two_seconds(1, 10.0), 0.0..5.0).audio.unwrap().sound_seconds, 0.0);
+    }
+
+    #[test]
     fn a_track_without_packets_has_no_sound() {
         let packets = packets(two_seconds(0, -1.0));
         assert_eq!(packets.audio, None);
         assert_close(packets.reach_seconds, 2.0);
-        assert_eq!(super::Scan::new(1).packets(), Packets { reach_seconds: 0.0, audio: None });
+        assert_eq!(self::packets([]), Packets { reach_seconds: 0.0, audio: None });
     }
 }

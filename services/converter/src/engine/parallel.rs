@@ -10,23 +10,24 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 
 use bytes::{Bytes, BytesMut};
-use contracts::{ConversionOptions, FailureCode};
+use contracts::{FailureCode, Mp3Rate};
 use futures_util::future::try_join_all;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixStream, unix::pipe};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::arguments;
 use super::child::Child;
-use super::course::Workshop;
-use super::encode::{
-    Encoded, TAG_VERSION, input_arguments, log_of, metadata_arguments, quality_arguments, sample_rates,
-};
+use super::encode::{Encoded, log_of};
 use super::failure::{ConversionError, complaints};
 use super::joiner::{self, JoinError, Orders};
-use super::pcm::{self, Format, SAMPLES};
+use super::pcm::{self, Format};
+use super::peaks::Peaks;
+use super::recipe::Recipe;
 use super::segments::{Cutter, Feed, Segments, Uncut};
 use super::slots::{EncoderSlots, JobNumber};
+use super::workshop::{Extent, Workshop};
 
 /// Decoded sound that may wait for the encoders of a job, all together.
 const WAITING_BYTES: usize = 56 * 1024 * 1024;
@@ -38,56 +39,9 @@ const MAX_ENCODERS: u16 = 16;
 /// round be that were begun before the joiner sees the end of one; the shortest have 4 KiB of frames.
 const SEGMENTS_AHEAD: usize = 16;
 
-/// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg gives up on the rate between them.
-const SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";
-
 /// A decoder at work. It waits when nobody takes what it has.
 pub(crate) struct Decoding {
     child: Child,
-    tag: oneshot::Receiver<Vec<u8>>,
-}
-
-/// What the sound shall become.
-#[derive(Debug, Clone)]
-pub(crate) struct Order {
-    pub options: ConversionOptions,
-    pub output: PathBuf,
-    pub max_seconds: f64,
-    /// For an even division.
-    pub approximate_seconds: Option<f64>,
-}
-
-fn decoder_arguments(input: &str, track: usize, options: ConversionOptions) -> Vec<String> {
-    let mut arguments = input_arguments(input);
-    let map = ["-map".to_owned(), format!("0:a:{track}")];
-    let rates = sample_rates(options).unwrap_or(SAMPLE_RATES);
-    let format = format!("aformat=sample_fmts=flt:sample_rates={rates}:channel_layouts=mono|stereo");
-    arguments.extend(map.clone());
-    arguments.extend(["-af".to_owned(), format]);
-    let wave = ["-map_metadata", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le"];
-    arguments.extend(wave.map(str::to_owned));
-    // In writes of 32 KiB instead of one for each packet: every one of them wakes us.
-    arguments.extend(["-flush_packets", "0", "-f", "wav", "pipe:1"].map(str::to_owned));
-    // A moment of it as MP3, for the tag in front. (A number of frames would not do: the encoder works on behind it.)
-    arguments.extend(map);
-    arguments.extend(metadata_arguments());
-    arguments.extend(["-c:a", "libmp3lame", "-t", "0.05", "-write_xing", "0"].map(str::to_owned));
-    arguments.extend(TAG_VERSION.map(str::to_owned));
-    arguments.extend(["-flush_packets", "1", "-f", "mp3", "pipe:0"].map(str::to_owned));
-    arguments
-}
-
-fn encoder_arguments(format: Format, options: ConversionOptions) -> Vec<String> {
-    let (rate, channels) = (format.sample_rate_hz.to_string(), format.channels.to_string());
-    let mut arguments = vec!["-hide_banner", "-nostdin", "-loglevel", "level+warning"];
-    arguments.extend(["-protocol_whitelist", "pipe", "-f", SAMPLES, "-ar", &rate, "-ac", &channels]);
-    arguments.extend(["-i", "pipe:0"]);
-    let mut arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
-    arguments.extend(quality_arguments(options));
-    let output = ["-reservoir", "0", "-write_xing", "0", "-id3v2_version", "0"];
-    arguments.extend(output.map(str::to_owned));
-    arguments.extend(["-f", "mp3", "pipe:1"].map(str::to_owned));
-    arguments
 }
 
 fn ran(source: io::Error) -> ConversionError {
@@ -100,50 +54,38 @@ fn machine(detail: impl Into<String>) -> ConversionError {
 
 impl Workshop<'_> {
     /// Starts to decode one audio track.
-    pub(crate) fn decode(
-        self,
-        input: &str,
-        track: usize,
-        options: ConversionOptions,
-    ) -> Result<Decoding, ConversionError> {
-        // FFmpeg writes the tag to what is another program's standard input: no other number is sure to stay open.
-        let (tag, writer) = io::pipe().map_err(ran)?;
-        let tag = pipe::Receiver::from_owned_fd(tag.into()).map_err(ran)?;
-        let arguments = decoder_arguments(input, track, options);
-        let child = self
-            .launcher
-            .start(self.ffmpeg, arguments, self.directory, writer.into(), self.keepers)
-            .map_err(ran)?;
-        let (sender, receiver) = oneshot::channel();
-        self.keepers.spawn(read_tag(tag, sender));
-        Ok(Decoding { child, tag: receiver })
+    pub(crate) fn decode(self, input: &str, recipe: &Recipe) -> Result<Decoding, ConversionError> {
+        Ok(Decoding { child: self.ffmpeg(arguments::decoder(input, recipe))? })
     }
 
     /// Makes the MP3 of what is decoded; `on_progress` gets the seconds that are encoded.
     pub(crate) async fn encode_segments(
         self,
-        decoding: Decoding,
-        order: Order,
+        Decoding { mut child }: Decoding,
+        input: &str,
+        recipe: &Recipe,
+        extent: Extent,
         on_progress: impl FnMut(f64),
     ) -> Result<Encoded, ConversionError> {
-        let Decoding { mut child, tag } = decoding;
+        let output = self.directory.join("joined.mp3");
         let Some(format) = pcm::read_header(&mut child.stdout).await.map_err(ran)? else {
             // It was refused, or there is no sound in it, which is for others to judge.
             let log = log_of(child.ended().await.map_err(ran)?)?;
-            let written = tokio::fs::write(&order.output, []).await;
+            let written = tokio::fs::write(&output, []).await;
             written.map_err(|error| ConversionError::Join(JoinError::Write(error)))?;
-            return Ok(Encoded { output: order.output, log });
+            return Ok(Encoded { output, log, peaks: None });
         };
         let count = self.slots.total().min(MAX_ENCODERS);
         let most = WAITING_BYTES / usize::from(count);
-        let segments = Segments::new(format, count, order.approximate_seconds, most);
+        let segments = Segments::new(format, count, extent.approximate_seconds, most);
+        let rate = recipe.options.mp3_rate();
         let job = self.slots.begin_job();
         let (mut encoders, mut outputs, mut lanes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
             let (encoder, sound) = mpsc::channel(segments.pieces());
             // What an encoder may be ahead of the joiner: more than it makes of what it has.
             let (frames, output) = mpsc::channel(3 * segments.pieces() * 7);
-            let (child, stdin) = self.encoder(format, order.options)?;
+            let (child, stdin) = self.encoder(format, rate)?;
             encoders.push(encoder);
             outputs.push(output);
             let fed = feed(stdin, sound, self.slots.clone(), job);
@@ -151,42 +93,48 @@ impl Workshop<'_> {
         }
         let (further, further_segments) = mpsc::channel(usize::from(count) * SEGMENTS_AHEAD);
         let (counted, samples) = oneshot::channel();
+        let (tagged, tag) = oneshot::channel();
         let (joined, progress) = watch::channel(0);
         let orders = Orders { encoders: outputs, further_segments, samples, tag, joined };
-        let cutter = Cutter { segments, encoders, further_segments: further };
-        let (log, _, is_joined, ()) = tokio::try_join!(
-            cut(child, cutter, format, order.max_seconds, counted),
+        let cutter = Cutter { segments, encoders, further_segments: further, peaks: Peaks::new(format) };
+        let tag = async {
+            // The joiner may have failed, which it says itself.
+            let _ = tagged.send(self.tag(input, recipe).await?);
+            Ok(())
+        };
+        let (cut, (), _, is_joined, ()) = tokio::try_join!(
+            cut(child, cutter, format, extent.max_seconds, counted),
+            tag,
             try_join_all(lanes),
-            self.join(&order, segments, orders),
+            self.join(output.clone(), rate, segments, orders),
             follow(progress, format, on_progress),
         )?;
-        match log {
-            Some(log) if is_joined => Ok(Encoded { output: order.output, log }),
+        match cut {
+            Some((log, peaks)) if is_joined => Ok(Encoded { output, log, peaks: Some(peaks) }),
             Some(_) | None => Err(machine("an encoder ended before its input")),
         }
     }
 
-    fn encoder(
-        self,
-        format: Format,
-        options: ConversionOptions,
-    ) -> Result<(Child, UnixStream), ConversionError> {
+    fn encoder(self, format: Format, rate: Mp3Rate) -> Result<(Child, UnixStream), ConversionError> {
         // Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when
         // most of it is.
         let (stdin, theirs) = net::UnixStream::pair().map_err(ran)?;
         stdin.set_nonblocking(true).map_err(ran)?;
         let stdin = UnixStream::from_std(stdin).map_err(ran)?;
-        let arguments = encoder_arguments(format, options);
-        let theirs = OwnedFd::from(theirs).into();
-        let started = self.launcher.start(self.ffmpeg, arguments, self.directory, theirs, self.keepers);
-        Ok((started.map_err(ran)?, stdin))
+        let child = self.ffmpeg_with(arguments::encoder(format, rate), OwnedFd::from(theirs).into())?;
+        Ok((child, stdin))
     }
 
     /// `false`: something that ended too early is at fault, and says so itself.
-    async fn join(self, order: &Order, segments: Segments, orders: Orders) -> Result<bool, ConversionError> {
-        let (path, options) = (order.output.clone(), order.options);
+    async fn join(
+        self,
+        path: PathBuf,
+        rate: Mp3Rate,
+        segments: Segments,
+        orders: Orders,
+    ) -> Result<bool, ConversionError> {
         let max_bytes = self.launcher.limits.file_bytes;
-        let join = move || joiner::join(&path, options, segments, max_bytes, orders);
+        let join = move || joiner::join(&path, rate, segments, max_bytes, orders);
         match self.keepers.spawn_blocking(join).await.map_err(|panic| ran(panic.into()))? {
             Ok(()) => Ok(true),
             Err(JoinError::Short) => Ok(false),
@@ -205,9 +153,9 @@ async fn cut(
     format: Format,
     max_seconds: f64,
     counted: oneshot::Sender<u64>,
-) -> Result<Option<String>, ConversionError> {
-    let bytes = match cutter.cut(&mut child.stdout, format.bytes(max_seconds)).await {
-        Ok(bytes) => bytes,
+) -> Result<Option<(String, Peaks)>, ConversionError> {
+    let (bytes, peaks) = match cutter.cut(&mut child.stdout, format.bytes(max_seconds)).await {
+        Ok(cut) => cut,
         Err(Uncut::Read(error)) => return Err(ran(error)),
         Err(Uncut::TooLong) => {
             return Err(ConversionError::failed(FailureCode::TooLong, "more was decoded than is allowed"));
@@ -217,7 +165,7 @@ async fn cut(
     let log = log_of(child.ended().await.map_err(ran)?)?;
     // The joiner may have failed, which it says itself.
     let _ = counted.send(bytes / u64::from(format.bytes_per_sample()));
-    Ok(Some(log))
+    Ok(Some((log, peaks)))
 }
 
 /// Writes sound into an encoder until there is no more, or the encoder has ended, which is for its reader to explain.
@@ -259,28 +207,6 @@ async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), Conve
         return Err(machine(format!("{}: {}", ended.status, complaints(&ended.log))));
     }
     Ok(())
-}
-
-/// Reads the ID3 tag at the start of an MP3, and on to its end.
-async fn read_tag(mut mp3: pipe::Receiver, tag: oneshot::Sender<Vec<u8>>) {
-    /// Titles and chapters, no pictures.
-    const MAX_TAG_BYTES: u32 = 4 * 1024 * 1024;
-    let mut bytes = vec![0; 10];
-    let read = async {
-        mp3.read_exact(&mut bytes).await?;
-        if !bytes.starts_with(b"ID3") {
-            return Ok(false);
-        }
-        let length = bytes[6..].iter().fold(0, |length, byte| length << 7 | u32::from(byte & 0x7f));
-        bytes.resize(10 + usize::try_from(length.min(MAX_TAG_BYTES)).unwrap_or_default(), 0);
-        mp3.read_exact(&mut bytes[10..]).await?;
-        Ok::<_, io::Error>(length <= MAX_TAG_BYTES)
-    };
-    let is_whole = matches!(read.await, Ok(true));
-    // Nobody waits for it if the conversion has ended.
-    let _ = tag.send(if is_whole { bytes } else { Vec::new() });
-    // Should nobody read it, FFmpeg would wait or die.
-    let _ = tokio::io::copy(&mut mp3, &mut tokio::io::sink()).await;
 }
 
 async fn follow(

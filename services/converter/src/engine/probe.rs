@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::io;
 use std::process::ExitStatus;
+use std::str::FromStr;
 
-use contracts::{AudioTrack, FailureCode};
+use contracts::{AudioTrack, FailureCode, TrackChoice};
 use jobs::SourceFacts;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
@@ -23,25 +24,16 @@ const FORMATS: &str = "mov,mp4,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,a
     wv,tta,ape,mpc,mpc8,tak,voc,oma,dsf,iff";
 
 /// Only what is read below: the answer stays small whatever the file holds.
-const ENTRIES: &str = "format=format_name,probe_score,duration:\
-    stream=index,codec_name,codec_tag_string,channels,sample_rate,start_time,duration:\
-    stream_disposition=default:stream_tags=language,DURATION";
+const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:\
+    stream=index,codec_type,codec_name,codec_tag_string,channels,sample_rate,sample_fmt,bits_per_raw_sample,\
+    bit_rate,start_time,duration:\
+    stream_disposition=default,attached_pic:stream_tags=language,DURATION";
 
 /// The arguments with which ffprobe describes `file`.
 pub(crate) fn arguments(file: &str) -> Vec<&str> {
     let mut arguments = vec!["-hide_banner", "-loglevel", "level+warning"];
     arguments.extend(INPUT_OPTIONS);
-    arguments.extend([
-        "-threads",
-        "1",
-        "-select_streams",
-        "a",
-        "-show_entries",
-        ENTRIES,
-        "-of",
-        "json=c=1",
-        file,
-    ]);
+    arguments.extend(["-threads", "1", "-show_entries", ENTRIES, "-of", "json=c=1", file]);
     arguments
 }
 
@@ -51,16 +43,57 @@ pub(crate) struct Probe {
     pub facts: SourceFacts,
     /// FFmpeg's name of the container.
     pub format: String,
-    /// Which of the audio tracks to take, counted from 0.
-    pub track: usize,
-    /// The index of that track among all tracks of the file.
-    pub stream: u32,
+    /// The audio track to take.
+    pub track: Track,
+    /// The index among all tracks of a picture that is embedded.
+    pub cover: Option<u32>,
+    /// Whether there are moving pictures.
+    pub has_video: bool,
+    /// Where the file's clock begins.
+    pub start_seconds: f64,
     /// Length of the track in seconds by the track's own word, not by an estimate.
     pub track_seconds: Option<f64>,
     /// Length of the whole file in seconds by its own word, which may be that of its picture.
     pub container_seconds: Option<f64>,
     /// Length in seconds for a progress bar, which an estimate is good enough for.
     pub approximate_seconds: Option<f64>,
+}
+
+/// What is to be known of an audio track.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Track {
+    /// Its place among the audio tracks, counted from 0.
+    pub place: usize,
+    /// Its index among all tracks of the file.
+    pub index: u32,
+    /// FFmpeg's name of the codec.
+    pub codec: String,
+    /// Channels; 0 if not known.
+    pub channels: u32,
+    /// Sample rate in Hz; 0 if not known.
+    pub sample_rate_hz: u32,
+    /// Whether its samples have more than 16 bits, and none of them was made up by a decoder.
+    pub is_deep: bool,
+    /// Bit rate in bit/s, if the file says.
+    pub bitrate_bps: Option<u32>,
+    /// How long after the file's beginning it begins.
+    pub start_seconds: f64,
+}
+
+impl Track {
+    /// What most videos have.
+    pub(crate) fn usual(place: usize) -> Self {
+        Self {
+            place,
+            index: 1,
+            codec: "aac".to_owned(),
+            channels: 2,
+            sample_rate_hz: 48_000,
+            is_deep: false,
+            bitrate_bps: None,
+            start_seconds: 0.0,
+        }
+    }
 }
 
 impl Probe {
@@ -74,7 +107,7 @@ impl Probe {
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads ffprobe's answer.
-pub(crate) async fn answer(mut child: Child) -> Result<Probe, ConversionError> {
+pub(crate) async fn answer(mut child: Child, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
     let ran = |error: io::Error| ConversionError::Run { program: "ffprobe", source: error };
     let mut json = Vec::new();
     (&mut child.stdout).take(MAX_ANSWER_BYTES).read_to_end(&mut json).await.map_err(ran)?;
@@ -82,10 +115,14 @@ pub(crate) async fn answer(mut child: Child) -> Result<Probe, ConversionError> {
         return Err(ConversionError::failed(FailureCode::Damaged, "its description is too long"));
     }
     let ended = child.ended().await.map_err(ran)?;
-    understand(&json, &ended)
+    understand(&json, &ended, choice)
 }
 
-fn understand(json: &[u8], Ended { status, log }: &Ended) -> Result<Probe, ConversionError> {
+fn understand(
+    json: &[u8],
+    Ended { status, log }: &Ended,
+    choice: Option<&TrackChoice>,
+) -> Result<Probe, ConversionError> {
     if let Some(error) = ConversionError::of_the_machine("ffprobe", *status, log) {
         return Err(error);
     }
@@ -98,24 +135,27 @@ fn understand(json: &[u8], Ended { status, log }: &Ended) -> Result<Probe, Conve
     if answer.format.probe_score <= 1 {
         return Err(ConversionError::failed(FailureCode::NotAMediaFile, "recognised by chance alone"));
     }
-    if answer.streams.is_empty() {
+    let (audio, others): (Vec<_>, Vec<_>) =
+        answer.streams.into_iter().partition(|stream| stream.codec_type == "audio");
+    if audio.is_empty() {
         return Err(ConversionError::failed(FailureCode::NoAudioTrack, "no audio stream"));
     }
-    let track = choose_track(&answer.streams).ok_or_else(|| {
-        ConversionError::failed(FailureCode::UnsupportedFormat, "no codec is known or it is encrypted")
-    })?;
-    let stream = &answer.streams[track];
+    let place = choose_track(&audio, choice)?;
+    let stream = &audio[place];
     // FFmpeg divides the size by the bit rate where the file says nothing: far off for a variable bit rate.
+    let start_seconds = number(answer.format.start_time.as_deref()).unwrap_or(0.0);
     let is_estimate = log.contains("Estimating duration from bitrate");
     let (track_seconds, container_seconds) = (stream.seconds(), seconds(answer.format.duration.as_deref()));
     let declared = |seconds: Option<f64>| seconds.filter(|_| !is_estimate);
     Ok(Probe {
         facts: SourceFacts {
             duration_seconds: declared(track_seconds.or(container_seconds)),
-            audio_tracks: answer.streams.iter().map(Stream::to_track).collect(),
+            audio_tracks: audio.iter().map(Stream::to_audio_track).collect(),
         },
-        track,
-        stream: stream.index,
+        track: stream.to_track(place, start_seconds),
+        cover: others.iter().find(|stream| stream.is_cover()).map(|stream| stream.index),
+        has_video: others.iter().any(|stream| stream.codec_type == "video" && !stream.is_cover()),
+        start_seconds,
         track_seconds: declared(track_seconds),
         container_seconds: declared(container_seconds),
         approximate_seconds: track_seconds.or(container_seconds),
@@ -140,12 +180,34 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     }
 }
 
-/// The first track that a player would take by itself, of those that can be decoded.
-fn choose_track(streams: &[Stream]) -> Option<usize> {
-    let is_default = |index: &usize| streams[*index].disposition.default == 1;
-    let mut decodable = (0..streams.len()).filter(|index| streams[*index].is_decodable());
-    let first = decodable.next()?;
-    if is_default(&first) { Some(first) } else { Some(decodable.find(is_default).unwrap_or(first)) }
+/// The track that was asked for, or the first that a player would take by itself, of those that can be decoded.
+fn choose_track(streams: &[Stream], choice: Option<&TrackChoice>) -> Result<usize, ConversionError> {
+    let unsupported =
+        || ConversionError::failed(FailureCode::UnsupportedFormat, "no codec is known or it is encrypted");
+    let missing =
+        || ConversionError::failed(FailureCode::NoSuchTrack, "no audio stream is of that number or language");
+    let is_default = |place: &usize| streams[*place].disposition.default == 1;
+    let mut decodable = (0..streams.len()).filter(|place| streams[*place].is_decodable());
+    match choice {
+        Some(TrackChoice::Index(index)) => {
+            let place = usize::from(*index);
+            let stream = streams.get(place).ok_or_else(missing)?;
+            if stream.is_decodable() { Ok(place) } else { Err(unsupported()) }
+        }
+        Some(TrackChoice::Language(language)) => {
+            let is_wanted =
+                |stream: &Stream| stream.language().is_some_and(|found| found.eq_ignore_ascii_case(language));
+            match decodable.find(|place| is_wanted(&streams[*place])) {
+                Some(place) => Ok(place),
+                None if streams.iter().any(is_wanted) => Err(unsupported()),
+                None => Err(missing()),
+            }
+        }
+        None => {
+            let first = decodable.next().ok_or_else(unsupported)?;
+            if is_default(&first) { Ok(first) } else { Ok(decodable.find(is_default).unwrap_or(first)) }
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,6 +221,7 @@ struct Answer {
 struct Format {
     #[serde(rename = "format_name")]
     name: String,
+    start_time: Option<String>,
     duration: Option<String>,
     probe_score: u32,
 }
@@ -166,11 +229,16 @@ struct Format {
 #[derive(Debug, Deserialize)]
 struct Stream {
     index: u32,
+    #[serde(default)]
+    codec_type: String,
     codec_name: Option<String>,
     #[serde(default)]
     codec_tag_string: String,
     sample_rate: Option<String>,
     channels: Option<u32>,
+    sample_fmt: Option<String>,
+    bits_per_raw_sample: Option<String>,
+    bit_rate: Option<String>,
     start_time: Option<String>,
     duration: Option<String>,
     #[serde(default)]
@@ -183,6 +251,8 @@ struct Stream {
 struct Disposition {
     #[serde(default)]
     default: u8,
+    #[serde(default)]
+    attached_pic: u8,
 }
 
 impl Stream {
@@ -206,16 +276,52 @@ impl Stream {
         tagged.or_else(|| seconds(self.duration.as_deref()))
     }
 
-    fn to_track(&self) -> AudioTrack {
-        let language = self.tags.get("language").filter(|language| *language != "und");
+    fn is_cover(&self) -> bool {
+        self.codec_type == "video" && self.disposition.attached_pic == 1
+    }
+
+    fn sample_rate_hz(&self) -> u32 {
+        number(self.sample_rate.as_deref()).unwrap_or(0)
+    }
+
+    /// Three letters, or a tag such as `pt-BR`; anything longer is no language.
+    fn language(&self) -> Option<&String> {
+        self.tags.get("language").filter(|language| *language != "und" && language.len() <= 16)
+    }
+
+    fn to_audio_track(&self) -> AudioTrack {
         AudioTrack {
             codec: self.codec().to_owned(),
             channels: self.channels.unwrap_or(0),
-            sample_rate_hz: self.sample_rate.as_deref().and_then(|rate| rate.parse().ok()).unwrap_or(0),
-            // Three letters, or a tag such as `pt-BR`; anything longer is no language.
-            language: language.filter(|language| language.len() <= 16).cloned(),
+            sample_rate_hz: self.sample_rate_hz(),
+            language: self.language().cloned(),
         }
     }
+
+    fn to_track(&self, place: usize, file_start_seconds: f64) -> Track {
+        let codec = self.codec();
+        // Decoders of lossy formats make floating point of whatever was recorded.
+        let is_exact = codec.starts_with("pcm_")
+            || matches!(codec, "flac" | "alac" | "wavpack" | "tta" | "ape" | "truehd" | "mlp");
+        let is_float =
+            self.sample_fmt.as_deref().is_some_and(|name| name.starts_with("flt") || name.starts_with("dbl"));
+        let bits: u32 = number(self.bits_per_raw_sample.as_deref()).unwrap_or(0);
+        Track {
+            place,
+            index: self.index,
+            codec: codec.to_owned(),
+            channels: self.channels.unwrap_or(0),
+            sample_rate_hz: self.sample_rate_hz(),
+            is_deep: is_exact && (is_float || bits > 16),
+            bitrate_bps: number(self.bit_rate.as_deref()),
+            start_seconds: number(self.start_time.as_deref())
+                .map_or(0.0, |start: f64| start - file_start_seconds),
+        }
+    }
+}
+
+fn number<T: FromStr>(text: Option<&str>) -> Option<T> {
+    text?.parse().ok()
 }
 
 fn seconds(text: Option<&str>) -> Option<f64> {
@@ -236,16 +342,21 @@ mod tests {
     use super::*;
 
     fn probe(json: &str, log: &str) -> Result<Probe, ConversionError> {
-        understand(json.as_bytes(), &Ended { status: ExitStatus::from_raw(0), log: log.to_owned() })
+        probe_for(json, log, None)
+    }
+
+    fn probe_for(json: &str, log: &str, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
+        let ended = Ended { status: ExitStatus::from_raw(0), log: log.to_owned() };
+        understand(json.as_bytes(), &ended, choice)
     }
 
     fn refused(log: &str) -> FailureCode {
         let ended = Ended { status: ExitStatus::from_raw(1 << 8), log: log.to_owned() };
-        understand(b"{\n}", &ended).unwrap_err().code().unwrap()
+        understand(b"{\n}", &ended, None).unwrap_err().code().unwrap()
     }
 
     const MATROSKA: &str = r#"{ "programs": [], "streams": [
-        { "index": 1, "codec_name": "aac", "codec_tag_string": "[0][0][0][0]", "sample_rate": "44100", "channels": 2,
+        { "index": 1, "codec_type": "audio", "codec_name": "aac", "codec_tag_string": "[0][0][0][0]", "sample_rate": "44100", "channels": 2,
           "start_time": "3.000000", "disposition": { "default": 1 },
           "tags": { "language": "eng", "DURATION": "00:01:11.500000000" } } ],
         "format": { "format_name": "matroska,webm", "duration": "80.000000", "probe_score": 100 } }"#;
@@ -279,7 +390,7 @@ mod tests {
     fn the_default_track_is_taken_unless_it_cannot_be_decoded() {
         let tracks = |tracks: &[(&str, &str, u8)]| {
             let streams = tracks.iter().map(|(codec, tag, default)| {
-                format!(r#"{{ "index": 0, "codec_name": "{codec}", "codec_tag_string": "{tag}", "disposition": {{ "default": {default} }} }}"#)
+                format!(r#"{{ "index": 0, "codec_type": "audio", "codec_name": "{codec}", "codec_tag_string": "{tag}", "disposition": {{ "default": {default} }} }}"#)
             });
             let streams = streams.collect::<Vec<_>>().join(",");
             probe(
@@ -289,7 +400,7 @@ mod tests {
                 "",
             )
         };
-        let chosen = |list: &[(&str, &str, u8)]| tracks(list).unwrap().track;
+        let chosen = |list: &[(&str, &str, u8)]| tracks(list).unwrap().track.place;
         assert_eq!(chosen(&[("ac3", "", 0), ("aac", "", 0)]), 0);
         assert_eq!(chosen(&[("ac3", "", 0), ("aac", "", 1)]), 1);
         assert_eq!(chosen(&[("ac3", "", 1), ("aac", "", 1)]), 0);
@@ -300,11 +411,32 @@ mod tests {
     }
 
     #[test]
+    fn a_track_is_found_by_its_place_or_its_language() {
+        let tracks = r#"{ "streams": [
+            { "index": 0, "codec_type": "video", "codec_name": "h264" },
+            { "index": 1, "codec_type": "audio", "codec_name": "aac", "tags": { "language": "eng" } },
+            { "index": 2, "codec_type": "audio", "codec_name": "unknown", "tags": { "language": "fra" } },
+            { "index": 3, "codec_type": "audio", "codec_name": "ac3", "tags": { "language": "ger" } },
+            { "index": 4, "codec_type": "video", "codec_name": "png", "disposition": { "attached_pic": 1 } } ],
+            "format": { "format_name": "matroska", "probe_score": 100 } }"#;
+        let chosen = |choice: &str| probe_for(tracks, "", Some(&choice.parse().unwrap()));
+        assert_eq!(chosen("2").unwrap().track.index, 3);
+        assert_eq!(chosen("GER").unwrap().track.place, 2);
+        let refused = |choice: &str| chosen(choice).unwrap_err().code().unwrap();
+        assert_eq!(refused("1"), FailureCode::UnsupportedFormat);
+        assert_eq!(refused("fra"), FailureCode::UnsupportedFormat);
+        assert_eq!(refused("3"), FailureCode::NoSuchTrack);
+        assert_eq!(refused("swe"), FailureCode::NoSuchTrack);
+        let probe = probe(tracks, "").unwrap();
+        assert_eq!((probe.cover, probe.has_video), (Some(4), true));
+    }
+
+    #[test]
     fn a_file_without_audio_is_told_from_one_that_is_no_media() {
         let silent =
             r#"{ "streams": [], "format": { "format_name": "mov", "duration": "1.0", "probe_score": 100 } }"#;
         assert_eq!(probe(silent, "").unwrap_err().code(), Some(FailureCode::NoAudioTrack));
-        let chance = r#"{ "streams": [{ "index": 0, "codec_name": "mp3" }], "format": { "format_name": "mp3", "probe_score": 1 } }"#;
+        let chance = r#"{ "streams": [{ "index": 0, "codec_type": "audio", "codec_name": "mp3" }], "format": { "format_name": "mp3", "probe_score": 1 } }"#;
         assert_eq!(probe(chance, "").unwrap_err().code(), Some(FailureCode::NotAMediaFile));
     }
 

@@ -13,6 +13,7 @@ use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
 use super::pcm::{self, Format};
+use super::peaks::Peaks;
 
 /// LAME remembers how loud it was: its threshold of hearing falls by 7.5 % a frame at the fastest, over a range of 32 dB
 /// (`adjust_ATH` of LAME 3.100), which makes 94 frames. Anything else is forgotten after four.
@@ -88,6 +89,7 @@ pub(crate) struct Cutter {
     pub segments: Segments,
     pub encoders: Vec<mpsc::Sender<Feed>>,
     pub further_segments: mpsc::Sender<()>,
+    pub peaks: Peaks,
 }
 
 /// Why a sound was not dealt out to its end.
@@ -108,20 +110,25 @@ impl<T> From<mpsc::error::SendError<T>> for Uncut {
 }
 
 impl Cutter {
-    /// Passes on the sound to its end, and tells how many bytes it had.
-    pub(crate) async fn cut(self, pcm: &mut (impl AsyncRead + Unpin), max_bytes: u64) -> Result<u64, Uncut> {
-        let Self { segments, encoders, further_segments } = self;
+    /// Passes on the sound to its end, and tells how many bytes it had and what it looks like.
+    pub(crate) async fn cut(
+        self,
+        pcm: &mut (impl AsyncRead + Unpin),
+        max_bytes: u64,
+    ) -> Result<(u64, Peaks), Uncut> {
+        let Self { segments, encoders, further_segments, mut peaks } = self;
         let mut overlap = VecDeque::with_capacity(OVERLAP_PIECES + 1);
         let (mut encoder, mut passed, mut bytes) = (0, 0, 0);
         loop {
             let piece = pcm::read_piece(pcm, segments.piece_bytes()).await.map_err(Uncut::Read)?;
             if piece.is_empty() {
-                return Ok(bytes);
+                return Ok((bytes, peaks));
             }
             bytes += piece.len() as u64;
             if bytes > max_bytes {
                 return Err(Uncut::TooLong);
             }
+            peaks.add(&piece);
             // Not before there is sound that only the next segment has: it would have no frames of its own.
             if passed == segments.pieces() {
                 encoder = (encoder + 1) % encoders.len();
@@ -175,8 +182,9 @@ mod tests {
         let sound: Vec<u8> = (0..bytes).map(|n| u8::try_from(n % 251).unwrap()).collect();
         let (feeds, mut fed): (Vec<_>, Vec<_>) = (0..encoders).map(|_| mpsc::channel(10_000)).unzip();
         let (further, mut announced) = mpsc::channel(1000);
-        let cutter = Cutter { segments, encoders: feeds, further_segments: further };
-        assert_eq!(cutter.cut(&mut sound.as_slice(), 1 << 20).await.unwrap(), bytes as u64);
+        let cutter =
+            Cutter { segments, encoders: feeds, further_segments: further, peaks: Peaks::new(STEREO) };
+        assert_eq!(cutter.cut(&mut sound.as_slice(), 1 << 20).await.unwrap().0, bytes as u64);
         let parts = fed.iter_mut().map(|fed| {
             let mut parts = vec![Vec::new()];
             while let Ok(feed) = fed.try_recv() {
@@ -220,7 +228,7 @@ mod tests {
         let (feed, _fed) = mpsc::channel(100);
         let (further_segments, _announced) = mpsc::channel(100);
         let segments = Segments { frames: 49, piece_bytes: 2 };
-        let cutter = Cutter { segments, encoders: vec![feed], further_segments };
+        let cutter = Cutter { segments, encoders: vec![feed], further_segments, peaks: Peaks::new(STEREO) };
         assert!(matches!(cutter.cut(&mut &[0; 40][..], 39).await, Err(Uncut::TooLong)));
     }
 }

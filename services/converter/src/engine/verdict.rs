@@ -6,6 +6,7 @@ use contracts::FailureCode;
 use super::failure::{ConversionError, complaints};
 use super::packets::{AudioPackets, Packets};
 use super::probe::Probe;
+use super::recipe::Recipe;
 
 /// How far the length of an MP3 may be from that of its source, as a share of it.
 const TOLERANCE: f64 = 0.02;
@@ -28,10 +29,12 @@ pub(crate) enum Length {
 /// Compares lengths, as far as the headers go.
 pub(crate) fn judge_by_headers(
     probe: &Probe,
+    recipe: &Recipe,
     actual_seconds: f64,
     log: &str,
 ) -> Result<Length, ConversionError> {
-    match probe.declared_seconds() {
+    let expected = |seconds| recipe.selected_seconds(seconds, probe.track.start_seconds);
+    match probe.declared_seconds().map(expected) {
         Some(declared) if is_close(actual_seconds, declared) && actual_seconds > 0.0 => {
             Ok(Length::AsDeclared)
         }
@@ -46,6 +49,7 @@ pub(crate) fn judge_by_headers(
 /// Decides by the packets where the headers could not.
 pub(crate) fn judge_by_packets(
     probe: &Probe,
+    recipe: &Recipe,
     packets: Packets,
     actual_seconds: f64,
     log: &str,
@@ -72,6 +76,8 @@ pub(crate) fn judge_by_packets(
     }
     if actual_seconds > 0.0 && is_close(actual_seconds, sound_seconds) {
         Ok(())
+    } else if actual_seconds <= 0.0 && sound_seconds <= 0.0 && recipe.selects() {
+        Err(ConversionError::failed(FailureCode::EmptySelection, "there is no sound in the selection"))
     } else {
         let complaints = complaints(log);
         damaged(format!("{actual_seconds:.2} s of its {sound_seconds:.2} s could be decoded: {complaints}"))
@@ -103,16 +109,28 @@ fn has_container_error(probe: &Probe, log: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use contracts::ConversionOptions;
     use jobs::SourceFacts;
 
     use super::*;
+    use crate::engine::probe::Track;
+
+    fn whole() -> Recipe {
+        Recipe::guess(&ConversionOptions::default(), false).unwrap()
+    }
+
+    fn from(seconds: &str) -> Recipe {
+        Recipe::guess(&ConversionOptions::parse([("start", seconds)]).unwrap(), false).unwrap()
+    }
 
     fn probe(track: Option<f64>, container: Option<f64>) -> Probe {
         Probe {
             facts: SourceFacts { duration_seconds: track.or(container), audio_tracks: Vec::new() },
             format: "matroska,webm".to_owned(),
-            track: 0,
-            stream: 1,
+            track: Track::usual(0),
+            cover: None,
+            has_video: true,
+            start_seconds: 0.0,
             track_seconds: track,
             container_seconds: container,
             approximate_seconds: track.or(container),
@@ -140,15 +158,15 @@ mod tests {
             (102.1, Length::Contested),
             (0.0, Length::Contested),
         ] {
-            assert_eq!(judge_by_headers(&probe, actual, BROKEN).unwrap(), length, "{actual}");
+            assert_eq!(judge_by_headers(&probe, &whole(), actual, BROKEN).unwrap(), length, "{actual}");
         }
     }
 
     #[test]
     fn a_file_of_unknown_length_must_be_readable_to_its_end() {
         let probe = probe(None, None);
-        assert_eq!(judge_by_headers(&probe, 5.0, CLEAN).unwrap(), Length::Unknown);
-        assert_eq!(code(judge_by_headers(&probe, 5.0, BROKEN)), Some(FailureCode::Damaged));
+        assert_eq!(judge_by_headers(&probe, &whole(), 5.0, CLEAN).unwrap(), Length::Unknown);
+        assert_eq!(code(judge_by_headers(&probe, &whole(), 5.0, BROKEN)), Some(FailureCode::Damaged));
     }
 
     #[test]
@@ -159,19 +177,19 @@ mod tests {
         let track = contracts::AudioTrack { codec, channels: 2, sample_rate_hz: 44_100, language: None };
         probe.facts.audio_tracks.push(track);
         let log = "[aac @ 0x5] [error] Input buffer exhausted before END element found\n";
-        assert_eq!(judge_by_headers(&probe, 5.0, log).unwrap(), Length::Unknown);
+        assert_eq!(judge_by_headers(&probe, &whole(), 5.0, log).unwrap(), Length::Unknown);
     }
 
     #[test]
     fn a_picture_that_outlasts_the_sound_is_no_damage() {
         let probe = probe(None, Some(100.0));
-        assert!(judge_by_packets(&probe, packets(100.0, 40.0, 40.0), 40.1, CLEAN).is_ok());
+        assert!(judge_by_packets(&probe, &whole(), packets(100.0, 40.0, 40.0), 40.1, CLEAN).is_ok());
     }
 
     #[test]
     fn a_gap_in_the_sound_is_no_damage() {
         let probe = probe(Some(100.0), Some(100.0));
-        assert!(judge_by_packets(&probe, packets(100.0, 100.0, 60.0), 60.1, CLEAN).is_ok());
+        assert!(judge_by_packets(&probe, &whole(), packets(100.0, 100.0, 60.0), 60.1, CLEAN).is_ok());
     }
 
     #[test]
@@ -184,15 +202,31 @@ mod tests {
             (packets(100.0, 100.0, 100.0), 60.0, CLEAN),
             (packets(100.0, 100.0, 100.0), 0.0, CLEAN),
         ] {
-            let judged = judge_by_packets(&probe, packets, actual, log);
+            let judged = judge_by_packets(&probe, &whole(), packets, actual, log);
             assert_eq!(code(judged), Some(FailureCode::Damaged), "{packets:?}");
         }
+    }
+
+    #[test]
+    fn a_part_is_as_long_as_was_asked_for() {
+        let mut probe = probe(Some(100.0), Some(110.0));
+        assert_eq!(judge_by_headers(&probe, &from("90"), 10.0, BROKEN).unwrap(), Length::AsDeclared);
+        probe.track.start_seconds = 5.0;
+        assert_eq!(judge_by_headers(&probe, &from("90"), 15.0, BROKEN).unwrap(), Length::AsDeclared);
+        assert_eq!(judge_by_headers(&probe, &from("2"), 100.0, BROKEN).unwrap(), Length::AsDeclared);
+        assert_eq!(judge_by_headers(&probe, &from("90"), 5.0, CLEAN).unwrap(), Length::Contested);
+        let none = packets(110.0, 100.0, 0.0);
+        let empty = judge_by_packets(&probe, &from("106"), none, 0.0, CLEAN);
+        assert_eq!(code(empty), Some(FailureCode::EmptySelection));
     }
 
     #[test]
     fn an_empty_track_is_no_track() {
         let probe = probe(Some(0.0), Some(100.0));
         let packets = Packets { reach_seconds: 100.0, audio: None };
-        assert_eq!(code(judge_by_packets(&probe, packets, 0.0, CLEAN)), Some(FailureCode::NoAudioTrack));
+        assert_eq!(
+            code(judge_by_packets(&probe, &whole(), packets, 0.0, CLEAN)),
+            Some(FailureCode::NoAudioTrack)
+        );
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Mp3 {
 
 impl Mp3 {
     pub(crate) fn seconds(&self) -> f64 {
-        self.converted.audio.duration_seconds()
+        self.converted.audio.duration_seconds
     }
 
     #[track_caller]
@@ -74,7 +74,7 @@ impl Bench {
     ) -> Result<Mp3, ConversionError> {
         let scratch = self.scratch(video);
         let never = CancellationToken::new();
-        let converted = self.engine.convert(&scratch, options, &nothing_reported(), &never).await?;
+        let converted = self.engine.convert(&scratch, &options, &nothing_reported(), &never).await?;
         Ok(Mp3 { converted, _scratch: scratch })
     }
 

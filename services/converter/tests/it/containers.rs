@@ -20,7 +20,7 @@ async fn every_usual_kind_of_video_is_converted() {
     ] {
         let mp3 = bench.convert(&sample.file(Duration::from_secs(4)).await).await;
         mp3.lasts(4.0);
-        assert!(mp3.converted.audio.has_info_frame, "{sample:?}");
+        assert!(mp3.converted.audio.mpeg.unwrap().has_info_frame, "{sample:?}");
         let source = &mp3.converted.source;
         assert!((source.duration_seconds.unwrap() - 4.0).abs() < 0.1, "{sample:?}: {source:?}");
         let tracks: Vec<_> =

@@ -27,7 +27,7 @@ async fn a_conversion_is_stopped_at_its_deadline() {
     let started = Instant::now();
     let never = CancellationToken::new();
     let converted =
-        bench.engine.convert(&scratch, ConversionOptions::default(), &nothing_reported(), &never).await;
+        bench.engine.convert(&scratch, &ConversionOptions::default(), &nothing_reported(), &never).await;
     assert_eq!(converted.unwrap_err().code(), Some(FailureCode::TimedOut));
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     assert!(!has_process_in(scratch.directory()));
@@ -47,7 +47,8 @@ async fn a_cancelled_conversion_leaves_no_process_and_no_file() {
         assert!(has_process_in(&directory));
         cancel.cancel();
     };
-    let converting = bench.engine.convert(&scratch, ConversionOptions::default(), &report, &cancel);
+    let options = ConversionOptions::default();
+    let converting = bench.engine.convert(&scratch, &options, &report, &cancel);
     let (converted, ()) = tokio::join!(converting, cancel_on_progress);
     assert!(matches!(converted, Err(ConversionError::Cancelled)), "{converted:?}");
     assert!(!has_process_in(&directory));
@@ -62,7 +63,7 @@ async fn a_conversion_that_nobody_waits_for_any_more_is_killed() {
     let directory = scratch.directory().to_owned();
     let converting = tokio::spawn(async move {
         let (report, never) = (nothing_reported(), CancellationToken::new());
-        bench.engine.convert(&scratch, ConversionOptions::default(), &report, &never).await.map(drop)
+        bench.engine.convert(&scratch, &ConversionOptions::default(), &report, &never).await.map(drop)
     });
     wait_until("FFmpeg works", SOON, async || has_process_in(&directory)).await;
     converting.abort();
@@ -75,7 +76,7 @@ async fn progress_goes_from_nothing_to_all() {
     let video = std::fs::read(workshop.video("video.mp4", "5", &FASTSTART)).unwrap();
     let scratch = bench.scratch(&video);
     let (report, never) = (nothing_reported(), CancellationToken::new());
-    bench.engine.convert(&scratch, ConversionOptions::default(), &report, &never).await.unwrap();
+    bench.engine.convert(&scratch, &ConversionOptions::default(), &report, &never).await.unwrap();
     let report = report.borrow().clone();
     assert!(report.progress.ratio > 0.97, "{report:?}");
     assert_eq!(report.source.unwrap().audio_tracks[0].codec, "aac");
@@ -97,9 +98,9 @@ async fn sound_beyond_the_limit_is_too_long_whether_the_file_says_so_or_not() {
 async fn a_full_disk_is_not_the_files_fault() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
     let scratch = bench.scratch(&std::fs::read(workshop.video("video.mp4", "5", &FASTSTART)).unwrap());
-    std::os::unix::fs::symlink("/dev/full", scratch.directory().join("track0.mp3")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", scratch.directory().join("encoded0.mp3")).unwrap();
     let (report, never) = (nothing_reported(), CancellationToken::new());
-    let converted = bench.engine.convert(&scratch, ConversionOptions::default(), &report, &never).await;
+    let converted = bench.engine.convert(&scratch, &ConversionOptions::default(), &report, &never).await;
     assert!(matches!(converted, Err(ConversionError::Machine { .. })), "{converted:?}");
 }
 
@@ -110,7 +111,7 @@ async fn a_program_that_vanished_is_not_the_files_fault() {
     std::os::unix::fs::symlink("/usr/bin/ffmpeg", &ffmpeg).unwrap();
     let bench = Bench::with(&EngineConfig { ffmpeg: ffmpeg.clone(), ..config() });
     bench.engine.check_programs().unwrap();
-    bench.engine.check_encoder().await.unwrap();
+    bench.engine.check_encoders().await.unwrap();
 
     std::fs::remove_file(&ffmpeg).unwrap();
     bench.engine.check_programs().unwrap_err();

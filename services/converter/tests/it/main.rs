@@ -7,6 +7,7 @@ mod bench;
 mod containers;
 mod conversions;
 mod damage;
+mod description;
 mod faults;
 mod frames;
 mod limits;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use contracts::ConversionOptions;
 use tempfile::TempDir;
 
 /// A folder to make media in.
@@ -62,6 +63,31 @@ impl Workshop {
         self.ffmpeg(&["-stream_loop", &times, "-i", source.to_str().unwrap(), "-c", "copy", name]);
         self.path(name)
     }
+}
+
+pub(crate) fn options(fields: &[(&str, &str)]) -> ConversionOptions {
+    ConversionOptions::parse(fields.iter().copied()).unwrap()
+}
+
+/// What ffprobe shows of a file, as lines of comma-separated values.
+pub(crate) fn shown(file: &Path, entries: &str) -> String {
+    let ffprobe = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "csv", "-show_entries", entries])
+        .arg(file)
+        .output()
+        .unwrap();
+    String::from_utf8(ffprobe.stdout).unwrap()
+}
+
+/// The samples of a file, all channels in turn.
+pub(crate) fn pcm(file: &Path) -> Vec<i16> {
+    let ffmpeg = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(file)
+        .args(["-map", "0:a", "-f", "s16le", "-"])
+        .output()
+        .unwrap();
+    ffmpeg.stdout.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
 }
 
 /// H.264 and AAC, with the index in front.

@@ -123,7 +123,7 @@ async fn the_length_is_exact_to_the_sample() {
             let mp3 = converted(&bench, &sound, ConversionOptions::default()).await;
             let decoded = samples(&mp3.converted.path).len() as u64;
             assert_eq!(decoded, length * channels, "{rate} Hz, {extra} samples more");
-            assert_eq!(mp3.converted.audio.samples, length, "{rate} Hz, {extra} samples more");
+            assert_eq!(mp3.converted.audio.mpeg.unwrap().samples, length, "{rate} Hz, {extra} samples more");
         }
     }
 }
@@ -212,7 +212,7 @@ async fn late_sound_second_tracks_many_channels_and_blinks_of_sound_are_whole() 
     let noise = "anoisesrc=d=9:a=0.2:r=96000,aformat=channel_layouts=5.1";
     let mp3 = bench.convert(&workshop.sound("5.1.mkv", noise, "9", &["-c:a", "flac"])).await;
     mp3.lasts(9.0);
-    assert_eq!(mp3.converted.audio.sample_rate_hz, 48_000);
+    assert_eq!(mp3.converted.audio.mpeg.unwrap().sample_rate_hz, 48_000);
     let blink = bench.convert(&workshop.video("blink.mp4", "0.2", &FASTSTART)).await;
     assert!((0.1..0.4).contains(&blink.seconds()), "{}", blink.seconds());
 }
@@ -242,7 +242,7 @@ async fn a_parallel_conversion_that_fails_or_is_cancelled_leaves_nothing_at_work
     let scratch = bench.scratch(&long);
     std::os::unix::fs::symlink("/dev/full", scratch.directory().join("joined.mp3")).unwrap();
     let (report, never) = (nothing_reported(), CancellationToken::new());
-    let error = bench.engine.convert(&scratch, ConversionOptions::default(), &report, &never).await;
+    let error = bench.engine.convert(&scratch, &ConversionOptions::default(), &report, &never).await;
     assert!(matches!(error, Err(ConversionError::Join(_))), "{error:?}");
     assert!(!has_process_in(scratch.directory()));
 
@@ -254,7 +254,8 @@ async fn a_parallel_conversion_that_fails_or_is_cancelled_leaves_nothing_at_work
         assert!(has_process_in(scratch.directory()));
         cancel.cancel();
     };
-    let converting = bench.engine.convert(&scratch, ConversionOptions::default(), &report, &cancel);
+    let options = ConversionOptions::default();
+    let converting = bench.engine.convert(&scratch, &options, &report, &cancel);
     let (converted, ()) = tokio::join!(converting, cancel_on_progress);
     assert!(matches!(converted, Err(ConversionError::Cancelled)), "{converted:?}");
     assert!(!has_process_in(scratch.directory()));

@@ -119,7 +119,7 @@ async fn every_sample_rate_becomes_one_that_mp3_has() {
         let noise = format!("anoisesrc=d=2:a=0.2:r={rate}");
         let mp3 = bench.convert(&workshop.sound(&format!("{rate}.wav"), &noise, "2", &[])).await;
         mp3.lasts(2.0);
-        assert_eq!(mp3.converted.audio.sample_rate_hz, expected, "{rate}");
+        assert_eq!(mp3.converted.audio.mpeg.unwrap().sample_rate_hz, expected, "{rate}");
     }
 }
 

@@ -21,11 +21,11 @@ pub(crate) struct File {
     fid: String,
 }
 
-/// Download one of your MP3s; one byte range at a time if you like.
+/// Download what was made of one of your videos; one byte range at a time if you like.
 #[utoipa::path(
     get, path = "/download", tag = "files", params(File), security(("token" = [])),
     responses(
-        (status = 200, description = "The MP3", body = Vec<u8>, content_type = "audio/mpeg"),
+        (status = 200, description = "The file: audio/mpeg, audio/mp4, audio/ogg, audio/flac or audio/wav", body = Vec<u8>, content_type = "audio/mpeg"),
         (status = 206, description = "The range of it", body = Vec<u8>, content_type = "audio/mpeg"),
         (status = 304, description = "You have it already"),
         (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -48,5 +48,5 @@ pub(crate) async fn download(
         return Err(ProblemCode::NotFound.into());
     }
     let file = gateway.mp3s.open(fid.0).await?.ok_or(ProblemCode::NotFound)?;
-    media_answer::mp3(&gateway.mp3s, &file, &headers)
+    media_answer::audio(&gateway.mp3s, &file, &headers)
 }

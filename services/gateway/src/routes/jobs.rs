@@ -4,7 +4,8 @@ use ::jobs::{Deleted, Record};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use contracts::{Job, JobId, ProblemCode, VideoFid};
 use serde::{Deserialize, Serialize};
 use service_kit::Chain;
@@ -83,6 +84,55 @@ pub(crate) async fn read(
 ) -> Result<Json<Job>, Error> {
     let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?;
     Ok(Json(record.ok_or(ProblemCode::NotFound)?.job))
+}
+
+/// Read the waveform of one of your finished files.
+///
+/// JSON as BBC's audiowaveform 2 writes it, which peaks.js and wavesurfer.js read: the lowest and the highest sample of up to 2048
+/// stretches, all channels in one.
+#[utoipa::path(
+    get, path = "/jobs/{id}/peaks", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The waveform", body = Waveform),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: no such job of yours, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn peaks(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?.ok_or(ProblemCode::NotFound)?;
+    let audio = record.job.audio.ok_or(ProblemCode::NotFound)?;
+    let json = gateway.mp3s.sidecar(audio.fid.0).await?.filter(|json| !json.is_empty());
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        // A file never changes, and nobody else may see it.
+        (header::CACHE_CONTROL, "private, max-age=3600"),
+    ];
+    Ok((headers, json.ok_or(ProblemCode::NotFound)?).into_response())
+}
+
+/// A waveform. The converter makes it; this describes it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the answer to the OpenAPI document")]
+pub(crate) struct Waveform {
+    /// 2.
+    version: u8,
+    /// 1: all channels of the file are one.
+    channels: u8,
+    /// Sample rate of the file in Hz.
+    sample_rate: u32,
+    /// Samples of the file for each pair of `data`.
+    samples_per_pixel: u32,
+    /// 8.
+    bits: u8,
+    /// Pairs in `data`, up to 2048.
+    length: u32,
+    /// The lowest and the highest sample of each stretch, one pair after the other, from -128 to 127.
+    data: Vec<i8>,
 }
 
 /// Cancel a job that has not ended, or delete one that has. Its video and its MP3 are deleted either way.

@@ -15,7 +15,7 @@ use crate::openapi::ProblemAnswer;
 #[utoipa::path(
     get, path = "/d/{link}", tag = "files", params(("link" = String, Path,)),
     responses(
-        (status = 200, description = "The MP3", body = Vec<u8>, content_type = "audio/mpeg"),
+        (status = 200, description = "The file: audio/mpeg, audio/mp4, audio/ogg, audio/flac or audio/wav", body = Vec<u8>, content_type = "audio/mpeg"),
         (status = 206, description = "The range of it", body = Vec<u8>, content_type = "audio/mpeg"),
         (status = 304, description = "You have it already"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -36,7 +36,7 @@ pub(crate) async fn open(
     // A genuine link whose file was deleted is no secret to whoever holds it.
     gateway.jobs.find_by_mp3(link.fid).await?.ok_or(ProblemCode::Gone)?;
     let file = gateway.mp3s.open(link.fid.0).await?.ok_or(ProblemCode::Gone)?;
-    let mut response = media_answer::mp3(&gateway.mp3s, &file, &headers)?;
+    let mut response = media_answer::audio(&gateway.mp3s, &file, &headers)?;
     // The address is a secret: no other site and no search engine is told of it.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response.headers_mut().insert("x-robots-tag", HeaderValue::from_static("noindex"));

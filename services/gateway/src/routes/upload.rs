@@ -24,11 +24,51 @@ pub(crate) struct UploadForm {
     /// The video; the field may have any name. Exactly one.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// Variable bit rate quality, `V0` (best) to `V9` (smallest); `V2` if neither is given.
+    /// What kind of file is made: `mp3` (the default), `m4a` (AAC), `opus`, `flac` or `wav`. Sound that is in the video as it
+    /// was asked for already is copied, not encoded again: AAC for `m4a`, and MP3 for `mp3` without a `quality`.
+    #[schema(pattern = "^(mp3|m4a|opus|flac|wav)$", default = "mp3")]
+    format: Option<String>,
+    /// Variable bit rate quality of an MP3, `V0` (best) to `V9` (smallest); `V2` if neither this nor `bitrate` is given.
     #[schema(pattern = "^[Vv]?[0-9]$")]
     quality: Option<String>,
-    /// Constant bit rate in kbit/s: 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 320. Excludes `quality`.
+    /// Bit rate in kbit/s: 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 320 (not for `opus`). Constant for `mp3`, a
+    /// mean for `m4a` (160 by default for stereo) and `opus` (128). Excludes `quality`.
     bitrate: Option<String>,
+    /// How a long MP3 is encoded: `parallel` (the default) on every core, `sequential` on one with LAME's bit reservoir, which makes
+    /// it 8 % smaller at V2.
+    #[schema(pattern = "^(parallel|sequential)$", default = "parallel")]
+    encoder: Option<String>,
+    /// Sample rate in Hz, if not the source's: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, or 96000 for `m4a`,
+    /// `flac` and `wav`. Opus takes 8000, 12000, 16000, 24000 and 48000.
+    sample_rate: Option<String>,
+    /// `1` (mono) or `2` (stereo), if not the source's. MP3 has two at most either way.
+    #[schema(pattern = "^[12]$")]
+    channels: Option<String>,
+    /// Where to begin: seconds (`62.5`) or `HH:MM:SS.mmm`, exact to the sample.
+    start: Option<String>,
+    /// Where to end, likewise.
+    end: Option<String>,
+    /// Which audio track: its index in the job's `source.audio_tracks`, from 0, or its language as it stands there, such as `eng`.
+    track: Option<String>,
+    /// Brings the sound to a loudness (EBU R 128, in two passes): `true` for -23 LUFS, or a number from -36 to -5. True peaks stay
+    /// below -1 dBTP.
+    normalize: Option<String>,
+    /// Title instead of the video's, 1 to 250 characters.
+    #[schema(max_length = 250)]
+    title: Option<String>,
+    /// Artist, likewise.
+    #[schema(max_length = 250)]
+    artist: Option<String>,
+    /// Album, likewise.
+    #[schema(max_length = 250)]
+    album: Option<String>,
+    /// The picture in an MP3, M4A or FLAC file: `auto` (the default: the one that is embedded in the video, if any), `none`, or the
+    /// time of a frame as seconds or `HH:MM:SS.mmm`.
+    cover: Option<String>,
+    /// `keep` (the default) takes over the video's titles, chapters and embedded picture, `strip` does not. Where it was recorded is
+    /// never taken over.
+    #[schema(pattern = "^(keep|strip)$", default = "keep")]
+    metadata: Option<String>,
 }
 
 /// Upload a video to be converted.

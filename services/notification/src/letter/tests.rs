@@ -1,3 +1,5 @@
+use contracts::AudioFormat;
+
 use super::*;
 
 fn templates() -> Templates {
@@ -10,7 +12,16 @@ fn moment(unix: i64) -> OffsetDateTime {
 
 fn audio() -> Audio {
     let fid = "665f1c2ab8e4a70012345678".parse().unwrap();
-    Audio { fid, bytes: 4_391_205, duration_seconds: 185.3, bitrate_bps: 189_580 }
+    Audio {
+        fid,
+        bytes: 4_391_205,
+        duration_seconds: 185.3,
+        bitrate_bps: 189_580,
+        format: AudioFormat::Mp3,
+        is_copy: false,
+        has_cover: false,
+        loudness: None,
+    }
 }
 
 fn download() -> Download<'static> {

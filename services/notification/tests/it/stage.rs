@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use broker::{Broker, BrokerConfig, RetryLadder};
 use contracts::{
-    Audio, ConversionFinished, ConversionOptions, Failure, FailureCode, FileId, JobId, LinkKey,
+    Audio, AudioFormat, ConversionFinished, ConversionOptions, Failure, FailureCode, FileId, JobId, LinkKey,
     MESSAGE_VERSION, Mp3Fid, Notice, NoticeState, Outcome, Owner, Queue, Source, UserId, VideoFid,
 };
 use jobs::{Claim, Databases, JobStore, MongoConfig, NewJob, Record};
@@ -75,6 +75,10 @@ impl Stage {
             bytes: 4_391_205,
             duration_seconds: 185.3,
             bitrate_bps: 189_580,
+            format: AudioFormat::Mp3,
+            is_copy: false,
+            has_cover: false,
+            loudness: None,
         };
         assert!(self.jobs.commit_converted(&lease, &audio, KEPT, KEPT).await.unwrap());
         self.record(id).await

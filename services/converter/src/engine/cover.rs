@@ -1,0 +1,29 @@
+//! The picture that goes with an audio file.
+
+use std::io;
+
+use super::arguments::{self, COVER};
+use super::encode::log_of;
+use super::failure::ConversionError;
+use super::recipe::Picture;
+use super::workshop::Workshop;
+
+impl Workshop<'_> {
+    /// Makes the cover. `false`: there is none, because the picture cannot be decoded or the video ends before it. That is no
+    /// reason to keep the sound from anybody.
+    pub(crate) async fn cover(self, input: &str, picture: Picture) -> Result<bool, ConversionError> {
+        let ran = |error: io::Error| ConversionError::Run { program: "ffmpeg", source: error };
+        let child = self.ffmpeg(arguments::cover(input, picture))?;
+        match log_of(child.ended().await.map_err(ran)?) {
+            Ok(_) => {
+                let written = tokio::fs::metadata(self.directory.join(COVER)).await;
+                Ok(written.is_ok_and(|file| file.len() > 0))
+            }
+            Err(error) if error.code().is_some() => {
+                tracing::info!(%error, "there is no cover");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

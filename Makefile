@@ -29,7 +29,7 @@ S ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo test check fmt bench install build clean
-.PHONY: images sbom compose-test settings minikube smoke k8s-secrets
+.PHONY: fuzz images sbom compose-test settings minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
 .PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s
@@ -54,6 +54,9 @@ fmt: ## Format the code
 
 bench: install build ## Measure the system against the plain tools; see docs/BENCHMARKS.md
 	@$(STACK_BIN) run -- $(TARGET_DIR)/release/bench
+
+fuzz: install ## Convert thousands of mutated files; MUTATIONS=… SEED=… SECONDS=…
+	$(CARGO) run --release --workspace --example fuzz
 
 images: ## Build the services' container images
 	$(COMPOSE) build

@@ -200,6 +200,12 @@ pub enum FailureCode {
     EmptySelection,
     /// The audio is longer than this installation takes.
     TooLong,
+    /// The audio file would be larger than this installation makes.
+    AudioTooLarge,
+    /// The file has more tracks than this installation takes.
+    TooManyTracks,
+    /// Reading the file takes more memory than this installation gives.
+    TooComplex,
     /// The conversion did not end before its deadline.
     TimedOut,
     /// Converters stopped in the middle of it too many times.
@@ -222,6 +228,9 @@ impl FailureCode {
                 "There is no sound between the start and the end that were asked for: the video is shorter."
             }
             Self::TooLong => "The video is longer than the longest that we convert.",
+            Self::AudioTooLarge => "The audio file would be larger than the largest that we make.",
+            Self::TooManyTracks => "The file has more tracks than we can look at.",
+            Self::TooComplex => "The file takes more memory to read than we can give it.",
             Self::TimedOut => "The conversion took too long and was stopped.",
             Self::Interrupted => {
                 "The conversion was interrupted several times and was given up. Try to upload the video again."

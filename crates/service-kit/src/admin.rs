@@ -17,6 +17,7 @@ type Check = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + S
 #[derive(Default)]
 pub struct Readiness {
     checks: Vec<(&'static str, Check)>,
+    facts: String,
 }
 
 // Below the timeouts of the usual probes, so that the answer is ours and says which part is away.
@@ -44,6 +45,13 @@ impl Readiness {
         self
     }
 
+    /// Says this too, ready or not.
+    #[must_use]
+    pub fn tells(mut self, what: &str, fact: &str) -> Self {
+        self.facts.extend([what, ": ", fact, "\n"]);
+        self
+    }
+
     async fn report(&self) -> Result<String, String> {
         let answers = self.checks.iter().map(|(part, check)| async move {
             match tokio::time::timeout(CHECK_PATIENCE, check()).await {
@@ -54,7 +62,9 @@ impl Readiness {
         });
         let answers = join_all(answers).await;
         let is_ready = answers.iter().all(Result::is_ok);
-        let text = answers.into_iter().map(|answer| answer.unwrap_or_else(|error| error)).collect();
+        let answers: String =
+            answers.into_iter().map(|answer| answer.unwrap_or_else(|error| error)).collect();
+        let text = answers + &self.facts;
         if is_ready { Ok(text) } else { Err(text) }
     }
 }

@@ -2,6 +2,7 @@
 //! environment what is made stays there; `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -11,17 +12,28 @@ use jobs::Report;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
+    if let Some(ended) = converter::sandbox::run_if_asked(std::env::args_os()) {
+        return Ok(ended);
+    }
+    let runtime = tokio::runtime::Runtime::new()?;
     // On a worker of the runtime, as in the service: the main thread would have to be woken for everything.
-    tokio::spawn(convert_all()).await?
+    runtime.block_on(runtime.spawn(convert_all()))??;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn convert_all() -> anyhow::Result<()> {
     let engine = Engine::new(&EngineConfig {
         ffmpeg: "ffmpeg".into(),
         ffprobe: "ffprobe".into(),
+        launcher: "/proc/self/exe".into(),
+        allow_unsandboxed: false,
         max_duration: Duration::from_hours(12),
+        max_tracks: 100,
+        max_audio_bytes: 1_800_000_000,
+        max_memory_bytes: 512 << 20,
+        base_conversion_time: Duration::from_mins(5),
+        conversion_time_factor: 1.0,
         max_conversion_time: Duration::from_hours(2),
         encoder_slots: None,
         parallel_from: Duration::from_secs(std::env::var("PARALLEL_FROM").map_or(Ok(60), |s| s.parse())?),

@@ -42,7 +42,7 @@ impl Conversions {
         let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
         let (report, reports) = watch::channel(Report { progress, source: None });
         let stop = self.stop.child_token();
-        let mut keeper = LeaseKeeper::new(&self.jobs, lease, self.lease, reports);
+        let mut keeper = LeaseKeeper::new(&self.jobs, lease, reports);
         let mut work = std::pin::pin!(self.work(record, &report, &stop));
         let made = tokio::select! {
             made = &mut work => made,

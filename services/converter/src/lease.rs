@@ -7,7 +7,7 @@ use service_kit::Chain;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// How often a person watching a job sees its progress.
+/// How often a person watching a job sees its progress, and how soon a cancelled one is stopped.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes reports into the job while it is being worked on, which keeps its lease.
@@ -15,9 +15,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct LeaseKeeper<'a> {
     jobs: &'a JobStore,
     lease: &'a Lease,
-    lasts: Duration,
     reports: watch::Receiver<Report>,
-    written_at: Instant,
     is_source_tried: bool,
     is_source_written: bool,
 }
@@ -28,15 +26,9 @@ pub(crate) struct LeaseKeeper<'a> {
 pub(crate) struct LeaseLost;
 
 impl<'a> LeaseKeeper<'a> {
-    /// For a lease that was taken just now and lasts this long.
-    pub(crate) fn new(
-        jobs: &'a JobStore,
-        lease: &'a Lease,
-        lasts: Duration,
-        reports: watch::Receiver<Report>,
-    ) -> Self {
-        let written_at = Instant::now();
-        Self { jobs, lease, lasts, reports, written_at, is_source_tried: false, is_source_written: false }
+    /// For a lease that was taken just now.
+    pub(crate) fn new(jobs: &'a JobStore, lease: &'a Lease, reports: watch::Receiver<Report>) -> Self {
+        Self { jobs, lease, reports, is_source_tried: false, is_source_written: false }
     }
 
     /// Reports until the lease is lost.
@@ -52,11 +44,8 @@ impl<'a> LeaseKeeper<'a> {
                 // At once, so that it is there when a short job ends.
                 () = source_found(&mut reports), if !self.is_source_tried => self.is_source_tried = true,
             }
-            let has_changed = self.reports.has_changed().unwrap_or(false);
-            // A quarter: three reports may fail before anybody else may have the job.
-            if (has_changed || self.written_at.elapsed() > self.lasts / 4)
-                && let Err(LeaseLost) = self.write().await
-            {
+            // Also when there is nothing new to report: this is how a cancellation becomes known.
+            if let Err(LeaseLost) = self.write().await {
                 return LeaseLost;
             }
         }
@@ -75,7 +64,6 @@ impl<'a> LeaseKeeper<'a> {
         }
         match self.jobs.report(self.lease, &report).await {
             Ok(true) => {
-                self.written_at = Instant::now();
                 self.is_source_written |= report.source.is_some();
                 Ok(())
             }

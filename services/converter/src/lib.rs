@@ -10,9 +10,11 @@
 
 mod attempt;
 mod config;
+mod confinement;
 mod conversions;
 pub mod engine;
 mod lease;
+pub mod sandbox;
 mod transfer;
 
 use std::num::NonZeroU16;
@@ -30,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::config::Config;
 use crate::conversions::Conversions;
-use crate::engine::{Engine, EngineConfig, ScratchSpace};
+use crate::engine::{Engine, EngineConfig, MissingProgram, ScratchSpace};
 
 /// Below the patience of the readiness probe.
 const READY_PATIENCE: Duration = Duration::from_secs(1);
@@ -43,10 +45,12 @@ const HAND_BACK_PATIENCE: Duration = Duration::from_secs(5);
 /// On a drain the conversions under way go on. Those that are not done at the abort are given back for another converter,
 /// and do not count as an attempt.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
-    let engine = Arc::new(engine(&config).await?);
     let folder = config.scratch_dir.clone();
     let scratch = tokio::task::spawn_blocking(move || ScratchSpace::open(&folder)).await?;
     let scratch = scratch.with_context(|| format!("could not use {}", config.scratch_dir.display()))?;
+    let engine = Arc::new(engine(&config)?);
+    let layers = confinement::check(&engine, &scratch, config.allow_unsandboxed_ffmpeg).await?;
+    engine.check_encoders().await?;
 
     let databases = Databases::connect(&config.mongodb).await?;
     let tasks = process.shutdown().tasks().clone();
@@ -56,7 +60,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     // Outlives the drain: the verdicts of the last conversions still have to reach the broker.
     let closing = CancellationToken::new();
     let broker = Broker::new(&config.rabbitmq, "converter", closing.clone())?;
-    let shutdown = process.serve_admin(readiness(&jobs, &broker, &engine));
+    let shutdown = process.serve_admin(readiness(&jobs, &broker, &engine, &layers));
 
     if prepared(&mp3s, &shutdown).await {
         let conversions = Arc::new(Conversions {
@@ -91,17 +95,22 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn engine(config: &Config) -> anyhow::Result<Engine> {
-    let engine = Engine::new(&EngineConfig {
+fn engine(config: &Config) -> Result<Engine, MissingProgram> {
+    Engine::new(&EngineConfig {
         ffmpeg: config.ffmpeg.clone(),
         ffprobe: config.ffprobe.clone(),
+        launcher: config.launcher.clone(),
+        allow_unsandboxed: config.allow_unsandboxed_ffmpeg,
         max_duration: config.max_duration,
+        max_tracks: config.max_tracks,
+        max_audio_bytes: config.max_audio_bytes,
+        max_memory_bytes: config.max_memory_bytes,
+        base_conversion_time: config.base_conversion_time,
+        conversion_time_factor: config.conversion_time_factor,
         max_conversion_time: config.max_conversion_time,
         encoder_slots: config.encoder_slots,
         parallel_from: config.parallel_from,
-    })?;
-    engine.check_encoders().await?;
-    Ok(engine)
+    })
 }
 
 fn slots(config: &Config) -> u16 {
@@ -117,7 +126,7 @@ fn worker_name() -> String {
     format!("{}/{}", system.nodename().to_string_lossy(), std::process::id())
 }
 
-fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>) -> Readiness {
+fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>, layers: &str) -> Readiness {
     let (jobs, broker, engine) = (jobs.clone(), broker.clone(), Arc::clone(engine));
     Readiness::new()
         .needs("mongodb", move || {
@@ -132,6 +141,7 @@ fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>) -> Readines
             let programs = engine.check_programs();
             async move { programs }
         })
+        .tells("ffmpeg is confined by", layers)
 }
 
 /// Waits for MongoDB and makes the indexes without which no MP3 may be stored. `false`: the process ends before.

@@ -15,5 +15,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = converter::sandbox::run_if_asked(std::env::args_os()) {
+        return ended;
+    }
     service_kit::config::parse::<Cli>().command.run("converter", converter::run)
 }

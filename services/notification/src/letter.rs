@@ -108,6 +108,13 @@ fn advice(code: FailureCode) -> &'static str {
         }
         FailureCode::EmptySelection => "Upload the video again with other times, or without any.",
         FailureCode::TooLong => "Cut the video into shorter parts and upload them one by one.",
+        FailureCode::AudioTooLarge => "Choose a lower bit rate, or cut the video into shorter parts.",
+        FailureCode::TooManyTracks => {
+            "Save the video with one picture and one sound track alone, and upload that."
+        }
+        FailureCode::TooComplex => {
+            "Save the video anew with a program that plays it, in a common format such as MP4 with AAC sound, and upload that."
+        }
         FailureCode::TimedOut => {
             "Upload the video again later. If the same happens, cut it into shorter parts and upload them one by one."
         }

@@ -64,7 +64,7 @@ impl Parts {
             rabbitmq_url: rabbitmq.url(),
             smtp_url: mail.url(),
             ports: service_ports(ledger)?,
-            variables: log_level(),
+            variables: passed_on(),
         };
         Ok(Self { mysql, mongodb, rabbitmq, mail, system })
     }
@@ -82,7 +82,8 @@ fn service_ports(ledger: &Ledger) -> Result<ServicePorts> {
     })
 }
 
-/// `RUST_LOG=debug make up` restarts the services with that level.
-fn log_level() -> BTreeMap<String, String> {
-    std::env::var("RUST_LOG").ok().map(|level| ("RUST_LOG".to_owned(), level)).into_iter().collect()
+/// What this shell has set of what may be set for a moment: `RUST_LOG=debug make up` restarts the services with that level.
+fn passed_on() -> BTreeMap<String, String> {
+    let names = ["RUST_LOG", "ALLOW_UNSANDBOXED_FFMPEG"];
+    names.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect()
 }

@@ -7,8 +7,8 @@ use contracts::{AudioFormat, Bitrate, Channels, ConversionOptions, Metadata, Mp3
 
 use super::loudness::{Gain, KEYS};
 use super::pcm::{self, SAMPLES};
-use super::probe::INPUT_OPTIONS;
 use super::recipe::{Picture, Recipe};
+use super::restrictions::{Input, input_options, picture_options};
 
 /// Names in a video's metadata that say where it was made, or how its container is laid out: nothing of that belongs
 /// into an audio file. Titles, artists and the like do.
@@ -44,11 +44,14 @@ impl Arguments {
     }
 
     /// How FFmpeg opens a stranger's file.
-    fn open(&mut self, input: &str) {
+    fn open(&mut self, input: Input<'_>) {
         self.begin();
-        self.add(INPUT_OPTIONS);
-        // Encoding takes one core whatever is said here; this keeps video decoders from starting a thread for each core.
-        self.add(["-threads", "1", "-i", input]);
+        self.0.extend(input_options(input.max_tracks));
+        self.add(["-i", input.file]);
+    }
+
+    fn write(&mut self, name: &str) {
+        self.option("-y", format!("file:{name}"));
     }
 
     fn begin(&mut self) {
@@ -127,7 +130,7 @@ impl Arguments {
 }
 
 /// Makes the whole file.
-pub(crate) fn whole(input: &str, recipe: &Recipe, output: &str) -> Vec<String> {
+pub(crate) fn whole(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.open(input);
     arguments.open_cover(recipe);
@@ -153,13 +156,13 @@ pub(crate) fn whole(input: &str, recipe: &Recipe, output: &str) -> Vec<String> {
         // Beyond 4 GiB as RF64.
         AudioFormat::Wav => arguments.add(["-rf64", "auto", "-f", "wav"]),
     }
-    arguments.add(["-y", output]);
+    arguments.write(output);
     arguments.tap(recipe);
     arguments.0
 }
 
 /// Decodes, for encoders that take turns.
-pub(crate) fn decoder(input: &str, recipe: &Recipe) -> Vec<String> {
+pub(crate) fn decoder(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.open(input);
     arguments.tap(recipe);
@@ -180,7 +183,7 @@ pub(crate) fn encoder(format: pcm::Format, rate: Mp3Rate) -> Vec<String> {
 }
 
 /// Makes an MP3 of the file's titles, chapters and picture and of a moment of silence, which comes in as [`SILENCE`].
-pub(crate) fn tag(input: &str, recipe: &Recipe, output: &str) -> Vec<String> {
+pub(crate) fn tag(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.open(input);
     arguments.open_cover(recipe);
@@ -193,7 +196,8 @@ pub(crate) fn tag(input: &str, recipe: &Recipe, output: &str) -> Vec<String> {
     arguments.describe(recipe);
     arguments.add(["-c:a", "libmp3lame", "-write_xing", "0"]);
     arguments.add(TAG);
-    arguments.add(["-f", "mp3", "-y", output]);
+    arguments.add(["-f", "mp3"]);
+    arguments.write(output);
     arguments.0
 }
 
@@ -202,15 +206,14 @@ pub(crate) const SILENCE: [u8; 2 * 2 * 1152] = [0; 2 * 2 * 1152];
 
 /// Makes the cover: a JPEG of at most a thousand pixels each way, encoded anew, so that nothing of a stranger's picture is
 /// passed on but what can be seen.
-pub(crate) fn cover(input: &str, picture: Picture) -> Vec<String> {
+pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.begin();
-    arguments.add(INPUT_OPTIONS);
-    arguments.add(["-threads", "1"]);
+    arguments.0.extend(picture_options(input.max_tracks));
     if let Picture::Frame(position) = picture {
         arguments.option("-ss", position.to_string());
     }
-    arguments.add(["-i", input, "-map"]);
+    arguments.add(["-i", input.file, "-map"]);
     arguments.0.push(match picture {
         Picture::Embedded(stream) => format!("0:{stream}"),
         // The first that is no embedded picture.
@@ -218,13 +221,13 @@ pub(crate) fn cover(input: &str, picture: Picture) -> Vec<String> {
     });
     let fit = "scale=w='min(1000,iw)':h='min(1000,ih)':force_original_aspect_ratio=decrease,format=yuvj420p";
     arguments.add(["-frames:v", "1", "-vf", fit, "-map_metadata", "-1", "-fflags", "+bitexact"]);
-    arguments.add(["-c:v", "mjpeg", "-q:v", "3", "-f", "mjpeg", "-y"]);
-    arguments.0.push(format!("file:{COVER}"));
+    arguments.add(["-c:v", "mjpeg", "-q:v", "3", "-f", "mjpeg"]);
+    arguments.write(COVER);
     arguments.0
 }
 
 /// Measures the loudness of what will be encoded, and prints a line for each value of each tenth of a second.
-pub(crate) fn loudness(input: &str, recipe: &Recipe) -> Vec<String> {
+pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.open(input);
     arguments.option("-map", format!("0:a:{}", recipe.track.place));
@@ -327,9 +330,11 @@ fn lame(rate: Mp3Rate) -> Vec<String> {
 mod tests {
     use super::*;
 
+    const SOURCE: Input<'_> = Input { file: "file:source", max_tracks: 100 };
+
     fn line(fields: &[(&str, &str)]) -> String {
         let options = ConversionOptions::parse(fields.iter().copied()).unwrap();
-        whole("file:source", &Recipe::guess(&options, false).unwrap(), "file:out").join(" ")
+        whole(SOURCE, &Recipe::guess(&options, false).unwrap(), "out").join(" ")
     }
 
     #[track_caller]
@@ -364,7 +369,7 @@ mod tests {
     fn a_title_is_one_argument_whatever_it_holds() {
         let title = "-y /etc/passwd; $(id) \"'";
         let options = ConversionOptions::parse([("title", title)]).unwrap();
-        let arguments = whole("file:source", &Recipe::guess(&options, false).unwrap(), "file:out");
+        let arguments = whole(SOURCE, &Recipe::guess(&options, false).unwrap(), "out");
         let holding = arguments.iter().filter(|argument| argument.contains("passwd"));
         assert_eq!(holding.collect::<Vec<_>>(), [&format!("title={title}")]);
     }

@@ -35,7 +35,7 @@ impl From<MpegAudio> for AudioFile {
 }
 
 /// What ffprobe is asked about a file of ours that is no MP3.
-pub(crate) fn arguments(format: AudioFormat, file: &str) -> Vec<&str> {
+pub(crate) fn arguments(format: AudioFormat, name: &str) -> Vec<String> {
     let demuxer = match format {
         AudioFormat::Mp3 => "mp3",
         AudioFormat::M4a => "mov",
@@ -43,9 +43,9 @@ pub(crate) fn arguments(format: AudioFormat, file: &str) -> Vec<&str> {
         AudioFormat::Flac => "flac",
         AudioFormat::Wav => "wav",
     };
-    let show = ["-show_entries", "format=duration,size", "-of", "json=c=1"];
-    let open = ["-loglevel", "level+warning", "-protocol_whitelist", "file", "-f", demuxer, file];
-    show.into_iter().chain(open).collect()
+    let show = ["-show_entries", "format=duration,size", "-of", "json=c=1"].map(str::to_owned);
+    let open = ["-protocol_whitelist", "file", "-f", demuxer].map(str::to_owned);
+    show.into_iter().chain(open).chain([format!("file:{name}")]).collect()
 }
 
 #[derive(Deserialize)]

@@ -1,12 +1,11 @@
-//! How the engine starts any program: an argument array, no environment, its own process group, bounded by limits,
-//! dead as soon as nobody waits for it.
+//! How the engine starts any program: an argument array, no environment, its own process group, confined, dead as soon as
+//! nobody waits for it.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -15,20 +14,32 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-/// What a child may use before the kernel stops it. Far above what an honest file needs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub processor_time: Duration,
-    pub file_bytes: u64,
-    pub memory_bytes: u64,
-}
+use crate::sandbox::{self, Confinement, Limits};
 
-/// Starts programs through `prlimit` and `setpriv`, which set for them what safe Rust cannot set between `fork` and `exec`.
+/// Starts programs through the converter itself, which confines them: safe Rust runs nothing between `fork` and `exec`.
 #[derive(Debug, Clone)]
 pub(crate) struct Launcher {
-    pub prlimit: PathBuf,
-    pub setpriv: PathBuf,
+    /// A program that asks [`sandbox::run_if_asked`] first.
+    pub program: PathBuf,
     pub limits: Limits,
+    /// Whether nothing is started where a layer is missing.
+    pub is_strict: bool,
+}
+
+/// Where a program works, and which files it gets there: it sees no others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub directory: &'a Path,
+    pub reads: &'a [&'a str],
+    /// Must be there.
+    pub writes: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    /// In this directory, with none of its files.
+    pub(crate) fn without_files(directory: &'a Path) -> Self {
+        Self { directory, reads: &[], writes: None }
+    }
 }
 
 /// A program that runs. Dropping it kills its process group.
@@ -55,26 +66,16 @@ impl Launcher {
         &self,
         program: &Path,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
-        directory: &Path,
+        place: Place<'_>,
         stdin: Stdio,
         keepers: &TaskTracker,
     ) -> io::Result<Child> {
-        let seconds = self.limits.processor_time.as_secs();
-        let mut child = Command::new(&self.prlimit)
-            // SIGXCPU first, which tells us the reason; SIGKILL for a program that ignores it.
-            .arg(format!("--cpu={seconds}:{}", seconds + 10))
-            .arg(format!("--fsize={}", self.limits.file_bytes))
-            .arg(format!("--as={}", self.limits.memory_bytes))
-            .arg("--nofile=256")
-            .arg("--core=0")
-            .arg("--")
-            .arg(&self.setpriv)
-            // A converter that is killed with -9 takes its children along.
-            .args(["--pdeathsig", "KILL", "--no-new-privs", "--"])
-            .arg(program)
+        let confinement = self.confinement(place);
+        let mut child = Command::new(&self.program)
+            .args(sandbox::launcher_arguments(&confinement, program.as_os_str())?)
             .args(arguments)
             .env_clear()
-            .current_dir(directory)
+            .current_dir(place.directory)
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -87,6 +88,16 @@ impl Launcher {
         let stop = CancellationToken::new();
         let keeper = keepers.spawn(keep(Group(child), stderr, stop.clone()));
         Ok(Child { stdout, keeper, _stop: stop.drop_guard() })
+    }
+
+    pub(crate) fn confinement(&self, place: Place<'_>) -> Confinement {
+        Confinement {
+            parent: std::process::id(),
+            is_strict: self.is_strict,
+            limits: self.limits,
+            reads: place.reads.iter().map(|name| (*name).to_owned()).collect(),
+            writes: place.writes.map(str::to_owned),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use contracts::FailureCode;
 use rustix::process::Signal;
 
 use super::child::{Child, Ended};
-use super::failure::{ConversionError, complaints};
+use super::failure::{self, ConversionError, complaints};
 use super::pcm;
 use super::peaks::Peaks;
 
@@ -81,11 +81,20 @@ pub(crate) fn log_of(Ended { status, log }: Ended) -> Result<String, ConversionE
     let code = if signal == Some(Signal::XCPU.as_raw()) {
         FailureCode::TimedOut
     } else if signal == Some(Signal::XFSZ.as_raw()) {
-        FailureCode::TooLong
-    } else if log.contains("Decoder (codec") && log.contains("not found") {
+        FailureCode::AudioTooLarge
+    } else if let Some(code) = failure::exceeded(&log) {
+        code
+    } else if is_unsupported(&log) {
         FailureCode::UnsupportedFormat
     } else {
         FailureCode::Damaged
     };
     Err(ConversionError::failed(code, format!("ffmpeg ended with {status}: {}", complaints(&log))))
+}
+
+/// Whether there is no decoder for the track, or none that is used, or no way to make stereo of its channels.
+fn is_unsupported(log: &str) -> bool {
+    log.contains("Decoder (codec") && log.contains("not found")
+        || log.contains("Error reinitializing filters")
+        || log.contains("Error while opening decoder") && log.contains("not on whitelist")
 }

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use super::joiner::JoinError;
 use super::mpeg_frames::MalformedAudio;
+use super::restrictions;
 
 /// Why there is no MP3.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum ConversionError {
     /// The MP3 could not be put together from its parts. Another attempt may succeed.
     #[error("could not join the MP3")]
     Join(#[source] JoinError),
+    /// There is no room for the MP3. Another attempt may succeed.
+    #[error("could not make a file for the MP3")]
+    Write(#[source] io::Error),
     /// The video in the scratch directory cannot be read.
     #[error("could not read the video")]
     Read(#[source] io::Error),
@@ -52,15 +56,15 @@ pub enum ConversionError {
 /// What programs say when there is no room. FFmpeg may call it a success all the same.
 const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
-/// What programs that fail say when the machine is at fault: no memory, a program that is not what we need.
+/// What programs that fail say when the machine is at fault: a program that is not what we need.
 const FAULTS_OF_THE_MACHINE: [&str; 7] = [
-    "Cannot allocate memory",
     "Too many open files",
     "Permission denied",
     "error while loading shared libraries",
     "Unknown encoder",
     "Unrecognized option",
     "failed to execute",
+    "failed to confine",
 ];
 
 impl ConversionError {
@@ -74,6 +78,7 @@ impl ConversionError {
             | Self::Machine { .. }
             | Self::Measure(_)
             | Self::Join(_)
+            | Self::Write(_)
             | Self::Read(_) => None,
         }
     }
@@ -88,10 +93,22 @@ impl ConversionError {
         let is_at_fault = says(&NO_ROOM) || !status.success() && says(&FAULTS_OF_THE_MACHINE);
         // The kernel out of memory, or a person. A file can only make a program crash.
         let is_killed = status.signal() == Some(Signal::KILL.as_raw());
-        // `prlimit` and `setpriv` could not start the program.
+        // The launcher could not start the program.
         let is_missing = matches!(status.code(), Some(126 | 127));
         (is_at_fault || is_killed || is_missing)
             .then(|| Self::Machine { program, detail: format!("{status}: {}", complaints(log)) })
+    }
+}
+
+/// Which of the limits that FFmpeg keeps itself a file goes beyond, if that is what it says.
+pub(crate) fn exceeded(log: &str) -> Option<FailureCode> {
+    if log.contains("max_streams") {
+        Some(FailureCode::TooManyTracks)
+    // Memory is limited for each process, so that there is none left long before the machine has none.
+    } else if log.contains("Cannot allocate memory") {
+        Some(FailureCode::TooComplex)
+    } else {
+        None
     }
 }
 
@@ -99,7 +116,10 @@ impl ConversionError {
 pub(crate) fn complaints(log: &str) -> String {
     const LINES: usize = 4;
     const LINE_CHARS: usize = 160;
-    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !restrictions::is_about_refused_decoder(line))
+        .collect();
     let last = lines[lines.len().saturating_sub(LINES)..].iter();
     last.map(|line| line.chars().take(LINE_CHARS).collect::<String>()).collect::<Vec<_>>().join(" | ")
 }
@@ -116,7 +136,7 @@ mod tests {
         assert!(error(1 << 8, "av_interleaved_write_frame(): No space left on device").is_some());
         assert!(error(0, "Error writing trailer of file:track0.mp3: No space left on device").is_some());
         assert!(error(9, "").is_some());
-        assert!(error(127 << 8, "setpriv: failed to execute /usr/bin/ffmpeg").is_some());
+        assert!(error(127 << 8, "failed to execute /usr/bin/ffmpeg").is_some());
         assert!(error(1 << 8, "Invalid data found when processing input").is_none());
         assert!(error(11, "").is_none());
     }

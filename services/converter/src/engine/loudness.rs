@@ -1,14 +1,17 @@
 //! The first of two passes of normalization: how loud a sound is, by EBU R 128 (ITU-R BS.1770).
 
 use std::io;
+use std::process::Stdio;
 
 use contracts::{Loudness, LoudnessTarget};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::arguments;
+use super::child::Place;
 use super::encode::log_of;
 use super::failure::ConversionError;
 use super::recipe::Recipe;
+use super::scratch::SOURCE;
 use super::workshop::Workshop;
 
 /// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest true peak so far, where 1 is full
@@ -48,14 +51,14 @@ impl Gain {
 /// Measures, and works out the gain.
 pub(crate) async fn measure(
     workshop: Workshop<'_>,
-    input: &str,
     recipe: &Recipe,
     target: LoudnessTarget,
     sample_rate_hz: u32,
 ) -> Result<(Gain, Loudness), ConversionError> {
     let ran = |error: io::Error| ConversionError::Run { program: "ffmpeg", source: error };
     let slot = workshop.slots.take();
-    let mut child = workshop.ffmpeg(arguments::loudness(input, recipe))?;
+    let place = Place { directory: workshop.directory, reads: &[SOURCE], writes: None };
+    let mut child = workshop.ffmpeg(arguments::loudness(workshop.input, recipe), place, Stdio::null())?;
     let (mut integrated, mut peak) = (None, None);
     let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();
     while let Some(line) = lines.next_line().await.map_err(ran)? {

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod audio_file;
+mod checks;
 mod child;
 mod cover;
 mod encode;
@@ -21,6 +22,7 @@ mod peaks;
 mod probe;
 mod programs;
 mod recipe;
+mod restrictions;
 mod scratch;
 mod segments;
 mod slots;
@@ -28,6 +30,7 @@ mod tag;
 mod verdict;
 mod workshop;
 
+use std::ffi::OsStr;
 use std::io;
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -37,15 +40,15 @@ use std::time::Duration;
 
 use contracts::{AudioFormat, ConversionOptions, FailureCode, Loudness, Phase};
 use jobs::{Report, SourceFacts};
-use tokio::io::AsyncReadExt as _;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::audio_file::AudioFile;
-use self::child::{Launcher, Limits};
+pub use self::checks::UnusableFfmpeg;
+use self::child::{Launcher, Place};
 use self::encode::Encoded;
 pub use self::failure::ConversionError;
 pub use self::joiner::JoinError;
@@ -54,10 +57,13 @@ use self::peaks::Peaks;
 use self::probe::Probe;
 pub use self::programs::MissingProgram;
 use self::recipe::Recipe;
+use self::restrictions::Input;
+use self::scratch::SOURCE;
 pub use self::scratch::{Scratch, ScratchSpace};
 use self::slots::EncoderSlots;
 use self::verdict::Length;
 use self::workshop::{Begun, Extent, Workshop};
+use crate::sandbox::Limits;
 
 /// What the engine works with and within.
 #[derive(Debug, Clone)]
@@ -66,9 +72,23 @@ pub struct EngineConfig {
     pub ffmpeg: PathBuf,
     /// ffprobe, likewise.
     pub ffprobe: PathBuf,
+    /// A program whose `main` asks [`crate::sandbox::run_if_asked`] first, with which they are started.
+    pub launcher: PathBuf,
+    /// Whether they are started also where they cannot be confined.
+    pub allow_unsandboxed: bool,
     /// The longest sound that is converted.
     pub max_duration: Duration,
-    /// The longest time that a conversion may take.
+    /// The most tracks that a file may have, of all kinds.
+    pub max_tracks: u16,
+    /// The largest audio file that is made.
+    pub max_audio_bytes: u64,
+    /// What one process may take.
+    pub max_memory_bytes: u64,
+    /// The time that a conversion may take whatever its length.
+    pub base_conversion_time: Duration,
+    /// What comes on top, as a share of the sound's length.
+    pub conversion_time_factor: f64,
+    /// The longest time that a conversion may take in any case.
     pub max_conversion_time: Duration,
     /// How many encoders may work at the same time, over all calls; one for each core if not given.
     pub encoder_slots: Option<NonZeroU16>,
@@ -82,7 +102,11 @@ pub struct Engine {
     ffmpeg: PathBuf,
     ffprobe: PathBuf,
     launcher: Launcher,
+    decoders: OnceCell<String>,
     max_duration: Duration,
+    max_tracks: u16,
+    base_conversion_time: Duration,
+    conversion_time_factor: f64,
     max_conversion_time: Duration,
     slots: EncoderSlots,
     parallel_from: Duration,
@@ -109,31 +133,10 @@ pub struct Converted {
     pub source: SourceFacts,
 }
 
-/// FFmpeg is there but cannot make what is promised.
-#[derive(Debug, thiserror::Error)]
-pub enum UnusableFfmpeg {
-    /// It could not be run.
-    #[error("could not run FFmpeg")]
-    Run(#[from] io::Error),
-    /// It did not end in time.
-    #[error("FFmpeg does not answer")]
-    Silent,
-    /// It was built without an encoder that is needed.
-    #[error("this FFmpeg has no encoder {0}")]
-    NoEncoder(&'static str),
-}
-
-/// A conversion gets this long whatever its length, and as long as the sound lasts on top: far more than the slowest of
-/// machines needs, and short enough that a stuck job of a minute does not hold a slot for hours.
-const TIME_FOR_ANY: Duration = Duration::from_mins(5);
-
 /// A killed process is gone at once, unless the disk below it hangs.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
-const SOURCE: &str = "file:source";
-
-/// What FFmpeg must be able to encode.
-const ENCODERS: [&str; 7] = ["libmp3lame", "aac", "libopus", "flac", "pcm_s16le", "pcm_s24le", "mjpeg"];
+const SOURCE_URL: &str = "file:source";
 
 impl Engine {
     /// Finds the programs.
@@ -141,50 +144,28 @@ impl Engine {
         let search_path = std::env::var_os("PATH");
         let find = |program: &Path, package| programs::find(program, package, search_path.as_deref());
         let limits = Limits {
-            processor_time: config.max_conversion_time.saturating_mul(2),
-            // The highest bit rate is 320 kbit/s.
-            file_bytes: config.max_duration.as_secs().saturating_mul(45_000) + 16 * 1024 * 1024,
-            // FFmpeg needs 0.3 GiB of addresses for its libraries alone.
-            memory_bytes: 4 << 30,
+            // It has no more than two threads at work.
+            processor_seconds: config.max_conversion_time.as_secs().saturating_mul(2),
+            file_bytes: config.max_audio_bytes,
+            memory_bytes: config.max_memory_bytes,
         };
         Ok(Self {
             ffmpeg: find(&config.ffmpeg, "ffmpeg")?,
             ffprobe: find(&config.ffprobe, "ffmpeg")?,
             launcher: Launcher {
-                prlimit: find(Path::new("prlimit"), "util-linux")?,
-                setpriv: find(Path::new("setpriv"), "util-linux")?,
+                program: config.launcher.clone(),
                 limits,
+                is_strict: !config.allow_unsandboxed,
             },
+            decoders: OnceCell::new(),
             max_duration: config.max_duration,
+            max_tracks: config.max_tracks,
+            base_conversion_time: config.base_conversion_time,
+            conversion_time_factor: config.conversion_time_factor,
             max_conversion_time: config.max_conversion_time,
             slots: EncoderSlots::new(config.encoder_slots.map_or_else(cores, NonZeroU16::get)),
             parallel_from: config.parallel_from,
         })
-    }
-
-    /// Whether the programs are still where they were.
-    pub fn check_programs(&self) -> Result<(), MissingProgram> {
-        for (program, package) in [(&self.ffmpeg, "ffmpeg"), (&self.ffprobe, "ffmpeg")] {
-            programs::find(program, package, None)?;
-        }
-        Ok(())
-    }
-
-    /// Whether this FFmpeg can make every kind of file, so that it is not every job that fails.
-    pub async fn check_encoders(&self) -> Result<(), UnusableFfmpeg> {
-        let keepers = TaskTracker::new();
-        let arguments = ["-hide_banner", "-loglevel", "error", "-encoders"];
-        let mut child =
-            self.launcher.start(&self.ffmpeg, arguments, Path::new("/"), Stdio::null(), &keepers)?;
-        let mut list = String::new();
-        let read = async { (&mut child.stdout).take(256 * 1024).read_to_string(&mut list).await };
-        timeout(Duration::from_secs(30), read).await.map_err(|_| UnusableFfmpeg::Silent)??;
-        // Lines such as ` A....D libmp3lame           libmp3lame MP3 …`.
-        let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
-        match ENCODERS.into_iter().find(|name| !names.contains(name)) {
-            Some(missing) => Err(UnusableFfmpeg::NoEncoder(missing)),
-            None => Ok(()),
-        }
     }
 
     /// Converts the video of a scratch directory. When this returns, no process works in the directory any more.
@@ -228,15 +209,17 @@ impl Engine {
             launcher: &self.launcher,
             slots: &self.slots,
             directory: scratch.directory(),
+            input: Input { file: SOURCE_URL, max_tracks: self.max_tracks },
             keepers,
         };
         // Both programs take longer to start than to find out that they need not have: FFmpeg begins with what will most
         // likely be the recipe, while ffprobe looks whether that is right. Its verdict comes first all the same.
         let bytes = scratch.source().metadata().map_err(ConversionError::Read)?.len();
         let guess = Recipe::guess(options, self.is_long(None, bytes));
-        let begun = guess.as_ref().map(|guess| workshop.begin(SOURCE, guess)).transpose()?;
+        let begun = guess.as_ref().map(|guess| workshop.begin(guess)).transpose()?;
         let probe = within(last, self.probe(scratch, options, keepers)).await?;
         let mut recipe = Recipe::of(options, &probe, |seconds| self.is_long(seconds, bytes))?;
+        self.check_size(&probe, &recipe)?;
         report.send_modify(|report| {
             report.progress.phase = Phase::Encoding;
             report.source = Some(probe.facts.clone());
@@ -244,12 +227,12 @@ impl Engine {
 
         let deadline = last.min(started + self.allowance(&probe));
         within(deadline, async {
-            let loudness = workshop.prepare(SOURCE, &mut recipe, &probe).await?;
+            let loudness = workshop.prepare(&mut recipe, &probe).await?;
             let begun = match (begun, guess) {
                 (Some(begun), Some(guess)) if guess.begins_like(&recipe) => begun,
                 (begun, _) => {
                     drop(begun);
-                    workshop.begin(SOURCE, &recipe)?
+                    workshop.begin(&recipe)?
                 }
             };
             let job = Job { workshop, scratch, probe: &probe, report };
@@ -257,7 +240,7 @@ impl Engine {
                 // What a container holds is not always what the format allows: then it is decoded like any other.
                 Err(ConversionError::Failed { .. } | ConversionError::Measure(_)) if recipe.copies => {
                     recipe = recipe.without_copying();
-                    self.make(job, workshop.begin(SOURCE, &recipe)?, &recipe).await?
+                    self.make(job, workshop.begin(&recipe)?, &recipe).await?
                 }
                 made => made?,
             };
@@ -278,7 +261,10 @@ impl Engine {
 
     fn allowance(&self, probe: &Probe) -> Duration {
         let length = probe.declared_seconds().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        length.map_or(self.max_conversion_time, |length| TIME_FOR_ANY.saturating_add(length))
+        let share = length.map(|length| length.as_secs_f64() * self.conversion_time_factor);
+        share
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .map_or(self.max_conversion_time, |share| self.base_conversion_time.saturating_add(share))
     }
 
     async fn probe(
@@ -289,7 +275,8 @@ impl Engine {
     ) -> Result<Probe, ConversionError> {
         let source = scratch.source();
         let is_cut_off = spawn_blocking(move || ending::is_cut_off(&source));
-        let child = self.ffprobe(probe::arguments(SOURCE), scratch, keepers)?;
+        let ffprobe_options = self.ffprobe_options().await?;
+        let child = self.ffprobe(probe::arguments(ffprobe_options, SOURCE_URL), SOURCE, scratch, keepers)?;
         let probe = probe::answer(child, options.track.as_ref()).await;
         let is_cut_off =
             is_cut_off.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
@@ -303,14 +290,31 @@ impl Engine {
         Ok(probe)
     }
 
+    /// Before the work, where the length and the options tell.
+    fn check_size(&self, probe: &Probe, recipe: &Recipe) -> Result<(), ConversionError> {
+        let seconds = probe.declared_seconds();
+        let seconds = seconds.map(|seconds| recipe.selected_seconds(seconds, probe.track.start_seconds));
+        let (Some(seconds), Some(rate)) = (seconds, recipe.bytes_per_second()) else { return Ok(()) };
+        let (bytes, max_bytes) = (seconds * rate, self.launcher.limits.file_bytes);
+        #[expect(clippy::cast_precision_loss, reason = "a byte more or less is no matter")]
+        if bytes > max_bytes as f64 {
+            let detail = format!("the file will have {bytes:.0} bytes");
+            return Err(ConversionError::failed(FailureCode::AudioTooLarge, detail));
+        }
+        Ok(())
+    }
+
     fn ffprobe(
         &self,
-        arguments: Vec<&str>,
+        arguments: Vec<String>,
+        reads: &str,
         scratch: &Scratch,
         keepers: &TaskTracker,
     ) -> Result<child::Child, ConversionError> {
+        let place = Place { directory: scratch.directory(), reads: &[reads], writes: None };
+        let options = ["-hide_banner", "-loglevel", "level+warning"].map(str::to_owned);
         self.launcher
-            .start(&self.ffprobe, arguments, scratch.directory(), Stdio::null(), keepers)
+            .start(&self.ffprobe, options.into_iter().chain(arguments), place, Stdio::null(), keepers)
             .map_err(|source| ConversionError::Run { program: "ffprobe", source })
     }
 
@@ -352,7 +356,7 @@ impl Engine {
             max_seconds: self.max_duration.as_secs_f64() * 1.02 + 1.0,
             approximate_seconds: expected,
         };
-        let encoded = workshop.finish(begun, SOURCE, recipe, extent, on_progress).await?;
+        let encoded = workshop.finish(begun, recipe, extent, on_progress).await?;
         let audio = self.verify(job, recipe, &encoded).await?;
         Ok((encoded, audio))
     }
@@ -371,16 +375,18 @@ impl Engine {
                 AudioFile::from(measured.map_err(ConversionError::Measure)?)
             }
             format => {
-                let file = format!("file:{}", encoded.output.display());
-                let child = self.ffprobe(audio_file::arguments(format, &file), scratch, workshop.keepers)?;
-                audio_file::measure(child).await?
+                let name = encoded.output.file_name().and_then(OsStr::to_str).unwrap_or_default();
+                let arguments = audio_file::arguments(format, name);
+                audio_file::measure(self.ffprobe(arguments, name, scratch, workshop.keepers)?).await?
             }
         };
         let seconds = audio.duration_seconds;
         match verdict::judge_by_headers(probe, recipe, seconds, &encoded.log)? {
             Length::AsDeclared | Length::Unknown => {}
             Length::Contested => {
-                let child = self.ffprobe(packets::arguments(SOURCE), scratch, workshop.keepers)?;
+                let options = self.ffprobe_options().await?;
+                let arguments = packets::arguments(options, SOURCE_URL);
+                let child = self.ffprobe(arguments, SOURCE, scratch, workshop.keepers)?;
                 let Range { start, end } = recipe.selection();
                 let selection = start + probe.start_seconds..end + probe.start_seconds;
                 let packets = packets::scan(child, probe.track.index, selection).await?;

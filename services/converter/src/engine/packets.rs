@@ -8,20 +8,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use super::child::Child;
 use super::failure::{ConversionError, complaints};
-use super::probe::INPUT_OPTIONS;
 
-/// The arguments with which ffprobe lists the packets of `file`.
-pub(crate) fn arguments(file: &str) -> Vec<&str> {
-    let mut arguments = vec!["-hide_banner", "-loglevel", "level+warning"];
-    arguments.extend(INPUT_OPTIONS);
-    arguments.extend([
-        "-threads",
-        "1",
-        "-show_entries",
-        "packet=stream_index,pts_time,dts_time,duration_time",
-    ]);
-    arguments.extend(["-of", "csv=p=0", file]);
-    arguments
+/// The arguments with which ffprobe, given these options, lists the packets of `file`.
+pub(crate) fn arguments(options: Vec<String>, file: &str) -> Vec<String> {
+    let shown =
+        ["-show_entries", "packet=stream_index,pts_time,dts_time,duration_time", "-of", "csv=p=0", file];
+    options.into_iter().chain(shown.map(str::to_owned)).collect()
 }
 
 /// What the packets of a file add up to.

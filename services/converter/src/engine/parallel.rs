@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use bytes::{Bytes, BytesMut};
 use contracts::{FailureCode, Mp3Rate};
@@ -18,13 +19,14 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::arguments;
-use super::child::Child;
+use super::child::{Child, Place};
 use super::encode::{Encoded, log_of};
 use super::failure::{ConversionError, complaints};
 use super::joiner::{self, JoinError, Orders};
 use super::pcm::{self, Format};
 use super::peaks::Peaks;
 use super::recipe::Recipe;
+use super::scratch::SOURCE;
 use super::segments::{Cutter, Feed, Segments, Uncut};
 use super::slots::{EncoderSlots, JobNumber};
 use super::workshop::{Extent, Workshop};
@@ -54,15 +56,15 @@ fn machine(detail: impl Into<String>) -> ConversionError {
 
 impl Workshop<'_> {
     /// Starts to decode one audio track.
-    pub(crate) fn decode(self, input: &str, recipe: &Recipe) -> Result<Decoding, ConversionError> {
-        Ok(Decoding { child: self.ffmpeg(arguments::decoder(input, recipe))? })
+    pub(crate) fn decode(self, recipe: &Recipe) -> Result<Decoding, ConversionError> {
+        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
+        Ok(Decoding { child: self.ffmpeg(arguments::decoder(self.input, recipe), place, Stdio::null())? })
     }
 
     /// Makes the MP3 of what is decoded; `on_progress` gets the seconds that are encoded.
     pub(crate) async fn encode_segments(
         self,
         Decoding { mut child }: Decoding,
-        input: &str,
         recipe: &Recipe,
         extent: Extent,
         on_progress: impl FnMut(f64),
@@ -99,7 +101,7 @@ impl Workshop<'_> {
         let cutter = Cutter { segments, encoders, further_segments: further, peaks: Peaks::new(format) };
         let tag = async {
             // The joiner may have failed, which it says itself.
-            let _ = tagged.send(self.tag(input, recipe).await?);
+            let _ = tagged.send(self.tag(recipe).await?);
             Ok(())
         };
         let (cut, (), _, is_joined, ()) = tokio::try_join!(
@@ -121,7 +123,8 @@ impl Workshop<'_> {
         let (stdin, theirs) = net::UnixStream::pair().map_err(ran)?;
         stdin.set_nonblocking(true).map_err(ran)?;
         let stdin = UnixStream::from_std(stdin).map_err(ran)?;
-        let child = self.ffmpeg_with(arguments::encoder(format, rate), OwnedFd::from(theirs).into())?;
+        let place = Place::without_files(self.directory);
+        let child = self.ffmpeg(arguments::encoder(format, rate), place, OwnedFd::from(theirs).into())?;
         Ok((child, stdin))
     }
 
@@ -139,7 +142,7 @@ impl Workshop<'_> {
             Ok(()) => Ok(true),
             Err(JoinError::Short) => Ok(false),
             Err(JoinError::TooLarge) => {
-                Err(ConversionError::failed(FailureCode::TooLong, "the MP3 is larger than is allowed"))
+                Err(ConversionError::failed(FailureCode::AudioTooLarge, "the MP3 is larger than is allowed"))
             }
             Err(error @ (JoinError::Write(_) | JoinError::NoFrame)) => Err(ConversionError::Join(error)),
         }

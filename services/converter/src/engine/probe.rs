@@ -11,17 +11,8 @@ use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 
 use super::child::{Child, Ended};
-use super::failure::{ConversionError, complaints};
-
-/// Options that both programs get in front of the file: it is opened as one of these formats and as nothing else.
-///
-/// Playlists, scripts and session descriptions, with which a file makes FFmpeg open other files and addresses, are no
-/// such formats; no protocol but `file` is left to those that can refer to others all the same.
-pub(crate) const INPUT_OPTIONS: [&str; 4] = ["-protocol_whitelist", "file", "-format_whitelist", FORMATS];
-
-const FORMATS: &str = "mov,mp4,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,asf_o,ogg,mxf,rm,nut,dv,wtv,gxf,swf,ivf,\
-    nsv,h264,hevc,m4v,obu,av1,wav,w64,mp3,aac,loas,ac3,eac3,dts,dtshd,truehd,mlp,flac,aiff,au,caf,amr,amrnb,amrwb,\
-    wv,tta,ape,mpc,mpc8,tak,voc,oma,dsf,iff";
+use super::failure::{self, ConversionError, complaints};
+use super::restrictions;
 
 /// Only what is read below: the answer stays small whatever the file holds.
 const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:\
@@ -29,12 +20,10 @@ const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:\
     bit_rate,start_time,duration:\
     stream_disposition=default,attached_pic:stream_tags=language,DURATION";
 
-/// The arguments with which ffprobe describes `file`.
-pub(crate) fn arguments(file: &str) -> Vec<&str> {
-    let mut arguments = vec!["-hide_banner", "-loglevel", "level+warning"];
-    arguments.extend(INPUT_OPTIONS);
-    arguments.extend(["-threads", "1", "-show_entries", ENTRIES, "-of", "json=c=1", file]);
-    arguments
+/// The arguments with which ffprobe, given these options, describes `file`.
+pub(crate) fn arguments(options: Vec<String>, file: &str) -> Vec<String> {
+    let shown = ["-show_entries", ENTRIES, "-of", "json=c=1", file];
+    options.into_iter().chain(shown.map(str::to_owned)).collect()
 }
 
 /// An audio file or a video with sound, and which of its tracks to take.
@@ -167,7 +156,10 @@ fn understand(
 fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     use std::os::unix::process::ExitStatusExt as _;
 
-    if log.contains("not on whitelist") || log.contains("misdetection possible") {
+    if let Some(code) = failure::exceeded(log) {
+        return code;
+    }
+    if log.contains("Format not on whitelist") || log.contains("misdetection possible") {
         return FailureCode::NotAMediaFile;
     }
     // A line of a demuxer means that the format was recognised. So does another complaint than this one.
@@ -182,8 +174,10 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
 
 /// The track that was asked for, or the first that a player would take by itself, of those that can be decoded.
 fn choose_track(streams: &[Stream], choice: Option<&TrackChoice>) -> Result<usize, ConversionError> {
-    let unsupported =
-        || ConversionError::failed(FailureCode::UnsupportedFormat, "no codec is known or it is encrypted");
+    let unsupported = || {
+        let codecs: Vec<_> = streams.iter().map(Stream::codec).collect();
+        ConversionError::failed(FailureCode::UnsupportedFormat, format!("it cannot be decoded: {codecs:?}"))
+    };
     let missing =
         || ConversionError::failed(FailureCode::NoSuchTrack, "no audio stream is of that number or language");
     let is_default = |place: &usize| streams[*place].disposition.default == 1;
@@ -262,8 +256,7 @@ impl Stream {
 
     fn is_decodable(&self) -> bool {
         // `enca` is common encryption, `drms` Apple's: there are packets, but nothing to decode in them.
-        !matches!(self.codec(), "unknown" | "none")
-            && !matches!(self.codec_tag_string.as_str(), "enca" | "drms")
+        restrictions::is_decodable(self.codec()) && !matches!(self.codec_tag_string.as_str(), "enca" | "drms")
     }
 
     /// Length in seconds, from the tag that Matroska files carry or else from the stream's header.

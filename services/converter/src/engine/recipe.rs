@@ -3,13 +3,15 @@
 use std::ops::Range;
 
 use contracts::{
-    AudioFormat, ConversionOptions, Cover, CoverSource, Encoder, FailureCode, Metadata, Position, TrackChoice,
+    AudioFormat, ConversionOptions, Cover, CoverSource, Encoder, FailureCode, Metadata, Position, SampleRate,
+    TrackChoice,
 };
 
 use super::arguments;
 use super::failure::ConversionError;
 use super::loudness::Gain;
 use super::probe::{Probe, Track};
+use super::restrictions::Input;
 
 /// Everything that FFmpeg is told, short of names of files.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,11 +110,30 @@ impl Recipe {
 
     /// Whether work that was begun by this recipe can go on by the other.
     pub(crate) fn begins_like(&self, other: &Self) -> bool {
+        let input = Input { file: "", max_tracks: 0 };
         self.course == other.course
             && match self.course {
-                Course::Plain => arguments::whole("", self, "") == arguments::whole("", other, ""),
-                Course::Parallel => arguments::decoder("", self) == arguments::decoder("", other),
+                Course::Plain => arguments::whole(input, self, "") == arguments::whole(input, other, ""),
+                Course::Parallel => arguments::decoder(input, self) == arguments::decoder(input, other),
             }
+    }
+
+    /// How many bytes a second of the file will have, if that is known.
+    pub(crate) fn bytes_per_second(&self) -> Option<f64> {
+        if self.copies {
+            return None;
+        }
+        match (self.options.format, self.options.bitrate) {
+            (_, Some(bitrate)) => Some(f64::from(bitrate.kilobits_per_second()) * 125.0),
+            (AudioFormat::Wav, None) => {
+                let rate = self.options.sample_rate.map_or(self.track.sample_rate_hz, SampleRate::hertz);
+                let channels =
+                    self.options.channels.map_or(self.track.channels, |channels| channels.count().into());
+                let bytes = if self.track.is_deep { 3 } else { 2 };
+                Some(f64::from(rate) * f64::from(channels) * f64::from(bytes))
+            }
+            (_, None) => None,
+        }
     }
 
     fn choose_course(&mut self) {

@@ -14,6 +14,9 @@ pub struct ScratchSpace {
     _lock: File,
 }
 
+/// The name of the video in its job's directory.
+pub(crate) const SOURCE: &str = "source";
+
 /// The directory of one job. It is removed with all that is in it when this is dropped.
 #[derive(Debug)]
 pub struct Scratch(TempDir);
@@ -76,7 +79,7 @@ impl Scratch {
     /// Where the video has to be.
     #[must_use]
     pub fn source(&self) -> PathBuf {
-        self.0.path().join("source")
+        self.0.path().join(SOURCE)
     }
 }
 

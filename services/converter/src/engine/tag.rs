@@ -2,10 +2,12 @@
 
 use std::io::{self, Write as _};
 
-use super::arguments::{self, SILENCE};
+use super::arguments::{self, COVER, SILENCE};
+use super::child::Place;
 use super::encode::log_of;
 use super::failure::ConversionError;
 use super::recipe::Recipe;
+use super::scratch::SOURCE;
 use super::workshop::Workshop;
 
 /// Titles, chapters and a picture of a thousand pixels each way have room in it.
@@ -13,15 +15,17 @@ const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 impl Workshop<'_> {
     /// Makes the tag; empty if the file's titles cannot be read, whose sound may be fine.
-    pub(crate) async fn tag(self, input: &str, recipe: &Recipe) -> Result<Vec<u8>, ConversionError> {
+    pub(crate) async fn tag(self, recipe: &Recipe) -> Result<Vec<u8>, ConversionError> {
         const NAME: &str = "tag.mp3";
         let ran = |error: io::Error| ConversionError::Run { program: "ffmpeg", source: error };
         let (silence, mut writer) = io::pipe().map_err(ran)?;
         // A pipe holds more than that.
         writer.write_all(&SILENCE).map_err(ran)?;
         drop(writer);
-        let child =
-            self.ffmpeg_with(arguments::tag(input, recipe, &format!("file:{NAME}")), silence.into())?;
+        let path = self.empty_file(NAME)?;
+        let reads: &[&str] = if recipe.picture.is_some() { &[SOURCE, COVER] } else { &[SOURCE] };
+        let place = Place { directory: self.directory, reads, writes: Some(NAME) };
+        let child = self.ffmpeg(arguments::tag(self.input, recipe, NAME), place, silence.into())?;
         match log_of(child.ended().await.map_err(ran)?) {
             Ok(_) => {}
             Err(error) if error.code().is_some() => {
@@ -30,7 +34,6 @@ impl Workshop<'_> {
             }
             Err(error) => return Err(error),
         }
-        let path = self.directory.join(NAME);
         let bytes = tokio::fs::metadata(&path).await.map_err(ran)?.len();
         if bytes > MAX_BYTES {
             tracing::warn!(bytes, "an MP3 gets no titles: they are too long");

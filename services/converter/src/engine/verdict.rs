@@ -7,6 +7,7 @@ use super::failure::{ConversionError, complaints};
 use super::packets::{AudioPackets, Packets};
 use super::probe::Probe;
 use super::recipe::Recipe;
+use super::restrictions;
 
 /// How far the length of an MP3 may be from that of its source, as a share of it.
 const TOLERANCE: f64 = 0.02;
@@ -98,7 +99,7 @@ fn has_container_error(probe: &Probe, log: &str) -> bool {
     // A raw stream has no container, and its demuxer the name of its decoder.
     let is_raw = probe.facts.audio_tracks.iter().any(|track| track.codec == probe.format);
     !is_raw
-        && log.lines().any(|line| {
+        && log.lines().filter(|line| !restrictions::is_about_refused_decoder(line)).any(|line| {
             let message = line.strip_prefix('[').and_then(|line| line.strip_prefix(probe.format.as_str()));
             message.is_some_and(|message| {
                 message.starts_with(" @ 0x")
@@ -139,6 +140,14 @@ mod tests {
 
     const CLEAN: &str = "[h264 @ 0x5] [error] no frame!\n[matroska,webm @ 0x5] [warning] Packet corrupt\n";
     const BROKEN: &str = "[matroska,webm @ 0x5] [error] File ended prematurely\n";
+
+    #[test]
+    fn a_picture_that_is_not_decoded_is_no_damage() {
+        let mut probe = probe(None, None);
+        probe.format = "flv".to_owned();
+        let log = "[flv @ 0x5] [error] Codec (flv) not on whitelist 'aac,mp3'\n";
+        assert_eq!(judge_by_headers(&probe, &whole(), 5.0, log).unwrap(), Length::Unknown);
+    }
 
     fn packets(reach_seconds: f64, extent_seconds: f64, sound_seconds: f64) -> Packets {
         Packets { reach_seconds, audio: Some(AudioPackets { extent_seconds, sound_seconds }) }

@@ -1,20 +1,23 @@
 //! What a conversion works with, and its two courses: one FFmpeg that does everything, or one that decodes and several that
 //! encode.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use contracts::Loudness;
 use tokio_util::task::TaskTracker;
 
-use super::arguments;
-use super::child::{Child, Launcher};
+use super::arguments::{self, COVER};
+use super::child::{Child, Launcher, Place};
 use super::encode::{Encoded, Encoding};
 use super::failure::ConversionError;
 use super::loudness;
 use super::parallel::Decoding;
 use super::probe::Probe;
 use super::recipe::{Course, Recipe};
+use super::restrictions::Input;
+use super::scratch::SOURCE;
 use super::slots::{EncoderSlots, Slot};
 
 /// What a conversion works with and where.
@@ -24,6 +27,7 @@ pub(crate) struct Workshop<'a> {
     pub launcher: &'a Launcher,
     pub slots: &'a EncoderSlots,
     pub directory: &'a Path,
+    pub input: Input<'a>,
     pub keepers: &'a TaskTracker,
 }
 
@@ -45,30 +49,28 @@ impl Workshop<'_> {
     /// Makes and measures what a recipe needs to be complete.
     pub(crate) async fn prepare(
         self,
-        input: &str,
         recipe: &mut Recipe,
         probe: &Probe,
     ) -> Result<Option<Loudness>, ConversionError> {
         if let Some(picture) = recipe.picture
-            && !self.cover(input, picture).await?
+            && !self.cover(picture).await?
         {
             recipe.picture = None;
         }
         let Some(target) = recipe.options.normalize else { return Ok(None) };
-        let (gain, loudness) =
-            loudness::measure(self, input, recipe, target, probe.track.sample_rate_hz).await?;
+        let (gain, loudness) = loudness::measure(self, recipe, target, probe.track.sample_rate_hz).await?;
         recipe.gain = Some(gain);
         Ok(Some(loudness))
     }
 
     /// Begins to make a file.
-    pub(crate) fn begin(self, input: &str, recipe: &Recipe) -> Result<Begun, ConversionError> {
+    pub(crate) fn begin(self, recipe: &Recipe) -> Result<Begun, ConversionError> {
         match recipe.course {
             Course::Plain => {
                 let slot = self.slots.take();
-                Ok(Begun::Plain(self.encode_whole(input, recipe)?, slot))
+                Ok(Begun::Plain(self.encode_whole(recipe)?, slot))
             }
-            Course::Parallel => Ok(Begun::Parallel(self.decode(input, recipe)?)),
+            Course::Parallel => Ok(Begun::Parallel(self.decode(recipe)?)),
         }
     }
 
@@ -76,7 +78,6 @@ impl Workshop<'_> {
     pub(crate) async fn finish(
         self,
         begun: Begun,
-        input: &str,
         recipe: &Recipe,
         extent: Extent,
         on_progress: impl FnMut(f64),
@@ -87,30 +88,40 @@ impl Workshop<'_> {
                 drop(slot);
                 encoded
             }
-            Begun::Parallel(decoding) => {
-                self.encode_segments(decoding, input, recipe, extent, on_progress).await
-            }
+            Begun::Parallel(decoding) => self.encode_segments(decoding, recipe, extent, on_progress).await,
         }
     }
 
-    /// Starts FFmpeg where nothing is put into it.
-    pub(crate) fn ffmpeg(self, arguments: Vec<String>) -> Result<Child, ConversionError> {
-        self.ffmpeg_with(arguments, Stdio::null())
-    }
-
     /// Starts FFmpeg.
-    pub(crate) fn ffmpeg_with(self, arguments: Vec<String>, stdin: Stdio) -> Result<Child, ConversionError> {
+    pub(crate) fn ffmpeg(
+        self,
+        arguments: Vec<String>,
+        place: Place<'_>,
+        stdin: Stdio,
+    ) -> Result<Child, ConversionError> {
         self.launcher
-            .start(self.ffmpeg, arguments, self.directory, stdin, self.keepers)
+            .start(self.ffmpeg, arguments, place, stdin, self.keepers)
             .map_err(|source| ConversionError::Run { program: "ffmpeg", source })
     }
 
-    fn encode_whole(self, input: &str, recipe: &Recipe) -> Result<Encoding, ConversionError> {
+    /// Makes an empty file for FFmpeg, which may write one and not make one.
+    pub(crate) fn empty_file(self, name: &str) -> Result<PathBuf, ConversionError> {
+        let path = self.directory.join(name);
+        File::create(&path).map_err(ConversionError::Write)?;
+        Ok(path)
+    }
+
+    fn encode_whole(self, recipe: &Recipe) -> Result<Encoding, ConversionError> {
         // A name for each recipe: an encoder that is being killed may still hold the file of another one.
         let means = if recipe.copies { "copied" } else { "encoded" };
         let picture = if recipe.picture.is_some() { "-with-cover" } else { "" };
         let name = format!("{means}{}{picture}.{}", recipe.track.place, recipe.options.format.as_str());
-        let child = self.ffmpeg(arguments::whole(input, recipe, &format!("file:{name}")))?;
-        Ok(Encoding { child, output: self.directory.join(name) })
+        let output = self.empty_file(&name)?;
+        // To move the index of an M4A to the front, its writer reads it.
+        let reads: &[&str] =
+            if recipe.picture.is_some() { &[SOURCE, &name, COVER] } else { &[SOURCE, &name] };
+        let place = Place { directory: self.directory, reads, writes: Some(&name) };
+        let child = self.ffmpeg(arguments::whole(self.input, recipe, &name), place, Stdio::null())?;
+        Ok(Encoding { child, output })
     }
 }

@@ -10,6 +10,9 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+/// The converter, as what it starts FFmpeg with: this process is not one.
+pub(crate) const LAUNCHER: &str = env!("CARGO_BIN_EXE_converter");
+
 pub(crate) struct Bench {
     pub(crate) engine: Engine,
     pub(crate) space: ScratchSpace,
@@ -38,7 +41,14 @@ pub(crate) fn config() -> EngineConfig {
     EngineConfig {
         ffmpeg: "ffmpeg".into(),
         ffprobe: "ffprobe".into(),
+        launcher: LAUNCHER.into(),
+        allow_unsandboxed: false,
         max_duration: Duration::from_hours(1),
+        max_tracks: 100,
+        max_audio_bytes: 200_000_000,
+        max_memory_bytes: 512 << 20,
+        base_conversion_time: Duration::from_mins(5),
+        conversion_time_factor: 1.0,
         max_conversion_time: Duration::from_mins(10),
         encoder_slots: None,
         parallel_from: Duration::from_mins(1),
@@ -93,10 +103,15 @@ impl Bench {
     }
 }
 
-/// Whether a process has its working directory below this folder.
+/// The processes that have their working directory below this folder.
+pub(crate) fn processes_in(folder: &Path) -> Vec<i32> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let here = processes.filter(|process| {
+        std::fs::read_link(process.path().join("cwd")).is_ok_and(|directory| directory.starts_with(folder))
+    });
+    here.filter_map(|process| process.file_name().to_str()?.parse().ok()).collect()
+}
+
 pub(crate) fn has_process_in(folder: &Path) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap();
-    processes
-        .filter_map(|entry| std::fs::read_link(entry.ok()?.path().join("cwd")).ok())
-        .any(|directory| directory.starts_with(folder))
+    !processes_in(folder).is_empty()
 }

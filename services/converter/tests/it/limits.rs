@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::SOON;
 use crate::bench::{Bench, config, has_process_in, nothing_reported};
+use crate::hostile::Wave;
 use crate::media::{FASTSTART, Workshop};
 
 /// Half an hour: many seconds of work.
@@ -92,6 +93,56 @@ async fn sound_beyond_the_limit_is_too_long_whether_the_file_says_so_or_not() {
         assert_eq!(failure, FailureCode::TooLong, "{}", video.display());
     }
     bench.convert(&workshop.video("allowed.mp4", "2.9", &FASTSTART)).await.lasts(2.9);
+}
+
+#[tokio::test]
+async fn every_other_limit_has_a_reason_of_its_own() {
+    let workshop = Workshop::new();
+    let video = std::fs::read(workshop.video("video.mp4", "20", &FASTSTART)).unwrap();
+    let many = ["-map", "0", "-map", "1", "-map", "1", "-map", "1", "-c:v", "mpeg4"];
+    let tracks = std::fs::read(workshop.video("tracks.mp4", "1", &many)).unwrap();
+    for (limits, video, code) in [
+        (EngineConfig { max_audio_bytes: 50_000, ..config() }, &video, FailureCode::AudioTooLarge),
+        (EngineConfig { max_tracks: 3, ..config() }, &tracks, FailureCode::TooManyTracks),
+        (
+            EngineConfig { base_conversion_time: Duration::ZERO, conversion_time_factor: 0.001, ..config() },
+            &video,
+            FailureCode::TimedOut,
+        ),
+    ] {
+        assert_eq!(Bench::with(&limits).failure(video).await, code);
+        let parallel = EngineConfig { parallel_from: Duration::ZERO, ..limits };
+        assert_eq!(Bench::with(&parallel).failure(video).await, code, "in parallel");
+    }
+    // To make 8000 samples a second of one takes a filter of 300 MB.
+    let slow = Wave { rate: 1, channels: 1, bits: 8, declared_bytes: 3000 }.with(&[128; 3000]);
+    let frugal = EngineConfig { max_memory_bytes: 128 << 20, ..config() };
+    assert_eq!(Bench::with(&frugal).failure(&slow).await, FailureCode::TooComplex);
+    Bench::with(&EngineConfig { max_tracks: 4, ..config() })
+        .convert_bytes(&tracks, ConversionOptions::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_mp3_that_will_be_too_large_is_not_begun() {
+    let bench = Bench::with(&EngineConfig { max_audio_bytes: 4_000_000, ..config() });
+    let video = long_video(&Workshop::new());
+    let options = ConversionOptions::parse([("bitrate", "320")]).unwrap();
+    let started = Instant::now();
+    let error = bench.convert_bytes(&video, options).await.map(drop).unwrap_err();
+    assert_eq!(error.code(), Some(FailureCode::AudioTooLarge));
+    assert!(error.to_string().contains("will have"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn hours_of_silence_in_a_small_file_are_too_long() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    let minute = workshop.sound("minute.ogg", "anullsrc", "60", &["-c:a", "libopus", "-b:a", "6k"]);
+    let hours = std::fs::read(workshop.repeated(&minute, 90, "hours.ogg")).unwrap();
+    assert!(hours.len() < 3_000_000, "{} bytes", hours.len());
+    assert_eq!(bench.failure(&hours).await, FailureCode::TooLong);
 }
 
 #[tokio::test]

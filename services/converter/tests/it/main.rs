@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test panics where the test would")]
 
-mod attacks;
 mod bench;
 mod containers;
 mod conversions;
@@ -10,10 +9,12 @@ mod damage;
 mod description;
 mod faults;
 mod frames;
+mod hostile;
 mod limits;
 mod media;
 mod options;
 mod parallel;
+mod sandbox;
 mod sound;
 mod world;
 

@@ -1,5 +1,7 @@
 //! Sound that does not fit its picture, and sound of unusual kinds.
 
+use contracts::FailureCode;
+
 use crate::bench::Bench;
 use crate::media::{FASTSTART, Workshop};
 
@@ -91,6 +93,18 @@ async fn of_several_tracks_the_default_one_is_taken() {
         mp3.lasts(seconds);
         assert_eq!(mp3.converted.source.audio_tracks.len(), 2, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_track_that_is_not_decoded_gives_way_to_one_that_is() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    let telephone =
+        workshop.tone("telephone.wav", "2", &["-c:a", "g723_1", "-ar", "8000", "-ac", "1", "-b:a", "6300"]);
+    assert_eq!(bench.failure(&std::fs::read(&telephone).unwrap()).await, FailureCode::UnsupportedFormat);
+    let known = workshop.tone("known.m4a", "5", &[]);
+    let inputs = ["-i", telephone.to_str().unwrap(), "-i", known.to_str().unwrap()];
+    workshop.ffmpeg(&[&inputs[..], &["-map", "0", "-map", "1", "-c", "copy", "both.mkv"]].concat());
+    bench.convert(&workshop.path("both.mkv")).await.lasts(5.0);
 }
 
 #[tokio::test]

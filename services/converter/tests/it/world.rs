@@ -22,6 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::SOON;
+use crate::bench::LAUNCHER;
+
+/// What videos are called, unless it matters.
+const NAME: &str = "holiday.v1.mp4";
 
 /// What the tests see of one installation.
 pub(crate) struct World {
@@ -47,6 +51,11 @@ impl Converter {
         tokio::time::timeout(SOON, self.running).await.unwrap().unwrap().unwrap();
         self.shutdown.finished().await;
     }
+
+    /// Waits for the end that it comes to by itself.
+    pub(crate) async fn failed(self) -> anyhow::Error {
+        tokio::time::timeout(SOON, self.running).await.unwrap().unwrap().unwrap_err()
+    }
 }
 
 impl World {
@@ -71,7 +80,14 @@ impl World {
             scratch_dir: folder.path().join("scratch"),
             ffmpeg: "ffmpeg".into(),
             ffprobe: "ffprobe".into(),
+            allow_unsandboxed_ffmpeg: false,
+            launcher: LAUNCHER.into(),
             max_duration: Duration::from_hours(12),
+            max_tracks: 100,
+            max_audio_bytes: 1_800_000_000,
+            max_memory_bytes: 512 << 20,
+            base_conversion_time: Duration::from_mins(5),
+            conversion_time_factor: 1.0,
             max_conversion_time: Duration::from_hours(2),
             max_attempts: 8,
             lease: Duration::from_secs(3),
@@ -120,10 +136,20 @@ impl World {
 
     /// Does what the gateway does with an upload, short of the message.
     pub(crate) async fn accept(&self, video: &[u8], options: ConversionOptions) -> (JobId, UserId) {
-        let mut upload = self.videos.begin("holiday.v1.mp4", "video/mp4").await.unwrap();
+        self.accept_named(NAME, video, options).await
+    }
+
+    async fn accept_named(&self, name: &str, video: &[u8], options: ConversionOptions) -> (JobId, UserId) {
+        let mut upload = self.videos.begin(name, "video/mp4").await.unwrap();
         upload.write(Bytes::copy_from_slice(video)).await.unwrap();
         let stored = upload.finish().await.unwrap();
-        self.accept_stored(VideoFid(stored.fid), stored.bytes, options).await
+        self.insert(name, VideoFid(stored.fid), stored.bytes, options).await
+    }
+
+    pub(crate) async fn submit_named(&self, name: &str, video: &[u8], options: ConversionOptions) -> JobId {
+        let (id, _) = self.accept_named(name, video, options).await;
+        self.request(id).await;
+        id
     }
 
     pub(crate) async fn accept_stored(
@@ -132,14 +158,19 @@ impl World {
         bytes: u64,
         options: ConversionOptions,
     ) -> (JobId, UserId) {
+        self.insert(NAME, fid, bytes, options).await
+    }
+
+    async fn insert(
+        &self,
+        name: &str,
+        fid: VideoFid,
+        bytes: u64,
+        options: ConversionOptions,
+    ) -> (JobId, UserId) {
         let (id, owner) = (JobId::generate(), UserId::generate());
-        let source = Source {
-            fid,
-            name: "holiday.v1.mp4".to_owned(),
-            bytes,
-            duration_seconds: None,
-            audio_tracks: Vec::new(),
-        };
+        let source =
+            Source { fid, name: name.to_owned(), bytes, duration_seconds: None, audio_tracks: Vec::new() };
         let owner_of = Owner { id: owner, email: ada() };
         self.jobs.insert(NewJob { id, owner: owner_of, source, options }).await.unwrap();
         (id, owner)

@@ -64,6 +64,9 @@ fn every_failure_comes_with_its_own_advice() {
         FailureCode::Damaged,
         FailureCode::UnsupportedFormat,
         FailureCode::TooLong,
+        FailureCode::AudioTooLarge,
+        FailureCode::TooManyTracks,
+        FailureCode::TooComplex,
         FailureCode::TimedOut,
         FailureCode::Interrupted,
     ];

@@ -1,0 +1,148 @@
+//! Builds and cuts up media files, byte by byte.
+
+/// The same numbers for the same seed (`SplitMix64`).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(bound.max(1)).unwrap()).unwrap()
+    }
+
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
+    }
+}
+
+/// A file with so many of its bits turned.
+pub(crate) fn flipped(bytes: &[u8], seed: u64, bits: usize) -> Vec<u8> {
+    let (mut random, mut bytes) = (Random(seed), bytes.to_vec());
+    for _ in 0..bits {
+        let at = random.below(bytes.len());
+        bytes[at] ^= 1 << random.below(8);
+    }
+    bytes
+}
+
+/// What a WAV file says of itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Wave {
+    pub(crate) channels: u16,
+    pub(crate) rate: u32,
+    pub(crate) bits: u16,
+    pub(crate) declared_bytes: u32,
+}
+
+impl Wave {
+    /// A tenth of a second at CD rate, as an honest one would be.
+    pub(crate) const HONEST: Self = Self { channels: 2, rate: 44_100, bits: 16, declared_bytes: 17_640 };
+
+    pub(crate) fn with(self, sound: &[u8]) -> Vec<u8> {
+        let align = self.channels.wrapping_mul(self.bits / 8);
+        let length = self.declared_bytes.saturating_add(36);
+        [
+            b"RIFF".as_slice(),
+            &length.to_le_bytes(),
+            b"WAVEfmt ",
+            &16_u32.to_le_bytes(),
+            &1_u16.to_le_bytes(),
+            &self.channels.to_le_bytes(),
+            &self.rate.to_le_bytes(),
+            &self.rate.wrapping_mul(align.into()).to_le_bytes(),
+            &align.to_le_bytes(),
+            &self.bits.to_le_bytes(),
+            b"data",
+            &self.declared_bytes.to_le_bytes(),
+            sound,
+        ]
+        .concat()
+    }
+}
+
+/// A box of MP4.
+pub(crate) fn mp4_box(name: &[u8], content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len() + 8).unwrap();
+    [&length.to_be_bytes()[..], name, content].concat()
+}
+
+/// Where the content of the first box of this name is.
+pub(crate) fn content_of(bytes: &[u8], name: &[u8]) -> std::ops::Range<usize> {
+    let at = bytes.windows(4).position(|window| window == name).unwrap();
+    let length = u32::from_be_bytes(bytes[at - 4..at].try_into().unwrap());
+    at + 4..at - 4 + usize::try_from(length).unwrap()
+}
+
+/// The file with other bytes in a box, from an offset in its content on.
+pub(crate) fn patched(bytes: &[u8], name: &[u8], offset: usize, patch: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let at = content_of(&bytes, name).start + offset;
+    bytes[at..at + patch.len()].copy_from_slice(patch);
+    bytes
+}
+
+/// The file with another size for a box.
+pub(crate) fn resized(bytes: &[u8], name: &[u8], size: u32) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let at = content_of(&bytes, name).start - 8;
+    bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());
+    bytes
+}
+
+/// The file of one track with another box in the place of one in its index, where its parents are these.
+pub(crate) fn with_box(bytes: &[u8], name: &[u8], parents: &[&[u8]], new: &[u8]) -> Vec<u8> {
+    with_index(bytes, |index| {
+        let old = content_of(index, name);
+        let old = old.start - 8..old.end;
+        let grown = parents.iter().fold(index.to_vec(), |index, parent| {
+            let size = content_of(&index, parent).len() + 8 + new.len() - old.len();
+            resized(&index, parent, size.try_into().unwrap())
+        });
+        [&grown[..old.start], new, &grown[old.end..]].concat()
+    })
+}
+
+/// The file with another index. It is behind the rest, so that the sound is where the index says.
+pub(crate) fn with_index(bytes: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let moov = content_of(bytes, b"moov");
+    let index = mp4_box(b"moov", &change(&bytes[moov.clone()]));
+    [&bytes[..moov.start - 4], b"free", &bytes[moov.start..], &index].concat()
+}
+
+/// Where a track is in an index, with its header.
+pub(crate) fn track_in(index: &[u8]) -> std::ops::Range<usize> {
+    let content = content_of(index, b"trak");
+    content.start - 8..content.end
+}
+
+/// An element of Matroska, with its length in eight bytes.
+pub(crate) fn element(id: &[u8], content: &[u8]) -> Vec<u8> {
+    let length = u64::try_from(content.len()).unwrap() | 1 << 56;
+    [id, &length.to_be_bytes(), content].concat()
+}
+
+/// A Matroska file of these elements.
+pub(crate) fn matroska(elements: &[Vec<u8>]) -> Vec<u8> {
+    let head = element(&[0x42, 0x82], b"matroska");
+    let segment = element(&[0x18, 0x53, 0x80, 0x67], &elements.concat());
+    [element(&[0x1a, 0x45, 0xdf, 0xa3], &head), segment].concat()
+}
+
+/// A track of Matroska.
+pub(crate) fn matroska_track(number: u16, further: &[u8]) -> Vec<u8> {
+    let number = number.to_be_bytes();
+    let fields = [
+        element(&[0xd7], &number),
+        element(&[0x73, 0xc5], &number),
+        element(&[0x83], &[2]),
+        element(&[0x86], b"A_PCM/INT/LIT"),
+        further.to_vec(),
+    ];
+    element(&[0xae], &fields.concat())
+}

@@ -32,6 +32,7 @@ S ?=
 .PHONY: fuzz images sbom compose-test settings minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
+.PHONY: install-for-tests
 .PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s
 
 help: ## List the targets
@@ -44,7 +45,7 @@ logs: logs-$(STACK) ## Follow the services' logs; one part's with S=converter
 
 demo: up demo-$(STACK) ## Send a sample video through the whole system, starting it if need be
 
-test: install build ## Run every test, on real servers started for it alone
+test: install-for-tests build ## Run every test, on real servers started for it alone
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace
 
 check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s ## Run what CI checks beside the tests
@@ -81,6 +82,9 @@ k8s-secrets: ## Write the secrets of a Kubernetes overlay, keeping those that ar
 
 install: ## Install the servers and tools that are missing
 	@scripts/install.sh
+
+install-for-tests:
+	@scripts/install.sh tests
 
 clean: clean-$(STACK) ## Stop the stack and delete it with all of its data and tools
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the native stack and the tests need and this machine lacks. Asks nothing, starts no service,
+# Installs what the native stack needs and this machine lacks; `install.sh tests`: and what only the tests need. Asks nothing, starts no service,
 # changes nothing on the second run. Debian packages come from apt (through sudo unless root); everything else
 # goes into the git-ignored folder .stack/tools. What can't be installed is named with its remedy.
 set -euo pipefail
@@ -22,6 +22,7 @@ export PATH="$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 SCRATCH=''
 GUARD=''
 SUDO=()
+readonly PURPOSE="${1:-}"
 
 main() {
     trap clean_up EXIT
@@ -82,6 +83,11 @@ missing_packages() {
     has curl || echo curl
     # These two hold the servers' lifetimes (setsid, setpriv); they are missing only in stripped images.
     has setsid && has setpriv || echo util-linux
+    if [ "$PURPOSE" = tests ]; then
+        # What is made is read by programs that did not make it.
+        has mpg123 || echo mpg123
+        has mp3val || echo mp3val
+    fi
 }
 
 install_packages() {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Bench, Mp3, config, has_process_in, nothing_reported};
 use crate::frames::{frames_of, info_of};
-use crate::media::{FASTSTART, Workshop, beginning};
+use crate::media::{FASTSTART, Workshop, beginning, options};
 
 /// Loud and quiet in turns, with beats, over more than the range that LAME's threshold of hearing has.
 fn music(workshop: &Workshop, name: &str, rate: u32, channels: u8, seconds: &str) -> PathBuf {
@@ -172,6 +172,29 @@ async fn seeking_lands_where_it_should() {
         let hertz = rises as f64 / (found.len() as f64 / 44_100.0);
         let heard_at = (hertz - 200.0) / 100.0 - 0.5;
         assert!((heard_at - f64::from(second)).abs() < 0.05, "{heard_at} s instead of {second} s");
+    }
+}
+
+#[tokio::test]
+async fn other_programs_read_it_without_a_warning() {
+    let (bench, workshop) = (parallel(2), Workshop::new());
+    let video = std::fs::read(workshop.video("video.mp4", "9", &FASTSTART)).unwrap();
+    for fields in [
+        &[][..],
+        &[("bitrate", "192")],
+        &[("quality", "V0"), ("channels", "1"), ("sample_rate", "48000")],
+        &[("bitrate", "64"), ("sample_rate", "22050")],
+        &[("start", "2"), ("end", "8"), ("cover", "3"), ("title", "A part")],
+    ] {
+        let made = bench.convert_bytes(&video, options(fields)).await.unwrap();
+        let run = |program: &str, arguments: &[&str]| {
+            Command::new(program).args(arguments).arg(&made.converted.path).output().unwrap()
+        };
+        // Decodes it to its end, and tells of whatever it finds.
+        let mpg123 = run("mpg123", &["-q", "-t"]);
+        assert!(mpg123.status.success() && mpg123.stderr.is_empty(), "{fields:?}: {mpg123:?}");
+        let mp3val = String::from_utf8(run("mp3val", &[]).stdout).unwrap();
+        assert!(mp3val.contains("MPEG frames") && !mp3val.contains("WARNING"), "{fields:?}: {mp3val}");
     }
 }
 

@@ -1,17 +1,19 @@
 //! One attempt at a job: from the video in the store to an MP3 in the store.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contracts::{Audio, Mp3Fid, Phase, Progress};
+use contracts::{Audio, ConversionOptions, Mp3Fid, Phase, Progress};
 use jobs::{Lease, Record, Report};
 use metrics::{gauge, histogram};
 use service_kit::Chain;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversions::Conversions;
-use crate::engine::{ConversionError, Converted};
+use crate::engine::{ConversionError, Converted, Reservation, ReservationError};
 use crate::lease::{LeaseKeeper, LeaseLost};
 use crate::transfer::{self, TransferError};
 
@@ -22,8 +24,8 @@ pub(crate) enum AttemptError {
     Convert(#[from] ConversionError),
     #[error(transparent)]
     Transfer(#[from] TransferError),
-    #[error("there is no room for the video: {free} bytes are free, {needed} are needed")]
-    NoRoom { free: u64, needed: u64 },
+    #[error(transparent)]
+    NoRoom(#[from] ReservationError),
     #[error("the attempt was stopped")]
     Stopped,
     #[error(transparent)]
@@ -67,7 +69,7 @@ impl Conversions {
         stop: &CancellationToken,
     ) -> Result<Audio, AttemptError> {
         let source = &record.job.source;
-        self.check_room(source.bytes)?;
+        let _room = self.reserve_room(source.bytes, &record.job.options).await?;
         let scratch = self.scratch.begin_job().map_err(TransferError::Scratch)?;
         let path = scratch.source();
         unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await?;
@@ -87,11 +89,18 @@ impl Conversions {
     }
 
     /// Before the download, so that a disk is not filled to the brim for a job that cannot succeed.
-    fn check_room(&self, video_bytes: u64) -> Result<(), AttemptError> {
-        const FOR_THE_MP3: u64 = 64 * 1024 * 1024;
-        let needed = video_bytes.saturating_add(FOR_THE_MP3);
-        let free = self.scratch.free_bytes().map_err(TransferError::Scratch)?;
-        if free < needed { Err(AttemptError::NoRoom { free, needed }) } else { Ok(()) }
+    async fn reserve_room(
+        &self,
+        video_bytes: u64,
+        options: &ConversionOptions,
+    ) -> Result<Reservation, AttemptError> {
+        const LEAST: u64 = 64 * 1024 * 1024;
+        // Sound alone, at 128 kbit/s, has a twelfth of what it has in a WAV file. Lossy formats are seldom larger than a video.
+        let times = if options.format.is_lossless() { 12 } else { 1 };
+        let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.max_audio_bytes);
+        let (scratch, needed) = (Arc::clone(&self.scratch), video_bytes.saturating_add(audio));
+        let reserved = spawn_blocking(move || scratch.reserve(needed)).await;
+        Ok(reserved.map_err(|panic| ReservationError::Look(panic.into()))??)
     }
 
     /// Stores the MP3, with patience for a database that restarts: making it anew costs more.

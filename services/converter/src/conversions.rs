@@ -33,7 +33,8 @@ pub(crate) struct Conversions {
     pub mp3s: MediaStore,
     pub broker: Broker,
     pub engine: Arc<Engine>,
-    pub scratch: ScratchSpace,
+    pub scratch: Arc<ScratchSpace>,
+    pub max_audio_bytes: u64,
     /// Cancelled when conversions must be given back, done or not.
     pub stop: CancellationToken,
     pub worker: String,
@@ -141,7 +142,7 @@ impl Conversions {
                 note_unreturned(self.jobs.release(lease).await);
                 Verdict::HandBack
             }
-            error @ (AttemptError::Convert(_) | AttemptError::Transfer(_) | AttemptError::NoRoom { .. }) => {
+            error @ (AttemptError::Convert(_) | AttemptError::Transfer(_) | AttemptError::NoRoom(_)) => {
                 counter!("mixdown_conversions_total", "outcome" => "retried").increment(1);
                 note_unreturned(self.jobs.set_back(lease).await);
                 retry("the conversion failed by no fault of the video", &error)

@@ -59,7 +59,7 @@ pub use self::programs::MissingProgram;
 use self::recipe::Recipe;
 use self::restrictions::Input;
 use self::scratch::SOURCE;
-pub use self::scratch::{Scratch, ScratchSpace};
+pub use self::scratch::{Reservation, ReservationError, Scratch, ScratchSpace};
 use self::slots::EncoderSlots;
 use self::verdict::Length;
 use self::workshop::{Begun, Extent, Workshop};

@@ -1,6 +1,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -11,7 +13,34 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct ScratchSpace {
     own: TempDir,
+    reserved_bytes: Arc<AtomicU64>,
     _lock: File,
+}
+
+/// Room for a job's files. Dropping it gives it back.
+#[derive(Debug)]
+#[must_use = "it is given back when it is dropped"]
+pub struct Reservation {
+    reserved_bytes: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+/// Why there is no reservation.
+#[derive(Debug, thiserror::Error)]
+pub enum ReservationError {
+    /// The folder cannot be looked at.
+    #[error("could not look at the scratch folder")]
+    Look(#[from] io::Error),
+    /// It is too full, or will be.
+    #[error(
+        "there is no room for the job: {needed} bytes are needed, {free} are free and not promised to others"
+    )]
+    NoRoom {
+        /// What is free and not promised.
+        free: u64,
+        /// What was asked for.
+        needed: u64,
+    },
 }
 
 /// The name of the video in its job's directory.
@@ -43,7 +72,7 @@ impl ScratchSpace {
         let own = tempfile::Builder::new().prefix("converter-").tempdir_in(folder)?;
         let lock = File::create(own.path().join("lock"))?;
         lock.lock()?;
-        Ok(Self { own, _lock: lock })
+        Ok(Self { own, reserved_bytes: Arc::default(), _lock: lock })
     }
 
     /// A new directory for one job.
@@ -51,10 +80,35 @@ impl ScratchSpace {
         tempfile::Builder::new().prefix("job-").tempdir_in(self.own.path()).map(Scratch)
     }
 
-    /// How many bytes more fit in.
-    pub fn free_bytes(&self) -> io::Result<u64> {
-        let volume = rustix::fs::statvfs(self.own.path())?;
-        Ok(volume.f_bavail.saturating_mul(volume.f_frsize))
+    /// Sets room aside for a job that is about to begin, beside what others have set aside and not filled yet. Blocks.
+    pub fn reserve(&self, bytes: u64) -> Result<Reservation, ReservationError> {
+        let volume = rustix::fs::statvfs(self.own.path()).map_err(io::Error::from)?;
+        let free = volume.f_bavail.saturating_mul(volume.f_frsize);
+        let for_jobs = free.saturating_add(self.filled_bytes()?);
+        let promise = |reserved: u64| reserved.checked_add(bytes).filter(|promised| *promised <= for_jobs);
+        match self.reserved_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, promise) {
+            Ok(_) => Ok(Reservation { reserved_bytes: Arc::clone(&self.reserved_bytes), bytes }),
+            Err(reserved) => {
+                Err(ReservationError::NoRoom { free: for_jobs.saturating_sub(reserved), needed: bytes })
+            }
+        }
+    }
+
+    /// What the files of this process's jobs take.
+    fn filled_bytes(&self) -> io::Result<u64> {
+        let mut bytes = 0;
+        for job in fs::read_dir(self.own.path())? {
+            // A job that ends meanwhile takes nothing.
+            let Ok(files) = fs::read_dir(job?.path()) else { continue };
+            bytes += files.flatten().flat_map(|file| file.metadata()).map(|file| file.len()).sum::<u64>();
+        }
+        Ok(bytes)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.reserved_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -99,13 +153,34 @@ mod tests {
         let first = ScratchSpace::open(folder.path()).unwrap();
         assert!(!abandoned.exists());
         let job = first.begin_job().unwrap();
-        let second = ScratchSpace::open(folder.path()).unwrap();
+        let _second = ScratchSpace::open(folder.path()).unwrap();
         assert!(job.directory().exists() && folder.path().join("somebody-elses").exists());
-        assert!(second.free_bytes().unwrap() > 0);
 
         let directory = job.directory().to_owned();
         fs::write(job.source(), "video").unwrap();
         drop(job);
         assert!(!directory.exists());
+    }
+
+    #[test]
+    fn room_that_is_promised_is_not_promised_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = ScratchSpace::open(folder.path()).unwrap();
+        let ReservationError::NoRoom { free, .. } = space.reserve(u64::MAX).unwrap_err() else { panic!() };
+        // The disk is shared with others: half of it is far more than they take meanwhile.
+        let half = free / 2 + free / 8;
+        let first = space.reserve(half).unwrap();
+        assert!(matches!(space.reserve(half), Err(ReservationError::NoRoom { .. })));
+        drop(first);
+        drop(space.reserve(half).unwrap());
+    }
+
+    #[test]
+    fn what_a_job_has_filled_of_its_room_is_not_counted_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = ScratchSpace::open(folder.path()).unwrap();
+        let job = space.begin_job().unwrap();
+        fs::write(job.source(), vec![1; 3_000_000]).unwrap();
+        assert_eq!(space.filled_bytes().unwrap(), 3_000_000);
     }
 }

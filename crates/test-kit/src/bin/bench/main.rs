@@ -7,6 +7,7 @@ mod figures;
 mod media;
 mod memory;
 mod person;
+mod processor;
 mod transfers;
 mod world;
 
@@ -21,8 +22,8 @@ use crate::media::Clips;
 use crate::person::Person;
 use crate::world::World;
 
-/// On two idle cores it takes about six minutes.
-const DEADLINE: Duration = Duration::from_mins(15);
+/// On two idle cores it takes about fifteen minutes.
+const DEADLINE: Duration = Duration::from_mins(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -52,7 +53,11 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
     eprintln!("A video of 10 min");
     rows.push(conversions::video(&person, &clips).await?);
     eprintln!("A batch of clips of 30 s");
-    rows.push(conversions::batch(&person, &clips).await?);
+    rows.push(conversions::batch(&mut world, &person, &clips).await?);
+    eprintln!("A lecture of 20 min");
+    rows.extend(conversions::long(&world, &person, &clips, ("20 min", &clips.twenty_minutes, 3)).await?);
+    eprintln!("A film of 2 h");
+    rows.extend(conversions::long(&world, &person, &clips, ("2 h", &clips.two_hours, 1)).await?);
 
     let converted = conversions::convert(&person, &clips.ten_seconds).await?;
     for service in [Service::Converter, Service::Notification] {

@@ -14,6 +14,8 @@ pub(crate) struct Clips {
     pub(crate) ten_seconds: PathBuf,
     pub(crate) thirty_seconds: PathBuf,
     pub(crate) ten_minutes: PathBuf,
+    pub(crate) twenty_minutes: PathBuf,
+    pub(crate) two_hours: PathBuf,
     scratch: PathBuf,
 }
 
@@ -23,6 +25,8 @@ impl Clips {
             ten_seconds: scratch.join("clip10.mp4"),
             thirty_seconds: scratch.join("clip30.mp4"),
             ten_minutes: scratch.join("video.mp4"),
+            twenty_minutes: scratch.join("lecture.mp4"),
+            two_hours: scratch.join("film.mp4"),
             scratch: scratch.to_path_buf(),
         };
         encode(&clips.thirty_seconds).await?;
@@ -30,12 +34,14 @@ impl Clips {
         copy(&["-t", "10"], &clips.ten_seconds).await?;
         // Repeated, since encoding ten minutes of pictures would take longer than all that is measured.
         copy(&["-stream_loop", "19"], &clips.ten_minutes).await?;
+        copy(&["-stream_loop", "39"], &clips.twenty_minutes).await?;
+        copy(&["-stream_loop", "239"], &clips.two_hours).await?;
         Ok(clips)
     }
 
     /// What a person would do with a file on their own disk.
     pub(crate) async fn plain_conversion(&self, video: &Path) -> Result<Duration> {
-        let output = self.scratch.join("plain.mp3");
+        let output = self.plain_output();
         let began = Instant::now();
         let arguments = ["-vn", "-q:a", "2"];
         run(Command::new(find_program("ffmpeg")?)
@@ -46,6 +52,11 @@ impl Clips {
             .arg(output))
         .await?;
         Ok(began.elapsed())
+    }
+
+    /// Where that puts its MP3.
+    pub(crate) fn plain_output(&self) -> PathBuf {
+        self.scratch.join("plain.mp3")
     }
 
     /// The same for many, with one FFmpeg for each core at a time.

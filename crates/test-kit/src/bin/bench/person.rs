@@ -49,6 +49,12 @@ pub(crate) struct Job {
     pub(crate) id: String,
     pub(crate) status: String,
     pub(crate) progress: Progress,
+    pub(crate) audio: Option<Audio>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Audio {
+    pub(crate) bytes: u32,
 }
 
 #[derive(Debug, Deserialize)]

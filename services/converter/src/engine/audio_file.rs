@@ -1,7 +1,5 @@
 //! What a finished file really holds.
 
-use std::io;
-
 use contracts::AudioFormat;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
@@ -62,10 +60,13 @@ struct Format {
 /// Reads ffprobe's answer.
 pub(crate) async fn measure(mut child: Child) -> Result<AudioFile, ConversionError> {
     const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-    let ran = |error: io::Error| ConversionError::Run { program: "ffprobe", source: error };
     let mut json = Vec::new();
-    (&mut child.stdout).take(MAX_ANSWER_BYTES).read_to_end(&mut json).await.map_err(ran)?;
-    let ended = child.ended().await.map_err(ran)?;
+    (&mut child.stdout)
+        .take(MAX_ANSWER_BYTES)
+        .read_to_end(&mut json)
+        .await
+        .map_err(ConversionError::ffprobe)?;
+    let ended = child.ended().await.map_err(ConversionError::ffprobe)?;
     let unreadable = || ConversionError::Machine {
         program: "ffmpeg",
         detail: format!("its file cannot be read: {}", complaints(&ended.log)),

@@ -83,7 +83,7 @@ impl Engine {
     /// The options that ffprobe gets for a stranger's file.
     pub(super) async fn ffprobe_options(&self) -> Result<Vec<String>, ConversionError> {
         let decoders = self.all_decoders().await;
-        let decoders = decoders.map_err(|source| ConversionError::Run { program: "ffprobe", source })?;
+        let decoders = decoders.map_err(ConversionError::ffprobe)?;
         Ok(restrictions::ffprobe_options(self.max_tracks, decoders))
     }
 

@@ -1,6 +1,5 @@
 //! The picture that goes with an audio file.
 
-use std::io;
 use std::process::Stdio;
 
 use super::arguments::{self, COVER};
@@ -15,11 +14,10 @@ impl Workshop<'_> {
     /// Makes the cover. `false`: there is none, because the picture cannot be decoded or the video ends before it. That is no
     /// reason to keep the sound from anybody.
     pub(crate) async fn cover(self, picture: Picture) -> Result<bool, ConversionError> {
-        let ran = |error: io::Error| ConversionError::Run { program: "ffmpeg", source: error };
         let path = self.empty_file(COVER)?;
         let place = Place { directory: self.directory, reads: &[SOURCE], writes: Some(COVER) };
         let child = self.ffmpeg(arguments::cover(self.input, picture), place, Stdio::null())?;
-        match log_of(child.ended().await.map_err(ran)?) {
+        match log_of(child.ended().await.map_err(ConversionError::ffmpeg)?) {
             Ok(_) => {
                 let written = tokio::fs::metadata(path).await;
                 Ok(written.is_ok_and(|file| file.len() > 0))

@@ -1,6 +1,5 @@
 //! The FFmpeg process that makes a whole file.
 
-use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 
@@ -38,10 +37,10 @@ impl Encoding {
         max_seconds: f64,
         mut on_progress: impl FnMut(f64),
     ) -> Result<Encoded, ConversionError> {
-        let ran = |error: io::Error| ConversionError::Run { program: "ffmpeg", source: error };
-        let Some(format) = pcm::read_header(&mut self.child.stdout).await.map_err(ran)? else {
+        let Some(format) = pcm::read_header(&mut self.child.stdout).await.map_err(ConversionError::ffmpeg)?
+        else {
             // It was refused, or there is no sound in it, which is for others to judge.
-            let log = log_of(self.child.ended().await.map_err(ran)?)?;
+            let log = log_of(self.child.ended().await.map_err(ConversionError::ffmpeg)?)?;
             return Ok(Encoded { output: self.output, log, peaks: None });
         };
         let mut peaks = Peaks::new(format);
@@ -49,7 +48,9 @@ impl Encoding {
         let piece_bytes = PIECE_BYTES / sample_bytes * sample_bytes;
         let mut bytes = 0;
         loop {
-            let piece = pcm::read_piece(&mut self.child.stdout, piece_bytes).await.map_err(ran)?;
+            let piece = pcm::read_piece(&mut self.child.stdout, piece_bytes)
+                .await
+                .map_err(ConversionError::ffmpeg)?;
             if piece.is_empty() {
                 break;
             }
@@ -64,7 +65,7 @@ impl Encoding {
             peaks.add(&piece);
             on_progress(seconds);
         }
-        let log = log_of(self.child.ended().await.map_err(ran)?)?;
+        let log = log_of(self.child.ended().await.map_err(ConversionError::ffmpeg)?)?;
         Ok(Encoded { output: self.output, log, peaks: Some(peaks) })
     }
 }

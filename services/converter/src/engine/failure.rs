@@ -83,6 +83,16 @@ impl ConversionError {
         }
     }
 
+    /// FFmpeg could not be started, or not be talked to.
+    pub(crate) fn ffmpeg(source: io::Error) -> Self {
+        Self::Run { program: "ffmpeg", source }
+    }
+
+    /// ffprobe, likewise.
+    pub(crate) fn ffprobe(source: io::Error) -> Self {
+        Self::Run { program: "ffprobe", source }
+    }
+
     pub(crate) fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
         Self::Failed { code, detail: detail.into() }
     }

@@ -1,6 +1,5 @@
 //! The first of two passes of normalization: how loud a sound is, by EBU R 128 (ITU-R BS.1770).
 
-use std::io;
 use std::process::Stdio;
 
 use contracts::{Loudness, LoudnessTarget};
@@ -55,20 +54,19 @@ pub(crate) async fn measure(
     target: LoudnessTarget,
     sample_rate_hz: u32,
 ) -> Result<(Gain, Loudness), ConversionError> {
-    let ran = |error: io::Error| ConversionError::Run { program: "ffmpeg", source: error };
     let slot = workshop.slots.take();
     let place = Place { directory: workshop.directory, reads: &[SOURCE], writes: None };
     let mut child = workshop.ffmpeg(arguments::loudness(workshop.input, recipe), place, Stdio::null())?;
     let (mut integrated, mut peak) = (None, None);
     let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();
-    while let Some(line) = lines.next_line().await.map_err(ran)? {
+    while let Some(line) = lines.next_line().await.map_err(ConversionError::ffmpeg)? {
         match line.split_once('=') {
             Some((key, value)) if key == KEYS[0] => integrated = value.parse().ok(),
             Some((key, value)) if key == KEYS[1] => peak = value.parse().ok(),
             Some(_) | None => {}
         }
     }
-    log_of(child.ended().await.map_err(ran)?)?;
+    log_of(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
     drop(slot);
     Ok(gain(target, integrated, peak, sample_rate_hz))
 }

@@ -217,7 +217,7 @@ impl Engine {
         let bytes = scratch.source().metadata().map_err(ConversionError::Read)?.len();
         let guess = Recipe::guess(options, self.is_long(None, bytes));
         let begun = guess.as_ref().map(|guess| workshop.begin(guess)).transpose()?;
-        let probe = within(last, self.probe(scratch, options, keepers)).await?;
+        let probe = within(last, self.probe(scratch, options, workshop)).await?;
         let mut recipe = Recipe::of(options, &probe, |seconds| self.is_long(seconds, bytes))?;
         self.check_size(&probe, &recipe)?;
         report.send_modify(|report| {
@@ -235,7 +235,7 @@ impl Engine {
                     workshop.begin(&recipe)?
                 }
             };
-            let job = Job { workshop, scratch, probe: &probe, report };
+            let job = Job { workshop, probe: &probe, report };
             let made = match self.make(job, begun, &recipe).await {
                 // What a container holds is not always what the format allows: then it is decoded like any other.
                 Err(ConversionError::Failed { .. } | ConversionError::Measure(_)) if recipe.copies => {
@@ -271,12 +271,12 @@ impl Engine {
         &self,
         scratch: &Scratch,
         options: &ConversionOptions,
-        keepers: &TaskTracker,
+        workshop: Workshop<'_>,
     ) -> Result<Probe, ConversionError> {
         let source = scratch.source();
         let is_cut_off = spawn_blocking(move || ending::is_cut_off(&source));
         let ffprobe_options = self.ffprobe_options().await?;
-        let child = self.ffprobe(probe::arguments(ffprobe_options, SOURCE_URL), SOURCE, scratch, keepers)?;
+        let child = self.ffprobe(probe::arguments(ffprobe_options, SOURCE_URL), SOURCE, workshop)?;
         let probe = probe::answer(child, options.track.as_ref()).await;
         let is_cut_off =
             is_cut_off.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
@@ -308,14 +308,19 @@ impl Engine {
         &self,
         arguments: Vec<String>,
         reads: &str,
-        scratch: &Scratch,
-        keepers: &TaskTracker,
+        workshop: Workshop<'_>,
     ) -> Result<child::Child, ConversionError> {
-        let place = Place { directory: scratch.directory(), reads: &[reads], writes: None };
+        let place = Place { directory: workshop.directory, reads: &[reads], writes: None };
         let options = ["-hide_banner", "-loglevel", "level+warning"].map(str::to_owned);
         self.launcher
-            .start(&self.ffprobe, options.into_iter().chain(arguments), place, Stdio::null(), keepers)
-            .map_err(|source| ConversionError::Run { program: "ffprobe", source })
+            .start(
+                &self.ffprobe,
+                options.into_iter().chain(arguments),
+                place,
+                Stdio::null(),
+                workshop.keepers,
+            )
+            .map_err(ConversionError::ffprobe)
     }
 
     /// Whether several encoders are worth their while, by the length of the sound, or by the file's size where that is unknown.
@@ -363,7 +368,7 @@ impl Engine {
 
     async fn verify(
         &self,
-        Job { workshop, scratch, probe, .. }: Job<'_>,
+        Job { workshop, probe, .. }: Job<'_>,
         recipe: &Recipe,
         encoded: &Encoded,
     ) -> Result<AudioFile, ConversionError> {
@@ -377,7 +382,7 @@ impl Engine {
             format => {
                 let name = encoded.output.file_name().and_then(OsStr::to_str).unwrap_or_default();
                 let arguments = audio_file::arguments(format, name);
-                audio_file::measure(self.ffprobe(arguments, name, scratch, workshop.keepers)?).await?
+                audio_file::measure(self.ffprobe(arguments, name, workshop)?).await?
             }
         };
         let seconds = audio.duration_seconds;
@@ -386,7 +391,7 @@ impl Engine {
             Length::Contested => {
                 let options = self.ffprobe_options().await?;
                 let arguments = packets::arguments(options, SOURCE_URL);
-                let child = self.ffprobe(arguments, SOURCE, scratch, workshop.keepers)?;
+                let child = self.ffprobe(arguments, SOURCE, workshop)?;
                 let Range { start, end } = recipe.selection();
                 let selection = start + probe.start_seconds..end + probe.start_seconds;
                 let packets = packets::scan(child, probe.track.index, selection).await?;
@@ -401,7 +406,6 @@ impl Engine {
 #[derive(Clone, Copy)]
 struct Job<'a> {
     workshop: Workshop<'a>,
-    scratch: &'a Scratch,
     probe: &'a Probe,
     report: &'a watch::Sender<Report>,
 }

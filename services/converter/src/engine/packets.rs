@@ -1,6 +1,5 @@
 //! A scan over every packet of a file, for the cases where its headers do not say how long the sound is.
 
-use std::io;
 use std::ops::Range;
 
 use contracts::FailureCode;
@@ -40,13 +39,12 @@ pub(crate) async fn scan(
     stream: u32,
     selection: Range<f64>,
 ) -> Result<Packets, ConversionError> {
-    let ran = |error: io::Error| ConversionError::Run { program: "ffprobe", source: error };
     let mut scan = Scan::new(stream, selection);
     let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();
-    while let Some(line) = lines.next_line().await.map_err(ran)? {
+    while let Some(line) = lines.next_line().await.map_err(ConversionError::ffprobe)? {
         scan.add(&line);
     }
-    let ended = child.ended().await.map_err(ran)?;
+    let ended = child.ended().await.map_err(ConversionError::ffprobe)?;
     if let Some(error) = ConversionError::of_the_machine("ffprobe", ended.status, &ended.log) {
         return Err(error);
     }

@@ -3,7 +3,6 @@
 //! Without the bit reservoir no frame needs bits of another, so that the joined frames are those that one encoder would have
 //! made of the whole sound.
 
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::os::unix::process::ExitStatusExt as _;
@@ -46,10 +45,6 @@ pub(crate) struct Decoding {
     child: Child,
 }
 
-fn ran(source: io::Error) -> ConversionError {
-    ConversionError::Run { program: "ffmpeg", source }
-}
-
 fn machine(detail: impl Into<String>) -> ConversionError {
     ConversionError::Machine { program: "ffmpeg", detail: detail.into() }
 }
@@ -70,9 +65,9 @@ impl Workshop<'_> {
         on_progress: impl FnMut(f64),
     ) -> Result<Encoded, ConversionError> {
         let output = self.directory.join("joined.mp3");
-        let Some(format) = pcm::read_header(&mut child.stdout).await.map_err(ran)? else {
+        let Some(format) = pcm::read_header(&mut child.stdout).await.map_err(ConversionError::ffmpeg)? else {
             // It was refused, or there is no sound in it, which is for others to judge.
-            let log = log_of(child.ended().await.map_err(ran)?)?;
+            let log = log_of(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
             let written = tokio::fs::write(&output, []).await;
             written.map_err(|error| ConversionError::Join(JoinError::Write(error)))?;
             return Ok(Encoded { output, log, peaks: None });
@@ -120,9 +115,9 @@ impl Workshop<'_> {
     fn encoder(self, format: Format, rate: Mp3Rate) -> Result<(Child, UnixStream), ConversionError> {
         // Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when
         // most of it is.
-        let (stdin, theirs) = net::UnixStream::pair().map_err(ran)?;
-        stdin.set_nonblocking(true).map_err(ran)?;
-        let stdin = UnixStream::from_std(stdin).map_err(ran)?;
+        let (stdin, theirs) = net::UnixStream::pair().map_err(ConversionError::ffmpeg)?;
+        stdin.set_nonblocking(true).map_err(ConversionError::ffmpeg)?;
+        let stdin = UnixStream::from_std(stdin).map_err(ConversionError::ffmpeg)?;
         let place = Place::without_files(self.directory);
         let child = self.ffmpeg(arguments::encoder(format, rate), place, OwnedFd::from(theirs).into())?;
         Ok((child, stdin))
@@ -138,7 +133,12 @@ impl Workshop<'_> {
     ) -> Result<bool, ConversionError> {
         let max_bytes = self.launcher.limits.file_bytes;
         let join = move || joiner::join(&path, rate, segments, max_bytes, orders);
-        match self.keepers.spawn_blocking(join).await.map_err(|panic| ran(panic.into()))? {
+        match self
+            .keepers
+            .spawn_blocking(join)
+            .await
+            .map_err(|panic| ConversionError::ffmpeg(panic.into()))?
+        {
             Ok(()) => Ok(true),
             Err(JoinError::Short) => Ok(false),
             Err(JoinError::TooLarge) => {
@@ -159,13 +159,13 @@ async fn cut(
 ) -> Result<Option<(String, Peaks)>, ConversionError> {
     let (bytes, peaks) = match cutter.cut(&mut child.stdout, format.bytes(max_seconds)).await {
         Ok(cut) => cut,
-        Err(Uncut::Read(error)) => return Err(ran(error)),
+        Err(Uncut::Read(error)) => return Err(ConversionError::ffmpeg(error)),
         Err(Uncut::TooLong) => {
             return Err(ConversionError::failed(FailureCode::TooLong, "more was decoded than is allowed"));
         }
         Err(Uncut::Refused) => return Ok(None),
     };
-    let log = log_of(child.ended().await.map_err(ran)?)?;
+    let log = log_of(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
     // The joiner may have failed, which it says itself.
     let _ = counted.send(bytes / u64::from(format.bytes_per_sample()));
     Ok(Some((log, peaks)))
@@ -193,7 +193,7 @@ async fn feed(mut stdin: UnixStream, mut sound: mpsc::Receiver<Feed>, slots: Enc
 async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), ConversionError> {
     loop {
         let mut piece = BytesMut::with_capacity(32 * 1024);
-        if child.stdout.read_buf(&mut piece).await.map_err(ran)? == 0 {
+        if child.stdout.read_buf(&mut piece).await.map_err(ConversionError::ffmpeg)? == 0 {
             break;
         }
         if frames.send(piece.freeze()).await.is_err() {
@@ -201,7 +201,7 @@ async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), Conve
             return Ok(());
         }
     }
-    let ended = child.ended().await.map_err(ran)?;
+    let ended = child.ended().await.map_err(ConversionError::ffmpeg)?;
     if ended.status.signal() == Some(Signal::XCPU.as_raw()) {
         return Err(ConversionError::failed(FailureCode::TimedOut, "an encoder worked for too long"));
     }

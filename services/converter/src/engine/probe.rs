@@ -1,7 +1,6 @@
 //! What ffprobe says about a file.
 
 use std::collections::HashMap;
-use std::io;
 use std::process::ExitStatus;
 use std::str::FromStr;
 
@@ -97,13 +96,16 @@ const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads ffprobe's answer.
 pub(crate) async fn answer(mut child: Child, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
-    let ran = |error: io::Error| ConversionError::Run { program: "ffprobe", source: error };
     let mut json = Vec::new();
-    (&mut child.stdout).take(MAX_ANSWER_BYTES).read_to_end(&mut json).await.map_err(ran)?;
+    (&mut child.stdout)
+        .take(MAX_ANSWER_BYTES)
+        .read_to_end(&mut json)
+        .await
+        .map_err(ConversionError::ffprobe)?;
     if json.len() as u64 == MAX_ANSWER_BYTES {
         return Err(ConversionError::failed(FailureCode::Damaged, "its description is too long"));
     }
-    let ended = child.ended().await.map_err(ran)?;
+    let ended = child.ended().await.map_err(ConversionError::ffprobe)?;
     understand(&json, &ended, choice)
 }
 
@@ -118,8 +120,8 @@ fn understand(
     if !status.success() {
         return Err(ConversionError::failed(refusal(*status, log), complaints(log)));
     }
-    let answer: Answer = serde_json::from_slice(json)
-        .map_err(|error| ConversionError::Run { program: "ffprobe", source: error.into() })?;
+    let answer: Answer =
+        serde_json::from_slice(json).map_err(|error| ConversionError::ffprobe(error.into()))?;
     // Any text has a few bytes in it that look like a frame of MP3.
     if answer.format.probe_score <= 1 {
         return Err(ConversionError::failed(FailureCode::NotAMediaFile, "recognised by chance alone"));

@@ -26,7 +26,6 @@ pub(crate) struct Recipe {
     pub gain: Option<Gain>,
     /// Whether several encoders are worth their while.
     pub is_long: bool,
-    pub course: Course,
 }
 
 /// Where a cover comes from.
@@ -57,7 +56,7 @@ impl Recipe {
             return None;
         }
         let track = Track::usual(place);
-        let mut recipe = Self {
+        Some(Self {
             options: options.clone(),
             copies: is_copy_enough(options, &track),
             track,
@@ -65,10 +64,7 @@ impl Recipe {
             picture: None,
             gain: None,
             is_long,
-            course: Course::Plain,
-        };
-        recipe.choose_course();
-        Some(recipe)
+        })
     }
 
     /// What it is, but for the gain, which takes a measurement.
@@ -85,7 +81,6 @@ impl Recipe {
             picture: picture(options, probe),
             gain: None,
             is_long: false,
-            course: Course::Plain,
         };
         let begin = probe.track.start_seconds;
         let is_outside = |seconds| recipe.selected_seconds(seconds, begin) <= 0.0;
@@ -97,22 +92,19 @@ impl Recipe {
         }
         recipe.is_long =
             is_long(probe.approximate_seconds.map(|seconds| recipe.selected_seconds(seconds, begin)));
-        recipe.choose_course();
         Ok(recipe)
     }
 
     /// The same, but that the sound is encoded.
-    pub(crate) fn without_copying(&self) -> Self {
-        let mut recipe = Self { copies: false, ..self.clone() };
-        recipe.choose_course();
-        recipe
+    pub(crate) fn without_copying(self) -> Self {
+        Self { copies: false, ..self }
     }
 
     /// Whether work that was begun by this recipe can go on by the other.
     pub(crate) fn begins_like(&self, other: &Self) -> bool {
         let input = Input { file: "", max_tracks: 0 };
-        self.course == other.course
-            && match self.course {
+        self.course() == other.course()
+            && match self.course() {
                 Course::Plain => arguments::whole(input, self, "") == arguments::whole(input, other, ""),
                 Course::Parallel => arguments::decoder(input, self) == arguments::decoder(input, other),
             }
@@ -136,11 +128,12 @@ impl Recipe {
         }
     }
 
-    fn choose_course(&mut self) {
+    /// Several encoders can make MP3s only, and only long ones are worth it.
+    pub(crate) fn course(&self) -> Course {
         let is_divisible = self.options.format == AudioFormat::Mp3
             && self.options.encoder == Encoder::Parallel
             && !self.copies;
-        self.course = if self.is_long && is_divisible { Course::Parallel } else { Course::Plain };
+        if self.is_long && is_divisible { Course::Parallel } else { Course::Plain }
     }
 
     /// Whether only a part of the sound is asked for.

@@ -17,16 +17,15 @@ impl Workshop<'_> {
     /// Makes the tag; empty if the file's titles cannot be read, whose sound may be fine.
     pub(crate) async fn tag(self, recipe: &Recipe) -> Result<Vec<u8>, ConversionError> {
         const NAME: &str = "tag.mp3";
-        let ran = |error: io::Error| ConversionError::Run { program: "ffmpeg", source: error };
-        let (silence, mut writer) = io::pipe().map_err(ran)?;
+        let (silence, mut writer) = io::pipe().map_err(ConversionError::ffmpeg)?;
         // A pipe holds more than that.
-        writer.write_all(&SILENCE).map_err(ran)?;
+        writer.write_all(&SILENCE).map_err(ConversionError::ffmpeg)?;
         drop(writer);
         let path = self.empty_file(NAME)?;
         let reads: &[&str] = if recipe.picture.is_some() { &[SOURCE, COVER] } else { &[SOURCE] };
         let place = Place { directory: self.directory, reads, writes: Some(NAME) };
         let child = self.ffmpeg(arguments::tag(self.input, recipe, NAME), place, silence.into())?;
-        match log_of(child.ended().await.map_err(ran)?) {
+        match log_of(child.ended().await.map_err(ConversionError::ffmpeg)?) {
             Ok(_) => {}
             Err(error) if error.code().is_some() => {
                 tracing::warn!(%error, "an MP3 gets no titles");
@@ -34,12 +33,12 @@ impl Workshop<'_> {
             }
             Err(error) => return Err(error),
         }
-        let bytes = tokio::fs::metadata(&path).await.map_err(ran)?.len();
+        let bytes = tokio::fs::metadata(&path).await.map_err(ConversionError::ffmpeg)?.len();
         if bytes > MAX_BYTES {
             tracing::warn!(bytes, "an MP3 gets no titles: they are too long");
             return Ok(Vec::new());
         }
-        let mut mp3 = tokio::fs::read(&path).await.map_err(ran)?;
+        let mut mp3 = tokio::fs::read(&path).await.map_err(ConversionError::ffmpeg)?;
         mp3.truncate(tag_bytes(&mp3));
         Ok(mp3)
     }

@@ -65,7 +65,7 @@ impl Workshop<'_> {
 
     /// Begins to make a file.
     pub(crate) fn begin(self, recipe: &Recipe) -> Result<Begun, ConversionError> {
-        match recipe.course {
+        match recipe.course() {
             Course::Plain => {
                 let slot = self.slots.take();
                 Ok(Begun::Plain(self.encode_whole(recipe)?, slot))
@@ -101,7 +101,7 @@ impl Workshop<'_> {
     ) -> Result<Child, ConversionError> {
         self.launcher
             .start(self.ffmpeg, arguments, place, stdin, self.keepers)
-            .map_err(|source| ConversionError::Run { program: "ffmpeg", source })
+            .map_err(ConversionError::ffmpeg)
     }
 
     /// Makes an empty file for FFmpeg, which may write one and not make one.

@@ -170,6 +170,9 @@ impl ConversionOptions {
         if !is_mp3 && self.encoder != Encoder::default() {
             return refuse("`encoder` is for the format mp3");
         }
+        if self.bitrate.is_some() && self.encoder == Encoder::Repacked {
+            return refuse("frames of a constant `bitrate` cannot be repacked");
+        }
         if self.format.is_lossless() && self.bitrate.is_some() {
             return refuse("flac and wav are lossless and take no `bitrate`");
         }
@@ -293,6 +296,7 @@ mod tests {
             [("format", "opus"), ("bitrate", "320")],
             [("format", "opus"), ("sample_rate", "44100")],
             [("format", "opus"), ("encoder", "sequential")],
+            [("bitrate", "128"), ("encoder", "repacked")],
             [("sample_rate", "96000"), ("quality", "V2")],
             [("sample_rate", "22050"), ("bitrate", "320")],
             [("sample_rate", "8000"), ("bitrate", "128")],

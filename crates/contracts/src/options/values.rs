@@ -187,6 +187,8 @@ pub enum Encoder {
     /// By several encoders at the same time, each frame by itself.
     #[default]
     Parallel,
+    /// Likewise, after which frames fill the room that others leave: as small as `sequential`, and the same sound.
+    Repacked,
     /// By one, with LAME's bit reservoir: 8 % smaller at V2, and several times slower.
     Sequential,
 }
@@ -197,8 +199,9 @@ impl FromStr for Encoder {
     fn from_str(text: &str) -> Result<Self, InvalidOption> {
         match text {
             "parallel" => Ok(Self::Parallel),
+            "repacked" => Ok(Self::Repacked),
             "sequential" => Ok(Self::Sequential),
-            _ => Err(InvalidOption::Value { option: "encoder", range: "parallel or sequential" }),
+            _ => Err(InvalidOption::Value { option: "encoder", range: "parallel, repacked or sequential" }),
         }
     }
 }

@@ -6,7 +6,6 @@
 use contracts::{AudioFormat, Bitrate, Channels, ConversionOptions, Metadata, Mp3Rate};
 
 use super::loudness::{Gain, KEYS};
-use super::pcm::{self, SAMPLES};
 use super::recipe::{Picture, Recipe};
 use super::restrictions::{Input, input_options, picture_options};
 
@@ -26,6 +25,9 @@ const MP3_SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|
 
 /// What each kind of file is told about.
 const TAG: [&str; 2] = ["-id3v2_version", "4"];
+
+/// In writes of 32 KiB instead of one for each packet: every one of them wakes us.
+const BUFFERED: [&str; 2] = ["-flush_packets", "0"];
 
 /// Where the cover is, in the scratch directory.
 pub(crate) const COVER: &str = "cover.jpg";
@@ -124,8 +126,8 @@ impl Arguments {
         self.select(&recipe.options);
         self.filter(&filters(recipe, Some("flt")));
         self.add(["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le"]);
-        // In writes of 32 KiB instead of one for each packet: every one of them wakes us.
-        self.add(["-flush_packets", "0", "-f", "wav", "pipe:1"]);
+        self.add(BUFFERED);
+        self.add(["-f", "wav", "pipe:1"]);
     }
 }
 
@@ -169,16 +171,16 @@ pub(crate) fn decoder(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     arguments.0
 }
 
-/// Encodes what comes in on the standard input.
-pub(crate) fn encoder(format: pcm::Format, rate: Mp3Rate) -> Vec<String> {
+/// Encodes what a decoder wrote, which comes in on the standard input.
+pub(crate) fn encoder(rate: Mp3Rate) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.begin();
-    arguments.add(["-protocol_whitelist", "pipe", "-f", SAMPLES]);
-    arguments.option("-ar", format.sample_rate_hz.to_string());
-    arguments.option("-ac", format.channels.to_string());
-    arguments.add(["-i", "pipe:0"]);
+    // In packets of 64 KiB instead of 4: each of them costs FFmpeg something.
+    arguments.add(["-protocol_whitelist", "pipe", "-f", "wav", "-max_size", "65536", "-i", "pipe:0"]);
     arguments.0.extend(lame(rate));
-    arguments.add(["-reservoir", "0", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "pipe:1"]);
+    arguments.add(["-reservoir", "0", "-write_xing", "0", "-id3v2_version", "0"]);
+    arguments.add(BUFFERED);
+    arguments.add(["-f", "mp3", "pipe:1"]);
     arguments.0
 }
 

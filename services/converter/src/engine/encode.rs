@@ -37,8 +37,8 @@ impl Encoding {
         max_seconds: f64,
         mut on_progress: impl FnMut(f64),
     ) -> Result<Encoded, ConversionError> {
-        let Some(format) = pcm::read_header(&mut self.child.stdout).await.map_err(ConversionError::ffmpeg)?
-        else {
+        let header = pcm::read_header(&mut self.child.stdout).await.map_err(ConversionError::ffmpeg)?;
+        let Some(pcm::Header { format, .. }) = header else {
             // It was refused, or there is no sound in it, which is for others to judge.
             let log = log_of(self.child.ended().await.map_err(ConversionError::ffmpeg)?)?;
             return Ok(Encoded { output: self.output, log, peaks: None });

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::frame_header::Header;
 use super::info_frame::{self, Sound, checksum};
+use super::repacker::{Repacker, Unpackable};
 use super::segments::{LEAD_FRAMES, Segments, TAIL_FRAMES};
 
 /// Why the frames could not be joined.
@@ -29,6 +30,20 @@ pub enum JoinError {
     NoFrame,
 }
 
+impl From<Unpackable> for JoinError {
+    fn from(_: Unpackable) -> Self {
+        Self::NoFrame
+    }
+}
+
+/// What kind of MP3 is made of the frames.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    pub rate: Mp3Rate,
+    /// Whether frames fill the room that others leave.
+    pub is_repacked: bool,
+}
+
 /// What the joiner is told while it works.
 #[derive(Debug)]
 pub(crate) struct Orders {
@@ -44,10 +59,13 @@ pub(crate) struct Orders {
     pub joined: watch::Sender<u64>,
 }
 
+/// Six seconds of sound and more: a fifth of a second, or so.
+const REPORTED_FRAMES: u64 = 256;
+
 /// Joins until the last encoder ends. Blocks.
 pub(crate) fn join(
     path: &Path,
-    rate: Mp3Rate,
+    style: Style,
     segments: Segments,
     max_bytes: u64,
     orders: Orders,
@@ -55,11 +73,11 @@ pub(crate) fn join(
     let Orders { encoders, mut further_segments, samples, tag, joined } = orders;
     let mut encoders: Vec<_> = encoders.into_iter().map(Frames::new).collect();
     let tag = tag.blocking_recv().unwrap_or_default();
-    let mut output = Output::create(path, &tag, rate, max_bytes)?;
-    for segment in 0.. {
-        let count = encoders.len();
-        let frames = &mut encoders[segment % count];
-        let mut own = segments.frames();
+    let mut output = Output::create(path, &tag, style, max_bytes)?;
+    let count = encoders.len();
+    for (segment, encoder) in (0..).zip((0..count).cycle()) {
+        let frames = &mut encoders[encoder];
+        let mut own = segments.frames(segment);
         if segment == 0 {
             own += LEAD_FRAMES;
         } else {
@@ -72,8 +90,10 @@ pub(crate) fn join(
                 break;
             };
             output.add(&frame)?;
+            if output.frames().is_multiple_of(REPORTED_FRAMES) {
+                joined.send_replace(output.frames());
+            }
         }
-        joined.send_replace(output.frames());
         if further_segments.blocking_recv().is_none() {
             while let Some(frame) = frames.next()? {
                 output.add(&frame)?;
@@ -138,20 +158,22 @@ struct Output {
     first: Option<[u8; 4]>,
     frame_bytes: Vec<u16>,
     checksum: u16,
+    repacker: Option<Repacker>,
 }
 
 impl Output {
-    fn create(path: &Path, tag: &[u8], rate: Mp3Rate, max_bytes: u64) -> Result<Self, JoinError> {
+    fn create(path: &Path, tag: &[u8], style: Style, max_bytes: u64) -> Result<Self, JoinError> {
         let mut file = BufWriter::with_capacity(256 * 1024, File::create(path)?);
         file.write_all(tag)?;
         Ok(Self {
             file,
-            rate,
+            rate: style.rate,
             tag_bytes: tag.len() as u64,
             bytes_left: max_bytes.saturating_sub(tag.len() as u64),
             first: None,
             frame_bytes: Vec::new(),
             checksum: 0,
+            repacker: style.is_repacked.then(Repacker::default),
         })
     }
 
@@ -167,9 +189,18 @@ impl Output {
             let (_, header) = info_frame::header(first, self.rate).ok_or(JoinError::NoFrame)?;
             self.write(&vec![0; usize::try_from(header.frame_bytes()).unwrap_or(0)])?;
         }
-        self.checksum = checksum(self.checksum, frame);
-        self.frame_bytes.push(u16::try_from(frame.len()).map_err(|_| JoinError::NoFrame)?);
-        self.write(frame)
+        let Some(repacker) = &mut self.repacker else {
+            self.frame_bytes.push(u16::try_from(frame.len()).map_err(|_| JoinError::NoFrame)?);
+            return self.write_sound(frame);
+        };
+        self.frame_bytes.push(repacker.add(frame)?);
+        let complete = repacker.take();
+        self.write_sound(&complete)
+    }
+
+    fn write_sound(&mut self, bytes: &[u8]) -> Result<(), JoinError> {
+        self.checksum = checksum(self.checksum, bytes);
+        self.write(bytes)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), JoinError> {
@@ -178,6 +209,9 @@ impl Output {
     }
 
     fn finish(mut self, samples: u64) -> Result<(), JoinError> {
+        if let Some(repacker) = self.repacker.take() {
+            self.write_sound(&repacker.finish())?;
+        }
         if let Some(first) = self.first {
             let (rate, checksum) = (self.rate, self.checksum);
             let sound = Sound { rate, first, frame_bytes: &self.frame_bytes, samples, checksum };
@@ -231,8 +265,9 @@ mod tests {
         let orders = Orders { encoders, further_segments, samples, tag, joined: watch::Sender::new(0) };
         let format = Format { channels: 2, sample_rate_hz: 48_000 };
         // As short as they can be: 49 frames.
-        let segments = Segments::new(format, 2, Some(1.0), 1);
-        join(&path, Mp3Rate::Quality(Quality::default()), segments, max_bytes, orders)?;
+        let segments = Segments::new(format, 2, Some(1.0), 1 << 20);
+        let style = Style { rate: Mp3Rate::Quality(Quality::default()), is_repacked: false };
+        join(&path, style, segments, max_bytes, orders)?;
         let bytes = std::fs::read(&path).unwrap();
         assert!(bytes.starts_with(b"ID3\xff\xfb"));
         let info = frame_bytes(&bytes[3..]);

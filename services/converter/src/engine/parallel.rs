@@ -10,23 +10,25 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use bytes::{Bytes, BytesMut};
-use contracts::{FailureCode, Mp3Rate};
+use contracts::{Encoder, FailureCode, Mp3Rate};
 use futures_util::future::try_join_all;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::process::ChildStdout;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::arguments;
 use super::child::{Child, Place};
+use super::cutter::{Cutter, Feed, Room, Uncut};
 use super::encode::{Encoded, log_of};
 use super::failure::{ConversionError, complaints};
-use super::joiner::{self, JoinError, Orders};
+use super::joiner::{self, JoinError, Orders, Style};
 use super::pcm::{self, Format};
 use super::peaks::Peaks;
 use super::recipe::Recipe;
 use super::scratch::SOURCE;
-use super::segments::{Cutter, Feed, Segments, Uncut};
+use super::segments::Segments;
 use super::slots::{EncoderSlots, JobNumber};
 use super::workshop::{Extent, Workshop};
 
@@ -65,7 +67,9 @@ impl Workshop<'_> {
         on_progress: impl FnMut(f64),
     ) -> Result<Encoded, ConversionError> {
         let output = self.directory.join("joined.mp3");
-        let Some(format) = pcm::read_header(&mut child.stdout).await.map_err(ConversionError::ffmpeg)? else {
+        widen(&child.stdout);
+        let header = pcm::read_header(&mut child.stdout).await.map_err(ConversionError::ffmpeg)?;
+        let Some(pcm::Header { format, bytes: header }) = header else {
             // It was refused, or there is no sound in it, which is for others to judge.
             let log = log_of(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
             let written = tokio::fs::write(&output, []).await;
@@ -73,19 +77,21 @@ impl Workshop<'_> {
             return Ok(Encoded { output, log, peaks: None });
         };
         let count = self.slots.total().min(MAX_ENCODERS);
-        let most = WAITING_BYTES / usize::from(count);
-        let segments = Segments::new(format, count, extent.approximate_seconds, most);
+        let segments = Segments::new(format, count, extent.approximate_seconds, WAITING_BYTES);
+        let room = Room::new(WAITING_BYTES, segments.piece_bytes());
         let rate = recipe.options.mp3_rate();
+        let style = Style { rate, is_repacked: recipe.options.encoder == Encoder::Repacked };
         let job = self.slots.begin_job();
         let (mut encoders, mut outputs, mut lanes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
-            let (encoder, sound) = mpsc::channel(segments.pieces());
-            // What an encoder may be ahead of the joiner: more than it makes of what it has.
-            let (frames, output) = mpsc::channel(3 * segments.pieces() * 7);
-            let (child, stdin) = self.encoder(format, rate)?;
+            // Bounded by the room.
+            let (encoder, sound) = mpsc::unbounded_channel();
+            // Each message may be a frame. An encoder that had to wait for the joiner would wait for ever.
+            let (frames, output) = mpsc::channel(segments.frames_ahead());
+            let (child, stdin) = self.encoder(rate)?;
             encoders.push(encoder);
             outputs.push(output);
-            let fed = feed(stdin, sound, self.slots.clone(), job);
+            let fed = feed(stdin, header.clone(), sound, self.slots.clone(), job);
             lanes.push(async { tokio::join!(fed, read(child, frames)).1 });
         }
         let (further, further_segments) = mpsc::channel(usize::from(count) * SEGMENTS_AHEAD);
@@ -93,7 +99,8 @@ impl Workshop<'_> {
         let (tagged, tag) = oneshot::channel();
         let (joined, progress) = watch::channel(0);
         let orders = Orders { encoders: outputs, further_segments, samples, tag, joined };
-        let cutter = Cutter { segments, encoders, further_segments: further, peaks: Peaks::new(format) };
+        let peaks = Peaks::new(format);
+        let cutter = Cutter { segments, encoders, further_segments: further, room, peaks };
         let tag = async {
             // The joiner may have failed, which it says itself.
             let _ = tagged.send(self.tag(recipe).await?);
@@ -103,7 +110,7 @@ impl Workshop<'_> {
             cut(child, cutter, format, extent.max_seconds, counted),
             tag,
             try_join_all(lanes),
-            self.join(output.clone(), rate, segments, orders),
+            self.join(output.clone(), style, segments, orders),
             follow(progress, format, on_progress),
         )?;
         match cut {
@@ -112,14 +119,14 @@ impl Workshop<'_> {
         }
     }
 
-    fn encoder(self, format: Format, rate: Mp3Rate) -> Result<(Child, UnixStream), ConversionError> {
+    fn encoder(self, rate: Mp3Rate) -> Result<(Child, UnixStream), ConversionError> {
         // Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when
         // most of it is.
         let (stdin, theirs) = net::UnixStream::pair().map_err(ConversionError::ffmpeg)?;
         stdin.set_nonblocking(true).map_err(ConversionError::ffmpeg)?;
         let stdin = UnixStream::from_std(stdin).map_err(ConversionError::ffmpeg)?;
         let place = Place::without_files(self.directory);
-        let child = self.ffmpeg(arguments::encoder(format, rate), place, OwnedFd::from(theirs).into())?;
+        let child = self.ffmpeg(arguments::encoder(rate), place, OwnedFd::from(theirs).into())?;
         Ok((child, stdin))
     }
 
@@ -127,12 +134,12 @@ impl Workshop<'_> {
     async fn join(
         self,
         path: PathBuf,
-        rate: Mp3Rate,
+        style: Style,
         segments: Segments,
         orders: Orders,
     ) -> Result<bool, ConversionError> {
         let max_bytes = self.launcher.limits.file_bytes;
-        let join = move || joiner::join(&path, rate, segments, max_bytes, orders);
+        let join = move || joiner::join(&path, style, segments, max_bytes, orders);
         match self
             .keepers
             .spawn_blocking(join)
@@ -147,6 +154,12 @@ impl Workshop<'_> {
             Err(error @ (JoinError::Write(_) | JoinError::NoFrame)) => Err(ConversionError::Join(error)),
         }
     }
+}
+
+/// Lets the decoder write a megabyte before it waits for us, where the kernel allows that.
+fn widen(pipe: &ChildStdout) {
+    // At 64 KiB, as it is otherwise, both are woken twenty times as often.
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
 }
 
 /// Deals out what the decoder makes. `None`: it was not wanted any more.
@@ -172,11 +185,20 @@ async fn cut(
 }
 
 /// Writes sound into an encoder until there is no more, or the encoder has ended, which is for its reader to explain.
-async fn feed(mut stdin: UnixStream, mut sound: mpsc::Receiver<Feed>, slots: EncoderSlots, job: JobNumber) {
+async fn feed(
+    mut stdin: UnixStream,
+    header: Bytes,
+    mut sound: mpsc::UnboundedReceiver<Feed>,
+    slots: EncoderSlots,
+    job: JobNumber,
+) {
+    if stdin.write_all(&header).await.is_err() {
+        return;
+    }
     let mut slot = None;
     while let Some(feed) = sound.recv().await {
         match feed {
-            Feed::Piece(piece) => {
+            Feed::Piece(piece, _room) => {
                 if slot.is_none() {
                     slot = Some(slots.acquire(job).await);
                 }

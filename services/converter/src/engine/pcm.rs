@@ -7,9 +7,6 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// FFmpeg's name of the samples' format.
-pub(crate) const SAMPLES: &str = "f32le";
-
 const BYTES: u32 = 4;
 
 /// What the samples are.
@@ -43,24 +40,36 @@ impl Format {
     }
 }
 
+/// What is in front of the samples.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub format: Format,
+    /// As it was read.
+    pub bytes: Bytes,
+}
+
 /// Reads what is in front of the samples. `None`: there is no sound.
-pub(crate) async fn read_header(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Format>> {
+pub(crate) async fn read_header(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Header>> {
     let mut riff = [0; 12];
     if let Err(error) = reader.read_exact(&mut riff).await {
         return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
     }
+    let mut bytes = BytesMut::from(&riff[..]);
     let mut format = None;
     loop {
         let mut head = [0; 8];
         reader.read_exact(&mut head).await?;
+        bytes.extend_from_slice(&head);
         let [name @ .., a, b, c, d] = head;
         if &name == b"data" {
-            return format.map(Some).ok_or_else(|| io::Error::other("the samples are of no known format"));
+            let unknown = || io::Error::other("the samples are of no known format");
+            return Ok(Some(Header { format: format.ok_or_else(unknown)?, bytes: bytes.freeze() }));
         }
         // Those in front of the samples are all short.
         let length = u32::from_le_bytes([a, b, c, d]).min(64 * 1024).next_multiple_of(2);
         let mut content = vec![0; usize::try_from(length).unwrap_or_default()];
         reader.read_exact(&mut content).await?;
+        bytes.extend_from_slice(&content);
         if let (b"fmt ", [_, _, c0, c1, r0, r1, r2, r3, ..]) = (&name, content.as_slice()) {
             format = Some(Format {
                 channels: u16::from_le_bytes([*c0, *c1]),
@@ -93,8 +102,9 @@ mod tests {
     #[tokio::test]
     async fn the_format_is_read_and_the_samples_follow() {
         let mut wave = &[HEADER, &[7; 20]].concat()[..];
-        let format = read_header(&mut wave).await.unwrap().unwrap();
-        assert_eq!(format, Format { channels: 2, sample_rate_hz: 44_100 });
+        let header = read_header(&mut wave).await.unwrap().unwrap();
+        assert_eq!(header.format, Format { channels: 2, sample_rate_hz: 44_100 });
+        assert_eq!(header.bytes, HEADER);
         let pieces = [16, 16, 16].map(|_| 16);
         let mut lengths = Vec::new();
         for bytes in pieces {

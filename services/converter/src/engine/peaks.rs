@@ -67,10 +67,7 @@ impl Peaks {
         while !pcm.is_empty() {
             let wanted = usize::try_from(self.samples_per_point - self.filled).unwrap_or(usize::MAX);
             let (stretch, rest) = pcm.split_at(pcm.len().min(wanted.saturating_mul(sample_bytes)));
-            for sample in stretch.as_chunks().0 {
-                let sample = f32::from_le_bytes(*sample);
-                self.last.include(Point { low: sample, high: sample });
-            }
+            self.last.include(extent(stretch));
             pcm = rest;
             self.filled += u32::try_from(stretch.len() / sample_bytes).unwrap_or(self.samples_per_point);
             if self.filled >= self.samples_per_point {
@@ -113,6 +110,28 @@ impl Peaks {
         };
         serde_json::to_vec(&waveform).unwrap_or_default()
     }
+}
+
+/// The lowest and the highest of some samples, leaving out what is no number.
+fn extent(stretch: &[u8]) -> Point {
+    // Side by side, so that the compiler takes one instruction for all of them.
+    const LANES: usize = 16;
+    let (many, few) = stretch.as_chunks::<{ 4 * LANES }>();
+    let (mut low, mut high) = ([Point::NONE.low; LANES], [Point::NONE.high; LANES]);
+    for samples in many {
+        for (lane, sample) in samples.as_chunks().0.iter().enumerate() {
+            let sample = f32::from_le_bytes(*sample);
+            low[lane] = if sample < low[lane] { sample } else { low[lane] };
+            high[lane] = if sample > high[lane] { sample } else { high[lane] };
+        }
+    }
+    let few = few.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample));
+    let few = few.map(|sample| Point { low: sample, high: sample });
+    let all = low.into_iter().zip(high).map(|(low, high)| Point { low, high }).chain(few);
+    all.fold(Point::NONE, |mut all, point| {
+        all.include(point);
+        all
+    })
 }
 
 /// Full scale becomes 127; what is beyond it is cut off, and what is no number is silence.

@@ -131,7 +131,7 @@ impl Recipe {
     /// Several encoders can make MP3s only, and only long ones are worth it.
     pub(crate) fn course(&self) -> Course {
         let is_divisible = self.options.format == AudioFormat::Mp3
-            && self.options.encoder == Encoder::Parallel
+            && self.options.encoder != Encoder::Sequential
             && !self.copies;
         if self.is_long && is_divisible { Course::Parallel } else { Course::Plain }
     }

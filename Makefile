@@ -29,7 +29,7 @@ S ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo test check fmt bench install build clean
-.PHONY: fuzz images sbom compose-test settings minikube smoke k8s-secrets
+.PHONY: fuzz images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
 .PHONY: install-for-tests
@@ -70,6 +70,10 @@ compose-test: ## Prove the containers: build, start, restart each one under load
 
 settings: build ## Write the tables of settings in docs/OPERATIONS.md
 	scripts/settings.py
+
+openapi: install ## Write docs/openapi.json, the description of the public interface
+	$(CARGO) build --release --workspace --example openapi
+	$(TARGET_DIR)/release/examples/openapi >docs/openapi.json
 
 minikube: ## Bring the whole system up in Minikube
 	@scripts/minikube.sh

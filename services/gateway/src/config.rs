@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum_client_ip::ClientIpSource;
@@ -31,6 +32,10 @@ pub struct Config {
     /// The secret that download links are signed with; the same as notification's
     #[arg(long, env = "LINK_KEY", hide_env_values = true)]
     pub link_key: SecretString,
+
+    /// The folder of the built browser page; without it `/` leads to the documentation of the interface
+    #[arg(long, env = "STATIC_DIR")]
+    pub static_dir: Option<PathBuf>,
 
     /// The largest file that is taken, in bytes
     #[arg(long, env = "MAX_UPLOAD_BYTES", default_value_t = 2 << 30)]

@@ -10,6 +10,7 @@ mod feed;
 mod limits;
 mod media_answer;
 mod openapi;
+mod page;
 mod receive;
 mod router;
 mod routes;
@@ -77,7 +78,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     shutdown.spawn_vital("sweeper", Sweeper::new(&gateway, &config).run());
 
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let router = router::router(Arc::clone(&gateway), config.client_ip_source);
+    let router = router::router(Arc::clone(&gateway), &config)?;
     service_kit::http::serve(listener, router, shutdown).await;
     Ok(())
 }

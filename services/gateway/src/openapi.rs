@@ -48,3 +48,16 @@ pub(crate) struct ProblemAnswer {
     /// The request's id, for the operator's log.
     request_id: String,
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_committed_document_is_what_the_routes_say() {
+        let committed = include_str!("../../../docs/openapi.json");
+        let said = super::document().to_pretty_json().unwrap();
+        assert!(
+            committed.trim_end() == said,
+            "docs/openapi.json is not what the routes say: run `make openapi`"
+        );
+    }
+}

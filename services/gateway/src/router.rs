@@ -5,9 +5,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
-use axum::response::Redirect;
-use axum::routing::get;
-use axum_client_ip::ClientIpSource;
 use contracts::ProblemCode;
 use service_kit::Problem;
 use utoipa::OpenApi as _;
@@ -15,9 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::Gateway;
 use crate::openapi::Api;
 use crate::routes::{download, events, jobs, links, login, register, upload};
+use crate::{Config, Gateway, page};
 
 /// Every body but an upload's is small JSON.
 const MAX_JSON_BYTES: usize = 16 << 10;
@@ -37,20 +34,18 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .merge(upload)
 }
 
-pub(crate) fn router(gateway: Arc<Gateway>, client_ip_source: ClientIpSource) -> Router {
+pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {
     let (router, document) = api().split_for_parts();
-    let router = router
-        .route("/", get(|| async { Redirect::temporary("/docs/") }))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
-        .fallback(|| async { Problem::new(ProblemCode::NotFound) })
+    let router = router.merge(SwaggerUi::new("/docs").url("/openapi.json", document));
+    let router = page::with_page(router, config.static_dir.as_deref())?
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .with_state(gateway)
-        .layer(client_ip_source.into_extension())
+        .layer(config.client_ip_source.clone().into_extension())
         .layer(axum::middleware::map_response(async |mut response: axum::response::Response| {
             response
                 .headers_mut()
                 .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
             response
         }));
-    service_kit::http::with_layers(router)
+    Ok(service_kit::http::with_layers(router))
 }

@@ -12,6 +12,7 @@ mod links;
 mod mp3;
 mod outages;
 mod ownership;
+mod page;
 mod secrecy;
 mod stage;
 mod tokens;

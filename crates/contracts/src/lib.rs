@@ -17,7 +17,7 @@ pub use job::{
     Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner,
     Phase, Progress, Source,
 };
-pub use link::{InvalidLink, LinkKey, SignedLink};
+pub use link::{ArchiveLink, InvalidLink, LinkKey, SignedLink};
 pub use message::{ConversionFinished, ConversionRequested, MESSAGE_VERSION, Queue};
 pub use options::{
     AudioFormat, Bitrate, Channels, ConversionOptions, Cover, CoverSource, Encoder, InvalidOption,

@@ -30,9 +30,24 @@ pub enum InvalidLink {
     Expired,
 }
 
-/// The secret that download links are signed with. Notification signs, the gateway verifies.
+/// The part of an archive's link after `/archives/`: a credential for several files together until a moment.
+///
+/// 8 bytes of expiry, 12 bytes for each file id and 32 bytes of HMAC-SHA-256 over both, base64url without padding. What
+/// is signed says what it is for: no download link is an archive's, nor the other way round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveLink {
+    /// The MP3s in it.
+    pub fids: Vec<Mp3Fid>,
+    /// When it stops to open them.
+    pub expires_at: OffsetDateTime,
+}
+
+/// The secret that download links are signed with. Notification and the gateway sign, the gateway verifies.
 #[derive(Clone)]
-pub struct LinkKey(Hmac<Sha256>);
+pub struct LinkKey {
+    file: Hmac<Sha256>,
+    archive: Hmac<Sha256>,
+}
 
 impl std::fmt::Debug for LinkKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,45 +55,78 @@ impl std::fmt::Debug for LinkKey {
     }
 }
 
-// Keeps a link's HMAC apart from any other use of the same secret.
-const PURPOSE: &[u8] = b"mixdown download link v1\0";
-const CLAIM_BYTES: usize = 12 + 8;
+// Keep a link's HMAC apart from any other use of the same secret.
+const FILE_PURPOSE: &[u8] = b"mixdown download link v1\0";
+const ARCHIVE_PURPOSE: &[u8] = b"mixdown archive link v1\0";
+const TAG_BYTES: usize = 32;
 
 impl LinkKey {
     /// The key that a secret text stands for.
     #[must_use]
     #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "HMAC takes keys of every length")]
     pub fn new(secret: &SecretString) -> Self {
-        let mut mac = Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("any length");
-        mac.update(PURPOSE);
-        Self(mac)
+        let mac = Hmac::new_from_slice(secret.expose_secret().as_bytes()).expect("any length");
+        let with_purpose = |purpose| Hmac::<Sha256>::chain_update(mac.clone(), purpose);
+        Self { file: with_purpose(FILE_PURPOSE), archive: with_purpose(ARCHIVE_PURPOSE) }
     }
 
     /// The text of a link.
     #[must_use]
     pub fn sign(&self, link: SignedLink) -> String {
-        let mut bytes = Vec::with_capacity(CLAIM_BYTES + 32);
-        bytes.extend_from_slice(&link.fid.0.bytes());
-        bytes.extend_from_slice(&link.expires_at.unix_timestamp().to_be_bytes());
-        let tag = self.0.clone().chain_update(&bytes).finalize().into_bytes();
-        bytes.extend_from_slice(&tag);
-        URL_SAFE_NO_PAD.encode(bytes)
+        let mut claim = link.fid.0.bytes().to_vec();
+        claim.extend_from_slice(&link.expires_at.unix_timestamp().to_be_bytes());
+        seal(&self.file, claim)
     }
 
     /// What a link stands for, if it is genuine and its time is not over.
     pub fn verify(&self, text: &str, now: OffsetDateTime) -> Result<SignedLink, InvalidLink> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidLink::Forged)?;
-        let (claim, tag) = bytes.split_at_checked(CLAIM_BYTES).ok_or(InvalidLink::Forged)?;
-        // Compares in constant time.
-        self.0.clone().chain_update(claim).verify_slice(tag).map_err(|_| InvalidLink::Forged)?;
+        let claim = unseal(&self.file, text)?;
         let (fid, expiry) = claim.split_first_chunk::<12>().ok_or(InvalidLink::Forged)?;
-        let expiry = i64::from_be_bytes(expiry.try_into().map_err(|_| InvalidLink::Forged)?);
-        let expires_at = OffsetDateTime::from_unix_timestamp(expiry).map_err(|_| InvalidLink::Forged)?;
-        if expires_at <= now {
-            return Err(InvalidLink::Expired);
-        }
+        let expires_at = moment(expiry.try_into().map_err(|_| InvalidLink::Forged)?, now)?;
         Ok(SignedLink { fid: Mp3Fid(FileId::from_bytes(*fid)), expires_at })
     }
+
+    /// The text of an archive's link.
+    #[must_use]
+    pub fn sign_archive(&self, link: &ArchiveLink) -> String {
+        let mut claim = link.expires_at.unix_timestamp().to_be_bytes().to_vec();
+        claim.extend(link.fids.iter().flat_map(|fid| fid.0.bytes()));
+        seal(&self.archive, claim)
+    }
+
+    /// What an archive's link stands for, if it is genuine and its time is not over.
+    pub fn verify_archive(&self, text: &str, now: OffsetDateTime) -> Result<ArchiveLink, InvalidLink> {
+        let claim = unseal(&self.archive, text)?;
+        let (expiry, fids) = claim.split_first_chunk::<8>().ok_or(InvalidLink::Forged)?;
+        let expires_at = moment(*expiry, now)?;
+        let (fids, rest) = fids.as_chunks::<12>();
+        if !rest.is_empty() {
+            return Err(InvalidLink::Forged);
+        }
+        let fids = fids.iter().map(|fid| Mp3Fid(FileId::from_bytes(*fid))).collect();
+        Ok(ArchiveLink { fids, expires_at })
+    }
+}
+
+fn seal(mac: &Hmac<Sha256>, mut claim: Vec<u8>) -> String {
+    let tag = mac.clone().chain_update(&claim).finalize().into_bytes();
+    claim.extend_from_slice(&tag);
+    URL_SAFE_NO_PAD.encode(claim)
+}
+
+fn unseal(mac: &Hmac<Sha256>, text: &str) -> Result<Vec<u8>, InvalidLink> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidLink::Forged)?;
+    let claim_bytes = bytes.len().checked_sub(TAG_BYTES).ok_or(InvalidLink::Forged)?;
+    let tag = bytes.split_off(claim_bytes);
+    // Compares in constant time.
+    mac.clone().chain_update(&bytes).verify_slice(&tag).map_err(|_| InvalidLink::Forged)?;
+    Ok(bytes)
+}
+
+fn moment(expiry: [u8; 8], now: OffsetDateTime) -> Result<OffsetDateTime, InvalidLink> {
+    let expires_at = OffsetDateTime::from_unix_timestamp(i64::from_be_bytes(expiry));
+    let expires_at = expires_at.map_err(|_| InvalidLink::Forged)?;
+    if expires_at <= now { Err(InvalidLink::Expired) } else { Ok(expires_at) }
 }
 
 #[cfg(test)]
@@ -118,5 +166,22 @@ mod tests {
             assert_eq!(key.verify(&text[..at], now), Err(InvalidLink::Forged), "cut at {at}");
         }
         assert_eq!(super::tests::key("two").verify(&text, now), Err(InvalidLink::Forged));
+    }
+
+    #[test]
+    fn an_archive_opens_its_files_until_it_expires_and_is_no_other_link() {
+        let (key, one) = (key("one"), link());
+        let now = one.expires_at - Duration::SECOND;
+        let other = "000000000000000000000001".parse().unwrap();
+        let archive = ArchiveLink { fids: vec![one.fid, other], expires_at: one.expires_at };
+        let text = key.sign_archive(&archive);
+        assert_eq!(key.verify_archive(&text, now), Ok(archive.clone()));
+        assert_eq!(key.verify_archive(&text, one.expires_at), Err(InvalidLink::Expired));
+        assert_eq!(key.verify_archive(&text[..text.len() - 1], now), Err(InvalidLink::Forged));
+        assert_eq!(key.verify(&text, now), Err(InvalidLink::Forged));
+        // One file's claim has as many bytes in either link.
+        let single = ArchiveLink { fids: vec![one.fid], ..archive };
+        assert_eq!(key.verify(&key.sign_archive(&single), now), Err(InvalidLink::Forged));
+        assert_eq!(key.verify_archive(&key.sign(one), now), Err(InvalidLink::Forged));
     }
 }

@@ -72,16 +72,26 @@ problems! {
     MethodNotAllowed = "method_not_allowed", 405, "The method is not allowed here";
     /// The request's body did not arrive in time.
     RequestTimeout = "request_timeout", 408, "The request took too long to arrive";
+    /// Only a failed job whose video is still there can be tried again.
+    NotRetryable = "not_retryable", 409, "The job cannot be tried again";
+    /// The bytes sent do not begin where the upload stands.
+    WrongOffset = "wrong_offset", 409, "The upload goes on at another place";
     /// A link or file whose time is over.
     Gone = "gone", 410, "The link has expired";
+    /// The client speaks another version of the tus protocol, or does not say which.
+    UnsupportedTusVersion = "unsupported_tus_version", 412, "The tus protocol is spoken in version 1.0.0";
     /// The body is larger than allowed.
     TooLarge = "too_large", 413, "The upload is too large";
     /// The body is of another type than expected.
     UnsupportedMediaType = "unsupported_media_type", 415, "The body is not of the expected type";
     /// The range lies outside the file.
     RangeNotSatisfiable = "range_not_satisfiable", 416, "The range lies outside the file";
+    /// Another connection is sending to this upload.
+    UploadLocked = "upload_locked", 423, "Another connection is sending to this upload";
     /// Too many requests.
     TooManyRequests = "too_many_requests", 429, "Too many requests, try again later";
+    /// What arrived is not what the checksum was made of.
+    ChecksumMismatch = "checksum_mismatch", 460, "The bytes do not match their checksum";
     /// A bug, or a state that should not be.
     Internal = "internal", 500, "Something went wrong on our side";
     /// A part of the system is away for the moment.

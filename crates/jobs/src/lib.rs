@@ -13,11 +13,14 @@ mod document;
 mod notices;
 mod ownership;
 mod reconcile;
+mod search;
 mod store;
 
+pub use changes::Change;
 pub use conversion::{Claim, Lease, Report, SourceFacts};
 pub use databases::{Databases, MongoConfig, UnusableUrl};
 pub use notices::{NoticeClaim, NoticeLease};
-pub use ownership::Deleted;
+pub use ownership::{Deleted, Retried};
 pub use reconcile::{Expired, Overdue};
+pub use search::Search;
 pub use store::{JobStore, JobsError, NewJob, Record};

@@ -1,8 +1,9 @@
 //! What an owner does to a job: cancel it, delete it.
 
-use contracts::{JobId, JobStatus, UserId};
+use contracts::{JobId, JobStatus, Phase, Progress, UserId};
 use mongodb::bson::doc;
 
+use crate::document::literal;
 use crate::store::within;
 use crate::{JobStore, JobsError, Record};
 
@@ -16,6 +17,23 @@ pub enum Deleted {
     /// This user has no such job.
     NotFound,
 }
+
+/// What became of a job that its owner wants to have tried again.
+#[derive(Debug)]
+pub enum Retried {
+    /// It is queued again, and to be announced.
+    Queued(Box<Record>),
+    /// It did not fail, or its video is gone.
+    NotRetryable,
+    /// This user has no such job.
+    NotFound,
+}
+
+/// The field that a job has for the moment between its owner's wish and its end: the owner.
+pub(crate) const REMOVED_FOR: &str = "removed_for";
+
+const FINISHED: [JobStatus; 4] =
+    [JobStatus::Converted, JobStatus::Failed, JobStatus::Cancelled, JobStatus::Expired];
 
 impl JobStore {
     /// Cancels a job that has not ended, removes one that has.
@@ -34,8 +52,49 @@ impl JobStore {
         if let Some(record) = self.change_and_get(unfinished, set).await? {
             return Ok(Deleted::Cancelled(Box::new(record)));
         }
-        // It cannot begin again, so between the two updates it can only have ended or gone.
-        let removed = within(self.collection().find_one_and_delete(own)).await?;
+        // For the watchers: the change that a deletion is does not say whose job it was.
+        let mut finished = own;
+        finished.insert("status", doc! { "$in": FINISHED.map(JobStatus::as_str).as_slice() });
+        if !self.change(finished.clone(), doc! { REMOVED_FOR: owner.to_string() }).await? {
+            return Ok(Deleted::NotFound);
+        }
+        let removed = within(self.collection().find_one_and_delete(finished)).await?;
         Ok(removed.map_or(Deleted::NotFound, |document| Deleted::Removed(Box::new(document.into()))))
+    }
+
+    /// Puts a failed job back into the queue, as if it had just been uploaded.
+    ///
+    /// What of the attempt before could come late finds another status: its notice is gone, and its messages say nothing.
+    pub async fn retry(&self, owner: UserId, id: JobId) -> Result<Retried, JobsError> {
+        let filter = doc! {
+            "_id": id.to_string(),
+            "owner.id": owner.to_string(),
+            "status": JobStatus::Failed.as_str(),
+            "is_video_stored": true,
+            // The sweeper takes the video from that moment on.
+            "$expr": { "$gt": [{ "$min": ["$expires_at", "$video_delete_at"] }, "$$NOW"] },
+        };
+        let mut set = doc! {
+            "status": JobStatus::Queued.as_str(),
+            "attempts": 0,
+            "progress": literal(&Progress { phase: Phase::Waiting, ratio: 0.0 })?,
+        };
+        for field in [
+            "error",
+            "expires_at",
+            "video_delete_at",
+            "announced_at",
+            "announce_tried_at",
+            "outcome_announced_at",
+            "notices.failed",
+            REMOVED_FOR,
+        ] {
+            set.insert(field, "$$REMOVE");
+        }
+        if let Some(record) = self.change_and_get(filter, set).await? {
+            return Ok(Retried::Queued(Box::new(record)));
+        }
+        let is_there = self.get_owned(owner, id).await?.is_some();
+        Ok(if is_there { Retried::NotRetryable } else { Retried::NotFound })
     }
 }

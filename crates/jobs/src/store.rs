@@ -8,6 +8,7 @@ use mongodb::bson::{self, DateTime, Document, doc};
 use mongodb::options::{CollectionOptions, IndexOptions, ReturnDocument, WriteConcern};
 use mongodb::{Collection, Database, IndexModel};
 
+use crate::Search;
 use crate::document::JobDocument;
 
 /// Where the jobs are: collection `jobs` of one database.
@@ -129,14 +130,16 @@ impl JobStore {
         self.find_one(doc! { "_id": id.to_string(), "owner.id": owner.to_string() }).await
     }
 
-    /// A user's jobs, newest first: at most `limit` of those that are older than `before`.
+    /// A user's jobs that match, newest first: at most `limit` of those that are older than `before`.
     pub async fn list(
         &self,
         owner: UserId,
+        search: &Search,
         before: Option<JobId>,
         limit: u16,
     ) -> Result<Vec<Job>, JobsError> {
-        let mut filter = doc! { "owner.id": owner.to_string() };
+        let mut filter = search.filter();
+        filter.insert("owner.id", owner.to_string());
         if let Some(before) = before {
             filter.insert("_id", doc! { "$lt": before.to_string() });
         }

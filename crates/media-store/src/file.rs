@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use contracts::FileId;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{RawBsonRef, RawDocument};
+use mongodb::bson::{Document, RawBsonRef, RawDocument, doc};
 use time::{Duration, OffsetDateTime};
 
 use crate::{Damage, StoreError};
@@ -11,6 +11,15 @@ use crate::{Damage, StoreError};
 /// The chunk size of the files that are written here: the specification's default. Larger ones measured no faster, and memory is
 /// counted in chunks.
 pub(crate) const CHUNK_BYTES: u32 = 255 * 1024;
+
+/// Where a file's metadata has what was attached to it.
+pub(crate) const SIDECAR: &str = "sidecar";
+pub(crate) const PICTURE: &str = "picture";
+
+/// The projection of a description to what [`StoredFile`] has of it.
+pub(crate) fn without_attachments() -> Document {
+    doc! { format!("metadata.{SIDECAR}"): 0, format!("metadata.{PICTURE}"): 0 }
+}
 
 /// A whole file in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, doc};
 use mongodb::options::{ReadConcern, ReturnDocument};
 
-use crate::file::{CHUNK_BYTES, object_id};
+use crate::file::{CHUNK_BYTES, PICTURE, SIDECAR, object_id, without_attachments};
 use crate::{MediaStore, StoreError, StoredFile, Upload};
 
 impl Upload {
@@ -43,8 +43,10 @@ impl Upload {
         // An update that inserts, because only an update can say `$$NOW`. Texts are literal: one with a `$` in front would be
         // taken for a field.
         let mut metadata = doc! { "contentType": { "$literal": &self.content_type } };
-        if let Some(sidecar) = &self.sidecar {
-            metadata.insert("sidecar", Binary { subtype: BinarySubtype::Generic, bytes: sidecar.to_vec() });
+        for (field, bytes) in [(SIDECAR, &self.sidecar), (PICTURE, &self.picture)] {
+            if let Some(bytes) = bytes {
+                metadata.insert(field, Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() });
+            }
         }
         let description = doc! { "$set": {
             "length": length,
@@ -58,6 +60,7 @@ impl Upload {
             .files
             .find_one_and_update(doc! { "_id": object_id(self.fid) }, vec![description])
             .upsert(true)
+            .projection(without_attachments())
             .return_document(ReturnDocument::After);
         let written = self.store.deadline.bound("store the file's description", write).await?;
         StoredFile::parse(self.fid, &written.unwrap_or_default())

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::deadline::Deadline;
-use crate::file::{StoredFile, file_id, object_id};
+use crate::file::{PICTURE, SIDECAR, StoredFile, file_id, object_id, without_attachments};
 use crate::marker::{Markers, older_than};
 use crate::{StoreError, Upload};
 
@@ -89,20 +89,29 @@ impl MediaStore {
 
     /// A file's description, or `None` where there is no such file, or not a whole one yet.
     pub async fn open(&self, fid: FileId) -> Result<Option<StoredFile>, StoreError> {
-        let query =
-            self.files.find_one(doc! { "_id": object_id(fid) }).projection(doc! { "metadata.sidecar": 0 });
+        let query = self.files.find_one(doc! { "_id": object_id(fid) }).projection(without_attachments());
         let document = self.deadline.bound("look up the file", query).await?;
         document.map(|document| StoredFile::parse(fid, &document)).transpose()
     }
 
     /// What [`Upload::attach`] gave a file, or `None` where there is no such file or it has nothing.
     pub async fn sidecar(&self, fid: FileId) -> Result<Option<Bytes>, StoreError> {
-        let query =
-            self.files.find_one(doc! { "_id": object_id(fid) }).projection(doc! { "metadata.sidecar": 1 });
-        let document = self.deadline.bound("look up the file's sidecar", query).await?.unwrap_or_default();
+        self.attachment(fid, SIDECAR).await
+    }
+
+    /// What [`Upload::attach_picture`] gave a file, likewise.
+    pub async fn picture(&self, fid: FileId) -> Result<Option<Bytes>, StoreError> {
+        self.attachment(fid, PICTURE).await
+    }
+
+    async fn attachment(&self, fid: FileId, field: &str) -> Result<Option<Bytes>, StoreError> {
+        let projection = doc! { format!("metadata.{field}"): 1 };
+        let query = self.files.find_one(doc! { "_id": object_id(fid) }).projection(projection);
+        let document = self.deadline.bound("look up what is attached to the file", query).await?;
+        let document = document.unwrap_or_default();
         let metadata = document.get_document("metadata").ok();
-        let sidecar = metadata.and_then(|metadata| metadata.get_binary("sidecar").ok());
-        Ok(sidecar.map(|sidecar| Bytes::copy_from_slice(sidecar.bytes)))
+        let attached = metadata.and_then(|metadata| metadata.get_binary(field).ok());
+        Ok(attached.map(|attached| Bytes::copy_from_slice(attached.bytes)))
     }
 
     /// A page of the files that were stored so long ago, in the order of their identifiers, from behind `after` on.

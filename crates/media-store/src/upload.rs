@@ -46,6 +46,7 @@ pub struct Upload {
     pub(crate) content_type: String,
     pub(crate) bytes: u64,
     pub(crate) sidecar: Option<Bytes>,
+    pub(crate) picture: Option<Bytes>,
     /// Less than a batch; taken up to be sent.
     buffer: Vec<u8>,
     chunks_sent: i32,
@@ -69,6 +70,7 @@ impl Upload {
             content_type: content_type.to_owned(),
             bytes: 0,
             sidecar: None,
+            picture: None,
             buffer: Vec::new(),
             chunks_sent: 0,
             inserts: VecDeque::new(),
@@ -95,6 +97,11 @@ impl Upload {
     /// [`MediaStore::sidecar`] reads them.
     pub fn attach(&mut self, sidecar: Bytes) {
         self.sidecar = Some(sidecar);
+    }
+
+    /// Gives the file a picture of at most a few megabytes, likewise; [`MediaStore::picture`] reads it.
+    pub fn attach_picture(&mut self, picture: Bytes) {
+        self.picture = Some(picture);
     }
 
     /// Appends to the file. Returns when the bytes are buffered or on their way, and waits while too many are.

@@ -56,7 +56,10 @@ pub(crate) async fn fetch(videos: &MediaStore, fid: VideoFid, path: &Path) -> Re
 /// As much as the store sends in one go.
 const PIECE_BYTES: usize = 512 * 1024;
 
-/// Copies a finished file and its waveform into the store. Until a job refers to it, it is the caller's to delete.
+/// Eight times what a picture of noise has, and a quarter of what a document of MongoDB holds.
+const MAX_PICTURE_BYTES: usize = 4 << 20;
+
+/// Copies a finished file, its waveform and its picture into the store. Until a job refers to it, it is the caller's to delete.
 pub(crate) async fn store(
     mp3s: &MediaStore,
     name: &str,
@@ -66,6 +69,12 @@ pub(crate) async fn store(
     file.set_max_buf_size(PIECE_BYTES);
     let mut upload = mp3s.begin(name, converted.format.media_type()).await?;
     upload.attach(Bytes::copy_from_slice(&converted.peaks));
+    if let Some(cover) = &converted.cover {
+        let picture = tokio::fs::read(cover).await?;
+        if picture.len() <= MAX_PICTURE_BYTES {
+            upload.attach_picture(picture.into());
+        }
+    }
     loop {
         let mut piece = BytesMut::with_capacity(PIECE_BYTES);
         if file.read_buf(&mut piece).await? == 0 {

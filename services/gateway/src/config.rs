@@ -37,6 +37,10 @@ pub struct Config {
     #[arg(long, env = "STATIC_DIR")]
     pub static_dir: Option<PathBuf>,
 
+    /// Address of the gateway as its users reach it, for the links that it makes; without it they are paths
+    #[arg(long, env = "PUBLIC_URL")]
+    pub public_url: Option<reqwest::Url>,
+
     /// The largest file that is taken, in bytes
     #[arg(long, env = "MAX_UPLOAD_BYTES", default_value_t = 2 << 30)]
     pub max_upload_bytes: u64,

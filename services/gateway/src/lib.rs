@@ -15,6 +15,7 @@ mod receive;
 mod router;
 mod routes;
 mod tokens;
+mod zip;
 
 use std::sync::Arc;
 
@@ -47,7 +48,18 @@ pub(crate) struct Gateway {
     links: LinkKey,
     limits: Limits,
     uploads: UploadPolicy,
+    public_url: Option<reqwest::Url>,
     shutdown: Shutdown,
+}
+
+impl Gateway {
+    /// A path as its reader reaches it: the whole address if the settings say where that begins.
+    pub(crate) fn address(&self, path: &str) -> String {
+        match &self.public_url {
+            Some(base) => format!("{}{path}", base.as_str().trim_end_matches('/')),
+            None => path.to_owned(),
+        }
+    }
 }
 
 /// Serves until the process is shut down.
@@ -68,6 +80,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         links: LinkKey::new(&config.link_key),
         limits: Limits::new(config.credentials_per_minute, config.uploads_per_minute),
         uploads: UploadPolicy::from(&config),
+        public_url: config.public_url.clone(),
         shutdown: shutdown.clone(),
         jobs,
         videos,

@@ -12,8 +12,31 @@ use service_kit::Problem;
 
 use crate::error::Error;
 
+/// What a browser does with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// It saves it.
+    Attachment,
+    /// It plays it.
+    Inline,
+}
+
+impl Disposition {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Attachment => "attachment",
+            Self::Inline => "inline",
+        }
+    }
+}
+
 /// Answers a GET or HEAD with a finished file, under the name that it was stored with.
-pub(crate) fn audio(store: &MediaStore, file: &StoredFile, request: &HeaderMap) -> Result<Response, Error> {
+pub(crate) fn audio(
+    store: &MediaStore,
+    file: &StoredFile,
+    disposition: Disposition,
+    request: &HeaderMap,
+) -> Result<Response, Error> {
     // A file never changes under its id.
     let etag = format!("\"{}\"", file.fid);
     if is_listed(request.get(header::IF_NONE_MATCH), &etag) {
@@ -31,7 +54,7 @@ pub(crate) fn audio(store: &MediaStore, file: &StoredFile, request: &HeaderMap) 
         Ok(())
     };
     set(header::CONTENT_TYPE, file.content_type.clone().unwrap_or_else(|| "audio/mpeg".to_owned()))?;
-    set(header::CONTENT_DISPOSITION, attachment(&file.name))?;
+    set(header::CONTENT_DISPOSITION, named(disposition, &file.name))?;
     set(header::ETAG, etag)?;
     set(header::ACCEPT_RANGES, "bytes".to_owned())?;
     set(header::CACHE_CONTROL, "private, no-transform".to_owned())?;
@@ -97,15 +120,16 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// The value of `Content-Disposition`: the name in ASCII for old clients, and in full for all others.
-fn attachment(name: &str) -> String {
+pub(crate) fn named(disposition: Disposition, name: &str) -> String {
+    let disposition = disposition.as_str();
     let plain = |c: char| {
         if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%' | '/') || c == ' ' { c } else { '_' }
     };
     let ascii: String = name.chars().map(plain).collect();
     if ascii == name {
-        return format!("attachment; filename=\"{ascii}\"");
+        return format!("{disposition}; filename=\"{ascii}\"");
     }
-    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", utf8_percent_encode(name, ENCODED))
+    format!("{disposition}; filename=\"{ascii}\"; filename*=UTF-8''{}", utf8_percent_encode(name, ENCODED))
 }
 
 #[cfg(test)]
@@ -114,6 +138,8 @@ mod tests {
 
     #[test]
     fn names_are_told_to_old_and_new_clients() {
+        let attachment = |name| named(Disposition::Attachment, name);
+        assert_eq!(named(Disposition::Inline, "a.mp3"), "inline; filename=\"a.mp3\"");
         assert_eq!(attachment("talk 1.mp3"), "attachment; filename=\"talk 1.mp3\"");
         let name = attachment("Übung \"1\".mp3");
         assert_eq!(name, "attachment; filename=\"_bung _1_.mp3\"; filename*=UTF-8''%C3%9Cbung%20%221%22.mp3");

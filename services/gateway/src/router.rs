@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::openapi::Api;
-use crate::routes::{download, events, jobs, links, login, register, upload};
+use crate::routes::{archives, download, events, jobs, links, login, register, upload};
 use crate::{Config, Gateway, page};
 
 /// Every body but an upload's is small JSON.
@@ -27,9 +27,15 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::read, jobs::delete))
         .routes(routes!(jobs::peaks))
+        .routes(routes!(jobs::cover))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(events::all_events))
         .routes(routes!(events::events))
         .routes(routes!(download::download))
         .routes(routes!(links::open))
+        .routes(routes!(links::make))
+        .routes(routes!(archives::make))
+        .routes(routes!(archives::open))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .merge(upload)
 }

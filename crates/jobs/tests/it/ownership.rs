@@ -1,6 +1,8 @@
-use contracts::{JobId, JobStatus, UserId};
+use std::time::Duration;
+
+use contracts::{Failure, FailureCode, JobStatus, Outcome, UserId};
 use futures_util::StreamExt as _;
-use jobs::{Claim, Deleted};
+use jobs::{Change, Claim, Deleted, NoticeClaim, Retried, Search};
 
 use crate::{A_MINUTE, A_WEEK, SOON, accepted, audio, claimed, new_job, store};
 
@@ -16,8 +18,8 @@ async fn an_owner_sees_own_jobs_newest_first_and_no_others() {
     ids.reverse();
 
     let seen = |jobs: Vec<contracts::Job>| jobs.into_iter().map(|job| job.id).collect::<Vec<_>>();
-    assert_eq!(seen(store.list(owner, None, 3).await.unwrap()), ids[..3]);
-    assert_eq!(seen(store.list(owner, Some(ids[2]), 3).await.unwrap()), ids[3..]);
+    assert_eq!(seen(store.list(owner, &Search::default(), None, 3).await.unwrap()), ids[..3]);
+    assert_eq!(seen(store.list(owner, &Search::default(), Some(ids[2]), 3).await.unwrap()), ids[3..]);
     assert!(store.get_owned(owner, foreign).await.unwrap().is_none());
     assert!(store.get_owned(owner, ids[0]).await.unwrap().is_some());
 }
@@ -41,17 +43,94 @@ async fn deleting_cancels_first_and_removes_then() {
 }
 
 #[tokio::test]
-async fn changes_of_jobs_are_told_as_they_happen() {
+async fn a_search_finds_by_name_title_and_status_and_takes_nothing_for_a_pattern() {
+    let store = store().await;
+    let owner = UserId::generate();
+    let insert = async |name: &str, title: Option<&str>| {
+        let mut new = new_job(owner);
+        name.clone_into(&mut new.source.name);
+        new.options.title = title.map(|title| title.parse().unwrap());
+        store.insert(new).await.unwrap().job.id
+    };
+    let lecture = insert("Über (1).mp4", None).await;
+    let song = insert("b.mp4", Some("über allem")).await;
+    let other = insert("$status.mp4", None).await;
+    claimed(&store, other, A_MINUTE).await;
+    let found = async |text: Option<&str>, status| {
+        let search = Search { text: text.map(str::to_owned), status };
+        let jobs = store.list(owner, &search, None, 10).await.unwrap();
+        jobs.into_iter().map(|job| job.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Some("ÜBER"), None).await, [song, lecture]);
+    assert_eq!(found(Some("(1).M"), None).await, [lecture]);
+    assert_eq!(found(Some("$"), None).await, [other]);
+    assert_eq!(found(Some("."), None).await, [other, song, lecture]);
+    for nothing in [".*", "^b", "b|c", "\\d", "[a-z]"] {
+        assert_eq!(found(Some(nothing), None).await, [], "{nothing}");
+    }
+    assert_eq!(found(None, Some(JobStatus::Converting)).await, [other]);
+    assert_eq!(found(Some("mp4"), Some(JobStatus::Queued)).await, [song, lecture]);
+}
+
+#[tokio::test]
+async fn a_failed_job_is_tried_again_as_if_it_were_new() {
+    let store = store().await;
+    let owner = UserId::generate();
+    let id = store.insert(new_job(owner)).await.unwrap().job.id;
+    store.mark_announced(id).await.unwrap();
+    assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::NotRetryable));
+    let lease = claimed(&store, id, A_MINUTE).await;
+    assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::NotRetryable));
+    assert!(store.commit_failed(&lease, &Failure::from(FailureCode::TimedOut), A_WEEK).await.unwrap());
+    store.mark_outcome_announced(id).await.unwrap();
+    let NoticeClaim::Claimed(notice, _) = store.claim_notice(id, Outcome::Failed, A_MINUTE).await.unwrap()
+    else {
+        panic!("the notice is not free");
+    };
+    assert!(matches!(store.retry(UserId::generate(), id).await.unwrap(), Retried::NotFound));
+
+    let Retried::Queued(record) = store.retry(owner, id).await.unwrap() else { panic!("not retried") };
+    assert_eq!((record.job.status, record.job.attempts), (JobStatus::Queued, 0));
+    assert_eq!((&record.job.error, record.job.expires_at, record.job.notices.len()), (&None, None, 0));
+    assert!(
+        !store.settle_notice(&notice, None).await.unwrap(),
+        "the mail before is recorded as the next one's"
+    );
+    assert!(matches!(store.claim_notice(id, Outcome::Failed, A_MINUTE).await.unwrap(), NoticeClaim::Gone));
+    assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::NotRetryable));
+    assert_eq!(store.expire(10).await.unwrap(), []);
+
+    let lease = claimed(&store, id, A_MINUTE).await;
+    assert!(store.commit_failed(&lease, &Failure::from(FailureCode::TimedOut), A_WEEK).await.unwrap());
+    assert!(matches!(
+        store.claim_notice(id, Outcome::Failed, A_MINUTE).await.unwrap(),
+        NoticeClaim::Claimed(..)
+    ));
+}
+
+#[tokio::test]
+async fn a_failed_job_whose_time_is_over_stays_failed() {
+    let store = store().await;
+    let owner = UserId::generate();
+    let id = store.insert(new_job(owner)).await.unwrap().job.id;
+    let lease = claimed(&store, id, A_MINUTE).await;
+    assert!(store.commit_failed(&lease, &Failure::from(FailureCode::Damaged), Duration::ZERO).await.unwrap());
+    assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::NotRetryable));
+}
+
+#[tokio::test]
+async fn changes_of_jobs_are_told_as_they_happen_with_their_owner() {
     let store = store().await;
     let mut changes = std::pin::pin!(store.changes().await.unwrap());
-    let id = accepted(&store).await.job.id;
-    claimed(&store, id, A_MINUTE).await;
-    let next = async || changes.next().await.unwrap().unwrap();
-    let told: [JobId; 2] = tokio::time::timeout(SOON, async {
-        let mut next = next;
-        [next().await, next().await]
-    })
-    .await
-    .unwrap();
-    assert_eq!(told, [id, id]);
+    let owner = UserId::generate();
+    let id = store.insert(new_job(owner)).await.unwrap().job.id;
+    let mut next = async || tokio::time::timeout(SOON, changes.next()).await.unwrap().unwrap().unwrap();
+    let told = Change { job: id, owner: Some(owner), is_removed: false };
+    assert_eq!(next().await, told);
+    assert!(matches!(store.delete(owner, id).await.unwrap(), Deleted::Cancelled(_)));
+    // The server looks the owner up when it comes to it: the job may be gone by then.
+    assert_eq!(next().await, told);
+    assert!(matches!(store.delete(owner, id).await.unwrap(), Deleted::Removed(_)));
+    assert_eq!(next().await, Change { is_removed: true, ..told });
+    assert_eq!(next().await, Change { job: id, owner: None, is_removed: false });
 }

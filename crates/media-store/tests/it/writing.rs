@@ -68,14 +68,17 @@ async fn what_is_attached_comes_and_goes_with_the_file() {
     let mut upload = fixture.store.begin("talk.mp3", "audio/mpeg").await.unwrap();
     let fid = upload.fid();
     upload.attach(Bytes::from_static(b"{}"));
+    upload.attach_picture(noise(1 << 20));
     upload.write(noise(10)).await.unwrap();
     assert_eq!(fixture.store.sidecar(fid).await.unwrap(), None);
     upload.finish().await.unwrap();
     assert_eq!(fixture.store.sidecar(fid).await.unwrap(), Some(Bytes::from_static(b"{}")));
+    assert_eq!(fixture.store.picture(fid).await.unwrap(), Some(noise(1 << 20)));
     fixture.store.delete(fid).await.unwrap();
     assert_eq!(fixture.store.sidecar(fid).await.unwrap(), None);
     let plain = fixture.stored(&noise(10)).await;
     assert_eq!(fixture.store.sidecar(plain.fid).await.unwrap(), None);
+    assert_eq!(fixture.store.picture(plain.fid).await.unwrap(), None);
 }
 
 #[tokio::test]

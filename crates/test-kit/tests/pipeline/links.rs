@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
 use reqwest::Method;
+use serde_json::{Value, json};
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Mixdown, Plan, User};
+use test_kit::mixdown::{Form, Mixdown, Plan, User};
 use test_kit::wait_until;
 
 use crate::stage::{PATIENCE, assert_problem, mixdown};
@@ -53,4 +54,48 @@ async fn a_link_whose_time_is_over_is_gone_while_its_owner_still_downloads() -> 
     assert_problem("the link", answer, ProblemCode::Gone).await?;
     assert!(!user.download(&user.jobs().await?[0]).await?.is_empty());
     Ok(())
+}
+
+#[tokio::test]
+async fn an_owner_makes_links_that_last_as_long_as_wished_and_play_in_the_page() -> Result<()> {
+    let user = mixdown().user().await?;
+    let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
+    let job = user.submit(Form::default().file("a.mp4", &video).field("cover", "1")).await?;
+    let job = user.wait_for_outcome(job.id).await;
+    let path = format!("/jobs/{}/link", job.id);
+    let answer = user.request(Method::POST, &path).json(&json!({ "expires_in_seconds": 60 })).send().await?;
+    assert_eq!(answer.status(), 201);
+    let made: Value = answer.json().await?;
+    let public_url = mixdown().system().public_url();
+    let link =
+        made["url"].as_str().and_then(|url| url.strip_prefix(&public_url)).context("no url of ours")?;
+    assert!(made["expires_at"].is_string(), "{made}");
+
+    let whole = user.download(&job).await?;
+    let played = user.anonymous(Method::GET, &format!("{link}?inline=1")).header("range", "bytes=0-99");
+    let played = played.send().await?;
+    assert_eq!(played.status(), 206);
+    assert_eq!(played.headers()["content-disposition"], "inline; filename=\"a.mp3\"");
+    assert_eq!(played.bytes().await?, whole[..100]);
+    let saved = user.anonymous(Method::GET, link).send().await?;
+    assert_eq!(saved.headers()["content-disposition"], "attachment; filename=\"a.mp3\"");
+    assert_eq!(saved.bytes().await?, whole);
+
+    let without_body = user.request(Method::POST, &path).send().await?;
+    assert_eq!(without_body.status(), 201);
+    for body in ["{", "[]", r#"{"expires_in_seconds":59}"#, r#"{"expires_in_seconds":604801}"#, r#"{"x":1}"#]
+    {
+        let answer = user.request(Method::POST, &path).body(body).send().await?;
+        assert_problem(body, answer, ProblemCode::BadRequest).await?;
+    }
+
+    let cover = user.get(&format!("/jobs/{}/cover", job.id)).await?.error_for_status()?;
+    assert_eq!(cover.headers()["content-type"], "image/jpeg");
+    let picture = cover.bytes().await?;
+    assert!(picture.starts_with(&[0xff, 0xd8, 0xff]));
+    assert!(whole.windows(picture.len()).any(|part| part == picture), "it is not the picture in the file");
+    let plain = user.submit(Form::default().file("a.mp4", &video).field("cover", "none")).await?;
+    user.wait_for_outcome(plain.id).await;
+    let none = user.get(&format!("/jobs/{}/cover", plain.id)).await?;
+    assert_problem("no picture", none, ProblemCode::NotFound).await
 }

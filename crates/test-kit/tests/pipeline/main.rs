@@ -2,6 +2,7 @@
 //!
 //! Needs the four services beside it: `cargo build --release --bins`.
 
+mod archives;
 mod bad_input;
 mod course_family;
 mod deleting;
@@ -13,6 +14,7 @@ mod mp3;
 mod outages;
 mod ownership;
 mod page;
+mod retrying;
 mod secrecy;
 mod stage;
 mod tokens;

@@ -21,6 +21,9 @@ async fn every_route_answers_404_to_anothers_identifiers() -> Result<()> {
         (Method::DELETE, format!("/jobs/{}", job.id)),
         (Method::GET, format!("/jobs/{}/events", job.id)),
         (Method::GET, format!("/jobs/{}/peaks", job.id)),
+        (Method::GET, format!("/jobs/{}/cover", job.id)),
+        (Method::POST, format!("/jobs/{}/retry", job.id)),
+        (Method::POST, format!("/jobs/{}/link", job.id)),
         (Method::GET, format!("/download?fid={}", audio.fid)),
         (Method::HEAD, format!("/download?fid={}", audio.fid)),
         (Method::GET, format!("/download?fid={}", job.source.fid)),
@@ -36,6 +39,8 @@ async fn every_route_answers_404_to_anothers_identifiers() -> Result<()> {
         }
     }
     assert_eq!(eve.jobs().await?, []);
+    let archive = eve.request(Method::POST, "/archives").json(&serde_json::json!({ "jobs": [job.id] }));
+    assert_problem("an archive", archive.send().await?, ProblemCode::NotFound).await?;
     // A cursor from another's list shows nothing of it.
     let page: serde_json::Value = eve.get(&format!("/jobs?cursor={}", job.id)).await?.json().await?;
     assert_eq!(page["jobs"], serde_json::json!([]));

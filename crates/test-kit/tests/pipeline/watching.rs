@@ -1,11 +1,14 @@
-//! `GET /jobs/{id}/events`.
+//! `GET /jobs/{id}/events` and `GET /jobs/events`.
 
 use anyhow::{Context, Result};
-use contracts::{Job, JobStatus};
+use contracts::{Job, JobId, JobStatus, ProblemCode};
+use reqwest::Response;
+use serde_json::Value;
 use std::time::Duration;
+use test_kit::media::Sample;
 use tokio::time::timeout;
 
-use crate::stage::{PATIENCE, long_video, mixdown};
+use crate::stage::{PATIENCE, assert_problem, long_video, mixdown};
 
 /// The jobs in a stream of events, whole or broken off in the last.
 fn jobs_in(stream: &[u8]) -> Result<Vec<Job>> {
@@ -52,4 +55,111 @@ async fn a_watcher_sees_the_whole_job_at_once_then_each_change_until_the_end() -
     let text = timeout(Duration::from_secs(10), user.get(&path).await?.bytes()).await??;
     assert_eq!(jobs_in(&text)?.len(), 1);
     Ok(())
+}
+
+/// The events of a stream, one after the other.
+struct Events {
+    answer: Response,
+    text: String,
+}
+
+impl Events {
+    async fn next(&mut self) -> Result<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+                let found = field("event: ").zip(field("data: "));
+                let rest = rest.to_owned();
+                let found = found.map(|(name, data)| Ok((name.to_owned(), serde_json::from_str(data)?)));
+                self.text = rest;
+                match found {
+                    Some(found) => return found,
+                    // A comment that keeps the connection alive.
+                    None => continue,
+                }
+            }
+            let piece = timeout(PATIENCE, self.answer.chunk()).await.context("no event comes")??;
+            self.text.push_str(std::str::from_utf8(&piece.context("the stream has ended")?)?);
+        }
+    }
+
+    /// The next event that is not about a stream that was interrupted.
+    async fn next_news(&mut self) -> Result<(String, Value)> {
+        loop {
+            let event = self.next().await?;
+            if event.0 != "ready" {
+                return Ok(event);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_stream_tells_of_all_own_jobs_and_of_nobody_elses() -> Result<()> {
+    let (ada, eve) = tokio::try_join!(mixdown().user(), mixdown().user())?;
+    let answer = ada.get("/jobs/events").await?.error_for_status()?;
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut events = Events { answer, text: String::new() };
+    assert_eq!(events.next().await?.0, "ready");
+
+    let video = Sample::Mp4.file(Duration::from_secs(2)).await;
+    let foreign = eve.upload(&video).await?.id;
+    let own: [JobId; 2] = [ada.upload(&video).await?.id, ada.upload(&video).await?.id];
+    eve.wait_for_outcome(foreign).await;
+    let mut converted = Vec::new();
+    while converted.len() < own.len() {
+        let (name, data) = events.next_news().await?;
+        assert_eq!(name, "job");
+        let job: Job = serde_json::from_value(data)?;
+        assert!(own.contains(&job.id), "another's job was told of");
+        if job.status == JobStatus::Converted && !converted.contains(&job.id) {
+            converted.push(job.id);
+        }
+    }
+    eve.delete(&format!("/jobs/{foreign}")).await?.error_for_status()?;
+    ada.delete(&format!("/jobs/{}", own[0])).await?.error_for_status()?;
+    let removed = loop {
+        let (name, data) = events.next_news().await?;
+        if name == "removed" {
+            break data;
+        }
+    };
+    assert_eq!(removed, serde_json::json!({ "id": own[0] }));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_user_cannot_hold_every_connection_with_streams() -> Result<()> {
+    let (ada, eve) = tokio::try_join!(mixdown().user(), mixdown().user())?;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(ada.get("/jobs/events").await?.error_for_status()?);
+    }
+    assert_problem("one more", ada.get("/jobs/events").await?, ProblemCode::TooManyRequests).await?;
+    eve.get("/jobs/events").await?.error_for_status()?;
+    drop(open);
+    test_kit::wait_until("the streams are closed", PATIENCE, async || {
+        ada.get("/jobs/events").await.is_ok_and(|answer| answer.status() == 200)
+    })
+    .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_list_is_searched_by_name_and_status() -> Result<()> {
+    let user = mixdown().user().await?;
+    let job = user.upload(&Sample::Text.file(Duration::from_secs(2)).await).await?;
+    user.wait_for_outcome(job.id).await;
+    let found = async |query: &str| {
+        let page: Value = user.get(&format!("/jobs?{query}")).await?.error_for_status()?.json().await?;
+        Ok::<_, anyhow::Error>(page["jobs"].as_array().map_or(0, Vec::len))
+    };
+    let name = job.source.name.to_uppercase();
+    assert_eq!(found(&format!("q={name}")).await?, 1);
+    assert_eq!(found(&format!("q={name}&status=failed")).await?, 1);
+    assert_eq!(found("status=converted").await?, 0);
+    assert_eq!(found("q=.*").await?, 0);
+    assert_problem("no status", user.get("/jobs?status=lost").await?, ProblemCode::BadRequest).await?;
+    let long = format!("/jobs?q={}", "x".repeat(251));
+    assert_problem("a long text", user.get(&long).await?, ProblemCode::BadRequest).await
 }

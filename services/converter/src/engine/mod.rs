@@ -127,6 +127,8 @@ pub struct Converted {
     pub is_copy: bool,
     /// Whether there is a picture in it.
     pub has_cover: bool,
+    /// Where that picture is: a JPEG of at most 1000 by 1000 pixels.
+    pub cover: Option<PathBuf>,
     /// How loud the source was, if it was to be made as loud as others.
     pub loudness: Option<Loudness>,
     /// Its waveform, as JSON.
@@ -253,6 +255,7 @@ impl Engine {
                 audio,
                 is_copy: recipe.copies,
                 has_cover: recipe.picture.is_some(),
+                cover: recipe.picture.map(|_| scratch.directory().join(arguments::COVER)),
                 loudness,
                 peaks: encoded.peaks.map_or_else(Vec::new, Peaks::finish),
                 source: probe.facts.clone(),

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::media_answer;
+use crate::media_answer::{self, Disposition};
 use crate::openapi::ProblemAnswer;
 
 /// Which file.
@@ -48,5 +48,5 @@ pub(crate) async fn download(
         return Err(ProblemCode::NotFound.into());
     }
     let file = gateway.mp3s.open(fid.0).await?.ok_or(ProblemCode::NotFound)?;
-    media_answer::audio(&gateway.mp3s, &file, &headers)
+    media_answer::audio(&gateway.mp3s, &file, Disposition::Attachment, &headers)
 }

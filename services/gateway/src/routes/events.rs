@@ -3,16 +3,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use contracts::{Job, JobId, ProblemCode, UserId};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
+use serde_json::json;
+use service_kit::Problem;
+use tokio::time::{Instant, timeout_at};
 
 use super::jobs::job_id;
 use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
-use crate::feed::JobChanges;
+use crate::feed::{JobChanges, News, OwnChanges};
 use crate::openapi::ProblemAnswer;
 
 /// Proxies close connections that are silent for a minute.
@@ -48,6 +52,81 @@ pub(crate) async fn events(
         Some((Ok(event), watcher))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Follow all of your jobs, as Server-Sent Events.
+///
+/// `ready` comes at once, and again whenever changes may have been missed: read the list then. `job` has a whole job as its
+/// data, each time that it changes, and `removed` the `id` of one that was deleted. Nothing is replayed. The stream ends after a
+/// quarter of an hour at the latest; reconnect then, with a token that still holds.
+#[utoipa::path(
+    get, path = "/jobs/events", tag = "jobs", security(("token" = [])),
+    responses(
+        (status = 200, description = "Your jobs, as they change", body = Job, content_type = "text/event-stream"),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`: too many of these streams are open", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn all_events(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
+    let Some(changes) = gateway.feed.watch_all(owner.id) else {
+        let problem = Problem::new(ProblemCode::TooManyRequests);
+        return Err(problem.with_header(header::RETRY_AFTER, HeaderValue::from(60)).into());
+    };
+    let overseer =
+        Overseer { gateway, owner: owner.id, changes, shown: None, ends: Instant::now() + LONGEST };
+    let first = stream::once(async { Ok(ready()) });
+    let events = stream::unfold(overseer, |mut overseer| async move {
+        let event = overseer.next_event().await?;
+        Some((Ok(event), overseer))
+    });
+    Ok(Sse::new(first.chain(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// As long as an access token holds: whoever was signed out meanwhile is not told more for long.
+const LONGEST: Duration = Duration::from_mins(15);
+
+fn ready() -> Event {
+    Event::default().event("ready").data("{}")
+}
+
+struct Overseer {
+    gateway: Arc<Gateway>,
+    owner: UserId,
+    changes: OwnChanges,
+    /// The last, which may come again without being another.
+    shown: Option<Job>,
+    ends: Instant,
+}
+
+impl Overseer {
+    async fn next_event(&mut self) -> Option<Event> {
+        loop {
+            let news = timeout_at(self.ends, self.changes.next());
+            let news = self.gateway.shutdown.drain().run_until_cancelled(news).await?.ok()??;
+            match news {
+                News::Missed => return Some(ready()),
+                News::Removed(id) => {
+                    return Event::default().event("removed").json_data(json!({ "id": id })).ok();
+                }
+                News::Changed(id) => match self.gateway.jobs.get_owned(self.owner, id).await {
+                    Ok(Some(record))
+                        if !self.shown.as_ref().is_some_and(|shown| is_same(shown, &record.job)) =>
+                    {
+                        let event = Event::default().event("job").json_data(&record.job).ok()?;
+                        self.shown = Some(record.job);
+                        return Some(event);
+                    }
+                    // The same, or deleted since, of which there will be news.
+                    Ok(_) => {}
+                    // The client comes back and reads the list.
+                    Err(_) => return None,
+                },
+            }
+        }
+    }
 }
 
 struct Watcher {

@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use ::jobs::{Deleted, Record};
+use ::jobs::{Deleted, Record, Retried, Search};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use contracts::{Job, JobId, ProblemCode, VideoFid};
+use contracts::{Job, JobId, JobStatus, ProblemCode, VideoFid};
 use serde::{Deserialize, Serialize};
 use service_kit::Chain;
 use utoipa::{IntoParams, ToSchema};
@@ -15,10 +15,17 @@ use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
+use crate::routes::upload::announce_or_leave;
 
-/// Which page of the list.
+/// Which jobs, and which page of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 pub(crate) struct Page {
+    /// Only jobs with this in the video's name or in the title that was asked for, in capitals or not.
+    #[param(max_length = 250)]
+    q: Option<String>,
+    /// Only jobs that stand there.
+    #[param(inline)]
+    status: Option<JobStatus>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
     /// How many jobs at the most.
@@ -37,6 +44,9 @@ pub(crate) struct JobPage {
 
 const DEFAULT_LIMIT: u16 = 20;
 const MAX_LIMIT: u16 = 100;
+
+/// As long as a title may be.
+const MAX_SEARCH_CHARS: usize = 250;
 
 /// List your jobs, newest first.
 #[utoipa::path(
@@ -59,8 +69,16 @@ pub(crate) async fn list(
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(ProblemCode::BadRequest.into());
     }
+    let text = page.q.filter(|text| !text.is_empty());
+    if text
+        .as_ref()
+        .is_some_and(|text| text.chars().count() > MAX_SEARCH_CHARS || text.contains(char::is_control))
+    {
+        return Err(ProblemCode::BadRequest.into());
+    }
+    let search = Search { text, status: page.status };
     // One more than asked for tells whether there is another page.
-    let mut jobs = gateway.jobs.list(owner.id, before, limit + 1).await?;
+    let mut jobs = gateway.jobs.list(owner.id, &search, before, limit + 1).await?;
     let is_last = jobs.len() <= limit.into();
     jobs.truncate(limit.into());
     let next_cursor = if is_last { None } else { jobs.last().map(|job| job.id) };
@@ -133,6 +151,59 @@ pub(crate) struct Waveform {
     length: u32,
     /// The lowest and the highest sample of each stretch, one pair after the other, from -128 to 127.
     data: Vec<i8>,
+}
+
+/// Read the picture of one of your finished files.
+#[utoipa::path(
+    get, path = "/jobs/{id}/cover", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
+    responses(
+        (status = 200, description = "The picture, of at most 1000 by 1000 pixels", body = Vec<u8>, content_type = "image/jpeg"),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: no such job of yours, or its file has no picture, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn cover(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?.ok_or(ProblemCode::NotFound)?;
+    let audio = record.job.audio.ok_or(ProblemCode::NotFound)?;
+    let picture = gateway.mp3s.picture(audio.fid.0).await?.ok_or(ProblemCode::NotFound)?;
+    let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
+    Ok((headers, picture).into_response())
+}
+
+/// Try a failed job again. Its video must still be there: see the job's `expires_at`.
+#[utoipa::path(
+    post, path = "/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
+    responses(
+        (status = 202, description = "The job, which is queued again", body = Job),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 409, description = "`not_retryable`: it has not failed, or its video is gone", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn retry(
+    State(gateway): State<Arc<Gateway>>,
+    Caller(owner): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Error> {
+    let id = job_id(&id)?;
+    // It costs a conversion, as an upload does.
+    gateway.limits.upload(owner.id)?;
+    match gateway.jobs.retry(owner.id, id).await? {
+        Retried::NotFound => Err(ProblemCode::NotFound.into()),
+        Retried::NotRetryable => Err(ProblemCode::NotRetryable.into()),
+        Retried::Queued(record) => {
+            tracing::info!(job.id = %record.job.id, "to be tried again");
+            announce_or_leave(&gateway, &record).await;
+            Ok((StatusCode::ACCEPTED, Json(record.job)).into_response())
+        }
+    }
 }
 
 /// Cancel a job that has not ended, or delete one that has. Its video and its MP3 are deleted either way.

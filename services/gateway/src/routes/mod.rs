@@ -1,5 +1,6 @@
 //! One file per route, or per resource where a resource has several.
 
+pub(crate) mod archives;
 pub(crate) mod download;
 pub(crate) mod events;
 pub(crate) mod jobs;

@@ -113,12 +113,17 @@ pub(crate) async fn upload(
     // that nobody announced: the reconciler does.
     let record = gateway.jobs.insert(new).await?;
     tracing::info!(job.id = %record.job.id, user.id = %record.owner.id, bytes = record.job.source.bytes, "accepted");
-    if let Err(error) = announce(&gateway, &record).await {
-        // The job is stored, which is all that the client needs to know.
-        tracing::warn!(job.id = %record.job.id, error = %Chain(&error), "could not announce a job yet");
-    }
+    announce_or_leave(&gateway, &record).await;
     let location = format!("/jobs/{}", record.job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(record.job)).into_response())
+}
+
+/// Tells the converters about a job, if that is possible now. The job is stored, which is all that a client needs to know: the
+/// reconciler comes.
+pub(crate) async fn announce_or_leave(gateway: &Gateway, record: &Record) {
+    if let Err(error) = announce(gateway, record).await {
+        tracing::warn!(job.id = %record.job.id, error = %Chain(&error), "could not announce a job yet");
+    }
 }
 
 /// Tells the converters about a job, and remembers that they were told.

@@ -72,6 +72,20 @@ pub struct ConversionFinished {
     pub outcome: Outcome,
 }
 
+impl ConversionRequested {
+    /// The message about a job.
+    #[must_use]
+    pub fn of(job: &Job, owner: &Owner) -> Self {
+        Self {
+            version: MESSAGE_VERSION,
+            job_id: job.id,
+            video_fid: job.source.fid,
+            mp3_fid: None,
+            username: owner.email.clone(),
+        }
+    }
+}
+
 impl ConversionFinished {
     /// The message about a job, if the job has an outcome.
     #[must_use]

@@ -66,6 +66,8 @@ problems! {
     ExpiredToken = "expired_token", 401, "The token has expired";
     /// The address and password do not go together.
     WrongCredentials = "wrong_credentials", 401, "The e-mail address or the password is wrong";
+    /// The user's files take up all the room that they may.
+    StorageFull = "storage_full", 403, "Your files take up all the room that you have";
     /// Nothing at this address, or nothing that is yours.
     NotFound = "not_found", 404, "There is nothing here";
     /// The address takes other methods.
@@ -92,6 +94,10 @@ problems! {
     TooManyRequests = "too_many_requests", 429, "Too many requests, try again later";
     /// What arrived is not what the checksum was made of.
     ChecksumMismatch = "checksum_mismatch", 460, "The bytes do not match their checksum";
+    /// The user has as many unfinished jobs as they may.
+    TooManyJobs = "too_many_jobs", 429, "You have too many jobs that have not ended";
+    /// The user has converted as much as is allowed in a day.
+    DailyLimit = "daily_limit", 429, "You have converted as much as is allowed in a day";
     /// A bug, or a state that should not be.
     Internal = "internal", 500, "Something went wrong on our side";
     /// A part of the system is away for the moment.

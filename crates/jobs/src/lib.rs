@@ -15,6 +15,8 @@ mod ownership;
 mod reconcile;
 mod search;
 mod store;
+mod turns;
+mod usage;
 
 pub use changes::Change;
 pub use conversion::{Claim, Lease, Report, SourceFacts};
@@ -24,3 +26,4 @@ pub use ownership::{Deleted, Retried};
 pub use reconcile::{Expired, Overdue};
 pub use search::Search;
 pub use store::{JobStore, JobsError, NewJob, Record};
+pub use usage::Usage;

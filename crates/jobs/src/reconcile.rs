@@ -11,8 +11,6 @@ use crate::{JobStore, JobsError, Record};
 /// After how long something that should have happened counts as forgotten.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
-    /// A job was accepted and the broker has not confirmed its message: the gateway died between the two.
-    pub unannounced: Duration,
     /// A converter's lease ran out and nobody took the job up.
     pub lapsed: Duration,
     /// A job ended and the broker has not confirmed its `mp3` message.
@@ -52,7 +50,6 @@ impl JobStore {
         let is_missing = |field: &str| doc! { "$lte": [format!("${field}"), Bson::Null] };
         let status = |status: JobStatus| doc! { "$eq": ["$status", status.as_str()] };
         let forgotten = doc! { "$or": [
-            { "$and": [status(JobStatus::Queued), is_missing("announced_at"), before("created_at", overdue.unannounced)] },
             { "$and": [status(JobStatus::Queued), before("announced_at", overdue.waiting), before("updated_at", overdue.waiting)] },
             { "$and": [status(JobStatus::Converting), before("lease.until", overdue.lapsed)] },
             { "$and": [

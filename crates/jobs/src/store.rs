@@ -73,6 +73,8 @@ impl JobStore {
         let sparse = IndexOptions::builder().sparse(true).build();
         let indexes = [
             index(doc! { "owner.id": 1, "_id": -1 }),
+            // For `next_turn` and `usage`.
+            index(doc! { "owner.id": 1, "status": 1 }),
             index(doc! { "source.fid": 1 }),
             IndexModel::builder().keys(doc! { "audio.fid": 1 }).options(sparse.clone()).build(),
             // For `take_forgotten`: nearly every job has been announced, so this finds the few that have not.
@@ -80,7 +82,8 @@ impl JobStore {
             IndexModel::builder().keys(doc! { "expires_at": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "video_delete_at": 1 }).options(sparse).build(),
         ];
-        within(self.jobs.create_indexes(indexes)).await.map(drop)
+        within(self.jobs.create_indexes(indexes)).await?;
+        self.ensure_usage_index().await
     }
 
     /// Whether the database answers.
@@ -156,6 +159,10 @@ impl JobStore {
     /// Whether a job still needs this MP3.
     pub async fn needs_mp3(&self, fid: Mp3Fid) -> Result<bool, JobsError> {
         Ok(self.find_by_mp3(fid).await?.is_some())
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     pub(crate) fn collection(&self) -> &Collection<JobDocument> {

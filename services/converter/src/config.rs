@@ -78,6 +78,10 @@ pub struct Config {
     #[arg(long, env = "MAX_CONVERSION_TIME", default_value = "2h", value_parser = parse_duration)]
     pub max_conversion_time: Duration,
 
+    /// How many jobs of one user the converters are given at the same time; the others wait their turn. The same as gateway's
+    #[arg(long, env = "JOBS_AT_ONCE", default_value = "8")]
+    pub jobs_at_once: NonZeroU16,
+
     /// How many times a job is begun before it is given up as interrupted
     #[arg(long, env = "MAX_ATTEMPTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_attempts: u32,

@@ -1,13 +1,14 @@
 //! What a converter does with a `video` message.
 
 use std::error::Error;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{Broker, Delivery, Verdict};
 use contracts::{
     Audio, ConversionFinished, ConversionRequested, Failure, FailureCode, JobStatus, MESSAGE_VERSION, Mp3Fid,
-    Queue,
+    Queue, UserId,
 };
 use jobs::{Claim, JobStore, JobsError, Lease, Record};
 use media_store::MediaStore;
@@ -40,6 +41,7 @@ pub(crate) struct Conversions {
     pub worker: String,
     pub lease: Duration,
     pub max_attempts: u32,
+    pub jobs_at_once: NonZeroU16,
     pub keep_mp3: Duration,
     pub keep_video: Duration,
 }
@@ -89,6 +91,10 @@ impl Conversions {
         counter!("mixdown_conversions_total", "outcome" => "converted").increment(1);
         counter!("mixdown_audio_seconds_total").increment(whole_seconds(audio.duration_seconds));
         tracing::info!(bytes = audio.bytes, seconds = audio.duration_seconds, "converted");
+        if let Err(error) = self.jobs.add_usage(record.owner.id, audio.duration_seconds).await {
+            // In the user's favour.
+            tracing::warn!(error = %Chain(&error), "could not count a conversion");
+        }
         record.job.status = JobStatus::Converted;
         record.job.audio = Some(audio);
         let verdict = self.announce(&record).await;
@@ -173,7 +179,21 @@ impl Conversions {
             // Costs a second message later, which notification knows to be one.
             tracing::warn!(error = %Chain(&error), "could not mark a job as announced");
         }
+        if let Err(error) = self.give_turn(record.owner.id).await {
+            // The gateway's reconciler does it then.
+            tracing::warn!(error = %Chain(&*error), "could not announce a user's next job");
+        }
         Verdict::Done
+    }
+
+    /// Announces the next job of a user of whom one has ended.
+    async fn give_turn(&self, user: UserId) -> Result<(), Box<dyn Error + Send + Sync>> {
+        if let Some(next) = self.jobs.next_turn(user, self.jobs_at_once).await? {
+            let message = ConversionRequested::of(&next.job, &next.owner);
+            self.broker.publish(Queue::Video, &next.job.id.to_string(), &message).await?;
+            self.jobs.mark_announced(next.job.id).await?;
+        }
+        Ok(())
     }
 
     async fn delete_video(&self, record: &Record) {

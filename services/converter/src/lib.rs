@@ -75,6 +75,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             worker: worker_name(),
             lease: config.lease,
             max_attempts: config.max_attempts,
+            jobs_at_once: config.jobs_at_once,
             keep_mp3: config.keep_mp3,
             keep_video: config.keep_video,
         });

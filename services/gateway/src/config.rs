@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,6 +64,22 @@ pub struct Config {
     /// Uploads per minute by one user, in each gateway process
     #[arg(long, env = "UPLOADS_PER_MINUTE", default_value = "300")]
     pub uploads_per_minute: NonZeroU32,
+
+    /// How many bytes of videos and audio files one user may have stored
+    #[arg(long, env = "MAX_STORED_BYTES", default_value_t = 20 << 30)]
+    pub max_stored_bytes: u64,
+
+    /// How many minutes of sound are converted for one user in a day (UTC)
+    #[arg(long, env = "MAX_MINUTES_PER_DAY", default_value = "1440")]
+    pub max_minutes_per_day: NonZeroU64,
+
+    /// How many jobs of one user may be waiting or running
+    #[arg(long, env = "MAX_UNFINISHED_JOBS", default_value_t = 1000)]
+    pub max_unfinished_jobs: u64,
+
+    /// How many jobs of one user the converters are given at the same time; the others wait their turn. The same as converter's
+    #[arg(long, env = "JOBS_AT_ONCE", default_value = "8")]
+    pub jobs_at_once: NonZeroU16,
 
     /// How often lost messages are looked for
     #[arg(long, env = "RECONCILE_INTERVAL", default_value = "15s", value_parser = parse_duration)]

@@ -11,12 +11,15 @@ mod limits;
 mod media_answer;
 mod openapi;
 mod page;
+mod quotas;
 mod receive;
 mod router;
 mod routes;
 mod tokens;
+mod turns;
 mod zip;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use broker::Broker;
@@ -30,6 +33,7 @@ use crate::accounts::Accounts;
 use crate::background::{Reconciler, Sweeper};
 use crate::feed::JobFeed;
 use crate::limits::Limits;
+use crate::quotas::Quotas;
 use crate::receive::UploadPolicy;
 use crate::tokens::TokenVerifier;
 
@@ -48,6 +52,8 @@ pub(crate) struct Gateway {
     links: LinkKey,
     limits: Limits,
     uploads: UploadPolicy,
+    quotas: Quotas,
+    jobs_at_once: NonZeroU16,
     public_url: Option<reqwest::Url>,
     shutdown: Shutdown,
 }
@@ -80,6 +86,8 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         links: LinkKey::new(&config.link_key),
         limits: Limits::new(config.credentials_per_minute, config.uploads_per_minute),
         uploads: UploadPolicy::from(&config),
+        quotas: Quotas::from(&config),
+        jobs_at_once: config.jobs_at_once,
         public_url: config.public_url.clone(),
         shutdown: shutdown.clone(),
         jobs,

@@ -6,6 +6,7 @@ mod conversion;
 mod notices;
 mod ownership;
 mod reconcile;
+mod turns;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use jobs::{JobStore, Overdue, Record};
 use crate::{A_MINUTE, A_WEEK, SOON, accepted, audio, claimed, store};
 
 const NEVER: Duration = Duration::from_hours(24);
-const NOTHING: Overdue = Overdue { unannounced: NEVER, lapsed: NEVER, unreported: NEVER, waiting: NEVER };
+const NOTHING: Overdue = Overdue { lapsed: NEVER, unreported: NEVER, waiting: NEVER };
 
 /// Server time must pass the job's own by a millisecond before "older than nothing" is true.
 async fn taken(store: &JobStore, overdue: Overdue) -> Record {
@@ -15,23 +15,14 @@ async fn taken(store: &JobStore, overdue: Overdue) -> Record {
 }
 
 #[tokio::test]
-async fn a_job_that_was_never_announced_is_found_by_one_and_only_once_in_a_while() {
+async fn an_announced_job_is_found_by_one_and_only_once_in_a_while_when_it_waits_too_long() {
     let store = store().await;
     let id = accepted(&store).await.job.id;
-    assert!(store.take_forgotten(NOTHING).await.unwrap().is_none());
-    let overdue = Overdue { unannounced: Duration::ZERO, ..NOTHING };
-    assert_eq!(taken(&store, overdue).await.job.id, id);
-    assert!(store.take_forgotten(overdue).await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn an_announced_job_is_left_alone_until_it_waits_too_long() {
-    let store = store().await;
-    let id = accepted(&store).await.job.id;
+    let waiting = Overdue { waiting: Duration::ZERO, ..NOTHING };
     store.mark_announced(id).await.unwrap();
-    let unannounced = Overdue { unannounced: Duration::ZERO, ..NOTHING };
-    assert!(store.take_forgotten(unannounced).await.unwrap().is_none());
-    assert_eq!(taken(&store, Overdue { waiting: Duration::ZERO, ..NOTHING }).await.job.id, id);
+    assert!(store.take_forgotten(NOTHING).await.unwrap().is_none());
+    assert_eq!(taken(&store, waiting).await.job.id, id);
+    assert!(store.take_forgotten(waiting).await.unwrap().is_none());
 }
 
 #[tokio::test]

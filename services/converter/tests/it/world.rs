@@ -1,5 +1,6 @@
 //! A converter on real servers, with databases and queues of its own.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -90,6 +91,7 @@ impl World {
             conversion_time_factor: 1.0,
             max_conversion_time: Duration::from_hours(2),
             max_attempts: 8,
+            jobs_at_once: const { NonZeroU16::new(8).unwrap() },
             lease: Duration::from_secs(3),
             keep_mp3: Duration::from_hours(7 * 24),
             keep_video: Duration::ZERO,

@@ -6,26 +6,34 @@ use jobs::{Overdue, Record};
 use service_kit::Chain;
 
 use crate::error::Error;
-use crate::routes::upload::announce;
+use crate::turns::{announce, give_turn};
 use crate::{Config, Gateway};
+
+/// More wait for the next round.
+const MOST_USERS: u16 = 1000;
 
 /// Sends again the messages of jobs that a crash left without one.
 pub(crate) struct Reconciler {
     gateway: Arc<Gateway>,
     interval: Duration,
+    unannounced: Duration,
     overdue: Overdue,
 }
 
 impl Reconciler {
     pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
         let overdue = Overdue {
-            unannounced: config.unannounced_after,
             // The broker redelivers by itself when a converter dies; this is for when it can't.
             lapsed: config.unannounced_after,
             unreported: config.unannounced_after,
             waiting: config.waiting_after,
         };
-        Self { gateway: Arc::clone(gateway), interval: config.reconcile_interval, overdue }
+        Self {
+            gateway: Arc::clone(gateway),
+            interval: config.reconcile_interval,
+            unannounced: config.unannounced_after,
+            overdue,
+        }
     }
 
     pub(crate) async fn run(self) {
@@ -40,6 +48,7 @@ impl Reconciler {
     }
 
     async fn send_forgotten(&self) -> Result<(), Error> {
+        self.give_turns().await?;
         while let Some(record) = self.gateway.jobs.take_forgotten(self.overdue).await? {
             tracing::info!(job.id = %record.job.id, status = record.job.status.as_str(), "sending a forgotten message");
             metrics::counter!("mixdown_forgotten_messages_total").increment(1);
@@ -47,6 +56,16 @@ impl Reconciler {
                 self.report_outcome(&record).await?;
             } else {
                 announce(&self.gateway, &record).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of users of whom no job ended lately, or whose upload was cut off by a crash.
+    async fn give_turns(&self) -> Result<(), Error> {
+        for user in self.gateway.jobs.users_waiting(self.unannounced, MOST_USERS).await? {
+            while give_turn(&self.gateway, user).await? {
+                metrics::counter!("mixdown_forgotten_messages_total").increment(1);
             }
         }
         Ok(())

@@ -15,7 +15,7 @@ use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
-use crate::routes::upload::announce_or_leave;
+use crate::turns::give_turn_or_leave;
 
 /// Which jobs, and which page of the list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -200,7 +200,7 @@ pub(crate) async fn retry(
         Retried::NotRetryable => Err(ProblemCode::NotRetryable.into()),
         Retried::Queued(record) => {
             tracing::info!(job.id = %record.job.id, "to be tried again");
-            announce_or_leave(&gateway, &record).await;
+            give_turn_or_leave(&gateway, owner.id).await;
             Ok((StatusCode::ACCEPTED, Json(record.job)).into_response())
         }
     }
@@ -228,6 +228,7 @@ pub(crate) async fn delete(
         Deleted::Cancelled(record) => {
             tracing::info!(job.id = %record.job.id, "cancelled");
             delete_files(&gateway, &record).await;
+            give_turn_or_leave(&gateway, owner.id).await;
         }
         Deleted::Removed(record) => {
             tracing::info!(job.id = %record.job.id, "deleted");

@@ -5,14 +5,16 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use contracts::{ConversionRequested, Job, JobId, MESSAGE_VERSION, Queue, Source, VideoFid};
-use jobs::{NewJob, Record};
+use contracts::{Job, JobId, Source, VideoFid};
+use headers::{ContentLength, HeaderMapExt as _};
+use jobs::NewJob;
 use service_kit::Chain;
 
 use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
+use crate::turns::give_turn_or_leave;
 
 /// How long an upload waits for RabbitMQ before its body is read.
 const BROKER_PATIENCE: Duration = Duration::from_secs(2);
@@ -80,10 +82,11 @@ pub(crate) struct UploadForm {
         (status = 202, description = "Accepted: the job", body = Job, headers(("location", description = "Address of the job"))),
         (status = 400, description = "`no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`, `too_many_jobs`, `daily_limit`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
@@ -95,7 +98,16 @@ pub(crate) async fn upload(
     gateway.limits.upload(owner.id)?;
     // Before the body: nobody should send a gigabyte to hear that there is no queue.
     gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
+    let announced = request.headers().typed_get::<ContentLength>().map_or(0, |ContentLength(bytes)| bytes);
+    gateway.quotas.check(&gateway.jobs, owner.id, announced).await?;
     let received = gateway.uploads.receive(request, &gateway.videos).await?;
+    if let Err(refused) = gateway.quotas.check(&gateway.jobs, owner.id, received.file.bytes).await {
+        if let Err(error) = gateway.videos.delete(received.file.fid).await {
+            // The sweeper does it then.
+            tracing::warn!(error = %Chain(&error), "could not delete an upload that is one too many");
+        }
+        return Err(refused);
+    }
 
     let new = NewJob {
         id: JobId::generate(),
@@ -113,30 +125,7 @@ pub(crate) async fn upload(
     // that nobody announced: the reconciler does.
     let record = gateway.jobs.insert(new).await?;
     tracing::info!(job.id = %record.job.id, user.id = %record.owner.id, bytes = record.job.source.bytes, "accepted");
-    announce_or_leave(&gateway, &record).await;
+    give_turn_or_leave(&gateway, record.owner.id).await;
     let location = format!("/jobs/{}", record.job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(record.job)).into_response())
-}
-
-/// Tells the converters about a job, if that is possible now. The job is stored, which is all that a client needs to know: the
-/// reconciler comes.
-pub(crate) async fn announce_or_leave(gateway: &Gateway, record: &Record) {
-    if let Err(error) = announce(gateway, record).await {
-        tracing::warn!(job.id = %record.job.id, error = %Chain(&error), "could not announce a job yet");
-    }
-}
-
-/// Tells the converters about a job, and remembers that they were told.
-pub(crate) async fn announce(gateway: &Gateway, record: &Record) -> Result<(), Error> {
-    let job = &record.job;
-    let message = ConversionRequested {
-        version: MESSAGE_VERSION,
-        job_id: job.id,
-        video_fid: job.source.fid,
-        mp3_fid: None,
-        username: record.owner.email.clone(),
-    };
-    gateway.broker.publish(Queue::Video, &job.id.to_string(), &message).await?;
-    gateway.jobs.mark_announced(job.id).await?;
-    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -17,7 +16,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use opentelemetry::propagation::Extractor;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -25,15 +23,13 @@ use tracing::Instrument as _;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
+use crate::connections::{ConnectionLimits, Connections};
 use crate::linger::linger;
 use crate::problem;
 use crate::{Problem, Shutdown};
 
 /// Time for a client to send a request's head; also how long an idle connection is kept.
 const HEAD_PATIENCE: Duration = Duration::from_secs(20);
-
-/// More connections than that wait to be accepted: each costs memory and a file descriptor.
-const CONNECTIONS: usize = 4096;
 
 /// The id of a request: in every log line of its span, in the `x-request-id` of its answer and in problem bodies.
 #[derive(Debug, Clone)]
@@ -59,6 +55,7 @@ pub fn with_layers(router: Router) -> Router {
         .layer(middleware::from_fn(problem::render))
         // Both run inside the routing, so that they know the matched path: the real one may hold a link.
         .route_layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn(refuse_ambiguity))
         .layer(middleware::from_fn(identify))
         .layer(middleware::from_fn(linger))
 }
@@ -73,6 +70,21 @@ async fn identify(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Refuses a request of which two programs could think that it ends in different places: what one takes for its body the other
+/// may take for the next request (RFC 9112, section 6.3).
+async fn refuse_ambiguity(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let lengths = headers.get_all(http::header::CONTENT_LENGTH).iter().count();
+    let encodings = headers.get_all(http::header::TRANSFER_ENCODING).iter().count();
+    if lengths + encodings > 1 {
+        let mut response =
+            axum::response::IntoResponse::into_response(Problem::new(contracts::ProblemCode::BadRequest));
+        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
+    next.run(request).await
 }
 
 struct Headers<'a>(&'a http::HeaderMap);
@@ -116,8 +128,8 @@ async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, 
 }
 
 /// Serves until the service drains; then finishes the requests that are under way, until the abort.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
-    let connections = accept(&listener, router, shutdown.drain()).await;
+pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, shutdown: Shutdown) {
+    let connections = accept(&listener, router, limits, shutdown.drain()).await;
     drop(listener);
     tokio::select! {
         () = connections.shutdown() => {}
@@ -127,16 +139,21 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Shutdown) {
 
 /// Serves until the token is cancelled, and leaves at once.
 pub(crate) async fn serve_until(listener: TcpListener, router: Router, end: CancellationToken) {
-    accept(&listener, router, &end).await;
+    accept(&listener, router, ConnectionLimits::default(), &end).await;
 }
 
-async fn accept(listener: &TcpListener, router: Router, end: &CancellationToken) -> GracefulShutdown {
-    let connections = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+async fn accept(
+    listener: &TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    end: &CancellationToken,
+) -> GracefulShutdown {
+    let graceful = GracefulShutdown::new();
+    let connections = Connections::new(limits);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
+        let Some(place) = connections.place().await else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = end.cancelled() => break,
@@ -150,22 +167,23 @@ async fn accept(listener: &TcpListener, router: Router, end: &CancellationToken)
                 continue;
             }
         };
+        let Some(counted) = connections.count(place, peer.ip()) else { continue };
         // Answers are written whole; waiting to fill a packet only adds latency.
         let _ = stream.set_nodelay(true);
         let service = hyper::service::service_fn({
             let router = router.clone();
             move |request: hyper::Request<Incoming>| router.clone().oneshot(with_peer(request, peer))
         });
-        let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // Errors here are clients that went away.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }
-            drop(permit);
+            drop(counted);
         });
     }
-    connections
+    graceful
 }
 
 fn with_peer(mut request: hyper::Request<Incoming>, peer: SocketAddr) -> hyper::Request<Incoming> {

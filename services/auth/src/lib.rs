@@ -21,7 +21,7 @@ mod tokens;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use service_kit::{Process, Readiness};
+use service_kit::{ConnectionLimits, Process, Readiness};
 use tokio::net::TcpListener;
 
 pub use config::{Config, DatabaseConfig};
@@ -54,7 +54,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     let shutdown = process.serve_admin(readiness(database, Arc::clone(&keyring)));
     let router = service_kit::http::with_layers(routes::router(Arc::new(service)));
     let serving = async {
-        service_kit::http::serve(listener, router, shutdown.clone()).await;
+        service_kit::http::serve(listener, router, ConnectionLimits::default(), shutdown.clone()).await;
         Ok(())
     };
     let loading = async {

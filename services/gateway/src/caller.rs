@@ -22,30 +22,45 @@ impl FromRequestParts<Arc<Gateway>> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
-        let header = TypedHeader::<Authorization<Bearer>>::from_request_parts(parts, gateway).await;
-        let Ok(TypedHeader(Authorization(bearer))) = header else {
-            return Err(ProblemCode::NoToken.into());
+        let ClientAddress(client) = ClientAddress::from_request_parts(parts, gateway).await?;
+        let owner = match identify(parts, gateway).await {
+            Ok(owner) => owner,
+            Err(error) => {
+                gateway.limits.stranger(client)?;
+                return Err(error);
+            }
         };
-        let claims = gateway.tokens.verify(bearer.token()).await?;
-        tracing::Span::current().record("user.id", tracing::field::display(claims.sub));
-        Ok(Self(Owner { id: claims.sub, email: claims.email }))
+        tracing::Span::current().record("user.id", tracing::field::display(owner.id));
+        gateway.limits.request(owner.id)?;
+        Ok(Self(owner))
     }
 }
 
-/// The address of the client, for what is counted by it: out of the header that the nearest proxy sets, if the settings
-/// name one. A request without it came past the proxy, and its peer is the client.
+async fn identify(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Owner, Error> {
+    let header = TypedHeader::<Authorization<Bearer>>::from_request_parts(parts, gateway).await;
+    let Ok(TypedHeader(Authorization(bearer))) = header else {
+        return Err(ProblemCode::NoToken.into());
+    };
+    let claims = gateway.tokens.verify(bearer.token()).await?;
+    Ok(Owner { id: claims.sub, email: claims.email })
+}
+
+/// The address of the client, for what is counted by it: out of the header that the nearest proxy sets, if the settings name
+/// one. Anybody can send such a header, so that only a proxy's counts; any other peer is itself the client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
+impl FromRequestParts<Arc<Gateway>> for ClientAddress {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        if let Ok(ClientIp(client)) = ClientIp::from_request_parts(parts, state).await {
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
+        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, gateway).await;
+        let ConnectInfo(peer) = peer.map_err(|_| ProblemCode::Internal)?;
+        if gateway.trusted_proxies.contain(peer.ip())
+            && let Ok(ClientIp(client)) = ClientIp::from_request_parts(parts, gateway).await
+        {
             return Ok(Self(client));
         }
-        let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
-        let ConnectInfo(peer) = peer.map_err(|_| ProblemCode::Internal)?;
         Ok(Self(peer.ip()))
     }
 }

@@ -3,12 +3,14 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use axum_client_ip::ClientIpSource;
 use broker::BrokerConfig;
 use clap::Args;
 use humantime::parse_duration;
 use jobs::MongoConfig;
 use secrecy::SecretString;
+use service_kit::Networks;
 
 /// The gateway's settings.
 #[derive(Debug, Clone, Args)]
@@ -49,6 +51,10 @@ pub struct Config {
     #[arg(long, env = "UPLOAD_IDLE_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
     pub upload_idle_timeout: Duration,
 
+    /// Bytes per second that an upload must have on the average, but for pauses of ten idle timeouts in all
+    #[arg(long, env = "MIN_UPLOAD_RATE", default_value = "1024")]
+    pub min_upload_rate: NonZeroU32,
+
     /// How long an upload may take in all
     #[arg(long, env = "UPLOAD_TIMEOUT", default_value = "12h", value_parser = parse_duration)]
     pub upload_timeout: Duration,
@@ -57,13 +63,29 @@ pub struct Config {
     #[arg(long, env = "CLIENT_IP_SOURCE", default_value = "ConnectInfo")]
     pub client_ip_source: ClientIpSource,
 
-    /// Registrations and logins per minute from one client address, in each gateway process
+    /// Networks of the proxies in front, whose headers about the client are believed, such as `10.0.0.0/8`; separated by commas
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: Networks,
+
+    /// Origins whose pages may use the API from a browser, such as `https://example.org`; separated by commas
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
+
+    /// The most connections at the same time; half of them from one address that is no proxy
+    #[arg(long, env = "MAX_CONNECTIONS", default_value = "4096")]
+    pub max_connections: NonZeroU32,
+
+    /// Registrations, logins and the like per minute from one client address, in each gateway process
     #[arg(long, env = "CREDENTIALS_PER_MINUTE", default_value = "120")]
     pub credentials_per_minute: NonZeroU32,
 
     /// Uploads per minute by one user, in each gateway process
     #[arg(long, env = "UPLOADS_PER_MINUTE", default_value = "300")]
     pub uploads_per_minute: NonZeroU32,
+
+    /// Requests of any kind per minute by one user, and without a token by one client address, in each gateway process
+    #[arg(long, env = "REQUESTS_PER_MINUTE", default_value = "6000")]
+    pub requests_per_minute: NonZeroU32,
 
     /// How many bytes of videos and audio files one user may have stored
     #[arg(long, env = "MAX_STORED_BYTES", default_value_t = 20 << 30)]
@@ -104,4 +126,13 @@ pub struct Config {
     /// How long expired and cancelled jobs stay in their owner's list
     #[arg(long, env = "KEEP_HISTORY", default_value = "30days", value_parser = parse_duration)]
     pub keep_history: Duration,
+}
+
+/// An origin as browsers send it: nothing behind the host and port.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let url: reqwest::Url = text.parse().map_err(|_| "it is no address")?;
+    if url.origin().ascii_serialization() != text {
+        return Err(format!("an origin is of the form {}", url.origin().ascii_serialization()));
+    }
+    HeaderValue::from_str(text).map_err(|_| "it is no origin".to_owned())
 }

@@ -5,6 +5,7 @@ mod accounts;
 mod background;
 mod caller;
 mod config;
+mod edge;
 mod error;
 mod feed;
 mod limits;
@@ -26,7 +27,7 @@ use broker::Broker;
 use contracts::LinkKey;
 use jobs::{Databases, JobStore};
 use media_store::MediaStore;
-use service_kit::{Process, Readiness, Shutdown};
+use service_kit::{ConnectionLimits, Networks, Process, Readiness, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::accounts::Accounts;
@@ -54,6 +55,7 @@ pub(crate) struct Gateway {
     uploads: UploadPolicy,
     quotas: Quotas,
     jobs_at_once: NonZeroU16,
+    trusted_proxies: Networks,
     public_url: Option<reqwest::Url>,
     shutdown: Shutdown,
 }
@@ -84,10 +86,11 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         tokens: TokenVerifier::new(config.auth_url.clone())?,
         feed: JobFeed::start(jobs.clone(), &shutdown),
         links: LinkKey::new(&config.link_key),
-        limits: Limits::new(config.credentials_per_minute, config.uploads_per_minute),
+        limits: Limits::from(&config),
         uploads: UploadPolicy::from(&config),
         quotas: Quotas::from(&config),
         jobs_at_once: config.jobs_at_once,
+        trusted_proxies: config.trusted_proxies.clone(),
         public_url: config.public_url.clone(),
         shutdown: shutdown.clone(),
         jobs,
@@ -100,7 +103,13 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
 
     tracing::info!(address = %listener.local_addr()?, "serving");
     let router = router::router(Arc::clone(&gateway), &config)?;
-    service_kit::http::serve(listener, router, shutdown).await;
+    let max_connections = usize::try_from(config.max_connections.get()).unwrap_or(usize::MAX);
+    let limits = ConnectionLimits {
+        total: max_connections,
+        per_address: max_connections.div_ceil(2),
+        proxies: config.trusted_proxies,
+    };
+    service_kit::http::serve(listener, router, limits, shutdown).await;
     Ok(())
 }
 

@@ -1,56 +1,89 @@
-//! How often a client may do what costs us much. Counted in this process: with several gateways each counts its own.
+//! How often a client may do what costs us something. Counted in this process: with several gateways each counts its own.
 
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderName, HeaderValue};
 use contracts::{ProblemCode, UserId};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use headers::HeaderValue;
 use service_kit::Problem;
+
+use crate::Config;
 
 /// The limits, and who has used how much of them.
 pub(crate) struct Limits {
-    credentials: DefaultKeyedRateLimiter<IpAddr>,
-    uploads: DefaultKeyedRateLimiter<UserId>,
-    clock: DefaultClock,
+    credentials: Limit<IpAddr>,
+    uploads: Limit<UserId>,
+    requests: Limit<UserId>,
+    strangers: Limit<IpAddr>,
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        Self {
+            credentials: Limit::new(config.credentials_per_minute),
+            uploads: Limit::new(config.uploads_per_minute),
+            requests: Limit::new(config.requests_per_minute),
+            strangers: Limit::new(config.requests_per_minute),
+        }
+    }
 }
 
 impl Limits {
-    pub(crate) fn new(credentials_per_minute: NonZeroU32, uploads_per_minute: NonZeroU32) -> Self {
-        Self {
-            credentials: RateLimiter::keyed(Quota::per_minute(credentials_per_minute)),
-            uploads: RateLimiter::keyed(Quota::per_minute(uploads_per_minute)),
-            clock: DefaultClock::default(),
-        }
-    }
-
-    /// Counts a registration or login.
+    /// Counts a registration, a login, or whatever else a password or a mailed token is tried with.
     pub(crate) fn credentials(&self, client: IpAddr) -> Result<(), Problem> {
-        self.count(&self.credentials, &network(client))
+        self.credentials.count(&network(client))
     }
 
     /// Counts the start of an upload.
     pub(crate) fn upload(&self, user: UserId) -> Result<(), Problem> {
-        self.count(&self.uploads, &user)
+        self.uploads.count(&user)
+    }
+
+    /// Counts any request of a user.
+    pub(crate) fn request(&self, user: UserId) -> Result<(), Problem> {
+        self.requests.count(&user)
+    }
+
+    /// Counts any request without a token that holds.
+    pub(crate) fn stranger(&self, client: IpAddr) -> Result<(), Problem> {
+        self.strangers.count(&network(client))
     }
 
     /// Forgets those who have their whole allowance again.
     pub(crate) fn forget_idle(&self) {
-        self.credentials.retain_recent();
-        self.uploads.retain_recent();
+        self.credentials.limiter.retain_recent();
+        self.uploads.limiter.retain_recent();
+        self.requests.limiter.retain_recent();
+        self.strangers.limiter.retain_recent();
+    }
+}
+
+/// So many a minute, which may come all at once.
+struct Limit<K: Clone + Hash + Eq> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    per_minute: NonZeroU32,
+    clock: DefaultClock,
+}
+
+impl<K: Clone + Hash + Eq> Limit<K> {
+    fn new(per_minute: NonZeroU32) -> Self {
+        let limiter = RateLimiter::keyed(Quota::per_minute(per_minute));
+        Self { limiter, per_minute, clock: DefaultClock::default() }
     }
 
-    fn count<K: Clone + Hash + Eq>(
-        &self,
-        limiter: &DefaultKeyedRateLimiter<K>,
-        key: &K,
-    ) -> Result<(), Problem> {
-        limiter.check_key(key).map_err(|refusal| {
+    fn count(&self, key: &K) -> Result<(), Problem> {
+        self.limiter.check_key(key).map_err(|refusal| {
             let seconds = refusal.wait_time_from(self.clock.now()).as_secs() + 1;
+            // The last three are those of draft-ietf-httpapi-ratelimit-headers-06.
             Problem::new(ProblemCode::TooManyRequests)
-                .with_header(headers::HeaderName::from_static("retry-after"), HeaderValue::from(seconds))
+                .with_header(RETRY_AFTER, HeaderValue::from(seconds))
+                .with_header(HeaderName::from_static("ratelimit-limit"), self.per_minute.get().into())
+                .with_header(HeaderName::from_static("ratelimit-remaining"), 0.into())
+                .with_header(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(seconds))
         })
     }
 }
@@ -70,16 +103,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_over_its_limit_is_told_when_to_come_back() {
-        let limits = Limits::new(NonZeroU32::MIN, NonZeroU32::MIN);
-        let client: IpAddr = "2001:db8::1".parse().unwrap();
-        assert!(limits.credentials(client).is_ok());
-        assert_eq!(
-            limits.credentials("2001:db8::2".parse().unwrap()).unwrap_err().code(),
-            ProblemCode::TooManyRequests
-        );
-        assert!(limits.credentials("2001:db8:0:1::1".parse().unwrap()).is_ok());
-        assert!(limits.credentials("::ffff:192.0.2.1".parse().unwrap()).is_ok());
-        assert!(limits.credentials("192.0.2.1".parse().unwrap()).is_err());
+    fn a_network_over_its_limit_is_refused_and_others_are_not() {
+        let limit = Limit::new(NonZeroU32::MIN);
+        let count = |client: &str| limit.count(&network(client.parse().unwrap()));
+        assert!(count("2001:db8::1").is_ok());
+        assert_eq!(count("2001:db8::2").unwrap_err().code(), ProblemCode::TooManyRequests);
+        assert!(count("2001:db8:0:1::1").is_ok());
+        assert!(count("::ffff:192.0.2.1").is_ok());
+        assert!(count("192.0.2.1").is_err());
     }
 }

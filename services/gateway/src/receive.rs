@@ -1,6 +1,7 @@
 //! Receiving an upload: a multipart body of any size, from a client of any speed, into GridFS.
 
 use std::error::Error as _;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::Config;
 pub(crate) struct UploadPolicy {
     max_bytes: u64,
     idle_timeout: Duration,
+    min_rate: NonZeroU32,
     timeout: Duration,
 }
 
@@ -31,6 +33,7 @@ impl From<&Config> for UploadPolicy {
         Self {
             max_bytes: config.max_upload_bytes,
             idle_timeout: config.upload_idle_timeout,
+            min_rate: config.min_upload_rate,
             timeout: config.upload_timeout,
         }
     }
@@ -194,14 +197,22 @@ enum BodyFault {
 }
 
 /// A request body that ends: it is bounded in size, in time between two pieces, and in time altogether.
+///
+/// Who sends a byte a minute could keep that up for hours. So a client has patience to use up, of which it gets back what its bytes
+/// are worth at the lowest rate.
 struct GuardedBody {
     body: BodyDataStream,
     left: u64,
     idle_timeout: Duration,
+    min_rate: NonZeroU32,
+    patience: Duration,
+    awaited_since: Option<Instant>,
     idle: Pin<Box<Sleep>>,
     deadline: Instant,
-    is_awaited: bool,
 }
+
+/// The patience that a client begins with, and the most that it can have, in idle timeouts.
+const IDLE_TIMEOUTS: u32 = 10;
 
 impl GuardedBody {
     fn new(body: Body, policy: &UploadPolicy) -> Self {
@@ -209,9 +220,11 @@ impl GuardedBody {
             body: body.into_data_stream(),
             left: policy.max_bytes + ENVELOPE_BYTES,
             idle_timeout: policy.idle_timeout,
+            min_rate: policy.min_rate,
+            patience: policy.idle_timeout * IDLE_TIMEOUTS,
+            awaited_since: None,
             idle: Box::pin(tokio::time::sleep(policy.idle_timeout)),
             deadline: Instant::now() + policy.timeout,
-            is_awaited: false,
         }
     }
 }
@@ -222,18 +235,22 @@ impl Stream for GuardedBody {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let Poll::Ready(piece) = this.body.poll_next_unpin(context) {
-            this.is_awaited = false;
+            let waited = this.awaited_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+            this.patience = this.patience.saturating_sub(waited);
             let Some(piece) = piece else { return Poll::Ready(None) };
             return Poll::Ready(Some(piece.map_err(BodyFault::Broken).and_then(|piece| {
                 this.left = this.left.checked_sub(piece.len() as u64).ok_or(BodyFault::TooLarge)?;
+                let worth =
+                    Duration::from_nanos(piece.len() as u64 * 1_000_000_000 / u64::from(this.min_rate.get()));
+                this.patience = (this.patience + worth).min(this.idle_timeout * IDLE_TIMEOUTS);
                 Ok(piece)
             })));
         }
         // Counts only while we wait for the client: our own slowness is not the client's.
-        if !this.is_awaited {
-            this.is_awaited = true;
-            let until = (Instant::now() + this.idle_timeout).min(this.deadline);
-            this.idle.as_mut().reset(until);
+        if this.awaited_since.is_none() {
+            let now = Instant::now();
+            this.awaited_since = Some(now);
+            this.idle.as_mut().reset((now + this.idle_timeout.min(this.patience)).min(this.deadline));
         }
         ready!(this.idle.as_mut().poll(context));
         Poll::Ready(Some(Err(BodyFault::TooSlow)))

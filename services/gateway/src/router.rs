@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, header};
+use axum::middleware;
 use contracts::ProblemCode;
 use service_kit::Problem;
 use utoipa::OpenApi as _;
@@ -14,10 +14,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::openapi::Api;
 use crate::routes::{archives, download, events, jobs, links, login, register, upload};
-use crate::{Config, Gateway, page};
-
-/// Every body but an upload's is small JSON.
-const MAX_JSON_BYTES: usize = 16 << 10;
+use crate::{Config, Gateway, edge, page};
 
 pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
     let upload = OpenApiRouter::new().routes(routes!(upload::upload)).layer(DefaultBodyLimit::disable());
@@ -36,22 +33,19 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(links::make))
         .routes(routes!(archives::make))
         .routes(routes!(archives::open))
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn(edge::whole_body))
         .merge(upload)
 }
 
 pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {
+    let is_https = config.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
     let (router, document) = api().split_for_parts();
     let router = router.merge(SwaggerUi::new("/docs").url("/openapi.json", document));
     let router = page::with_page(router, config.static_dir.as_deref())?
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .with_state(gateway)
         .layer(config.client_ip_source.clone().into_extension())
-        .layer(axum::middleware::map_response(async |mut response: axum::response::Response| {
-            response
-                .headers_mut()
-                .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            response
-        }));
+        .layer(edge::cross_origin(&config.cors_origins))
+        .layer(middleware::from_fn(move |request, next| edge::harden(is_https, request, next)));
     Ok(service_kit::http::with_layers(router))
 }

@@ -1,0 +1,100 @@
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::Networks;
+
+/// How many connections a server holds at the same time: each costs memory and a file descriptor.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimits {
+    /// From anywhere. More than that wait to be accepted.
+    pub total: usize,
+    /// From one address. More than that are closed, so that nobody takes all of them.
+    pub per_address: usize,
+    /// Addresses that stand for many.
+    pub proxies: Networks,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self { total: 4096, per_address: 4096, proxies: Networks::default() }
+    }
+}
+
+/// The connections of a server.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    limits: ConnectionLimits,
+    permits: Arc<Semaphore>,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// The right to a connection, of whoever it will be.
+pub(crate) struct Place(OwnedSemaphorePermit);
+
+/// A connection that is counted for as long as this lives.
+pub(crate) struct Counted {
+    _place: Place,
+    address: IpAddr,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Connections {
+    pub(crate) fn new(limits: ConnectionLimits) -> Self {
+        Self { permits: Arc::new(Semaphore::new(limits.total)), limits, by_address: Arc::default() }
+    }
+
+    /// Waits until there may be one more.
+    pub(crate) async fn place(&self) -> Option<Place> {
+        Arc::clone(&self.permits).acquire_owned().await.ok().map(Place)
+    }
+
+    /// Counts a connection. `None`: its address has as many as it may.
+    pub(crate) fn count(&self, place: Place, address: IpAddr) -> Option<Counted> {
+        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_address.entry(address).or_default();
+        if *count >= self.limits.per_address && !self.limits.proxies.contain(address) {
+            return None;
+        }
+        *count += 1;
+        Some(Counted { _place: place, address, by_address: Arc::clone(&self.by_address) })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_has_its_share_and_a_proxy_more() {
+        let limits = ConnectionLimits { total: 5, per_address: 2, proxies: "10.0.0.0/8".parse().unwrap() };
+        let connections = Connections::new(limits);
+        let open = async |address: &str| {
+            connections.count(connections.place().await.unwrap(), address.parse().unwrap())
+        };
+        let first = open("192.0.2.1").await.unwrap();
+        let _second = open("192.0.2.1").await.unwrap();
+        assert!(open("192.0.2.1").await.is_none());
+        let _another = open("192.0.2.2").await.unwrap();
+        drop(first);
+        let _third = open("192.0.2.1").await.unwrap();
+        for _ in 0..5 {
+            assert!(open("10.0.0.1").await.is_some());
+        }
+        assert_eq!(connections.by_address.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,109 @@
+//! What holds for every request, whatever it asks for.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use contracts::ProblemCode;
+use service_kit::Problem;
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+/// Every body but an upload's is small JSON.
+pub(crate) const MAX_JSON_BYTES: usize = 16 << 10;
+
+/// One of a hundred bytes comes at once, or somebody holds connections open on purpose.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Nothing that answers with data is a document that could load or frame anything.
+const NO_DOCUMENT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// The page of the documentation styles itself.
+const DOCUMENTATION: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Reads the body before anything is done about it.
+pub(crate) async fn whole_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let too_large = |headers: &HeaderMap| {
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_JSON_BYTES)
+    };
+    if too_large(&parts.headers) {
+        return Problem::new(ProblemCode::TooLarge).into_response();
+    }
+    let body = match tokio::time::timeout(BODY_PATIENCE, to_bytes(body, MAX_JSON_BYTES)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) if is_length_limit(&error) => {
+            return Problem::new(ProblemCode::TooLarge).into_response();
+        }
+        Ok(Err(_)) => return Problem::new(ProblemCode::BadRequest).into_response(),
+        Err(_) => return Problem::new(ProblemCode::RequestTimeout).into_response(),
+    };
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Tells browsers what they must not do with an answer, unless it says so itself.
+pub(crate) async fn harden(is_https: bool, request: Request, next: Next) -> Response {
+    let policy = if request.uri().path().starts_with("/docs") { DOCUMENTATION } else { NO_DOCUMENT };
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.entry(REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
+    if is_https {
+        headers.insert(STRICT_TRANSPORT_SECURITY, A_YEAR);
+    }
+    response
+}
+
+/// Pages of exactly these origins may use the API, with tokens of their own; cookies are for our own page alone.
+pub(crate) fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
+    const EXPOSED: [HeaderName; 6] =
+        [ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, LOCATION, RETRY_AFTER];
+    const METHODS: [Method; 6] =
+        [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS];
+    let ours = [
+        "job-location",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
+        "tus-extension",
+        "tus-max-size",
+        "tus-resumable",
+        "tus-version",
+        "upload-expires",
+        "upload-length",
+        "upload-metadata",
+        "upload-offset",
+        "x-request-id",
+    ];
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods(METHODS)
+        .allow_headers(Any)
+        .expose_headers(EXPOSED.into_iter().chain(ours.map(HeaderName::from_static)).collect::<Vec<_>>())
+        .max_age(Duration::from_hours(1))
+}

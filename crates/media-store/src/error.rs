@@ -27,6 +27,9 @@ pub enum StoreError {
     /// A sweeper took the upload for abandoned and deleted it.
     #[error("the upload was swept away")]
     Lost,
+    /// Somebody else writes to the draft now.
+    #[error("another writer has the draft")]
+    Taken,
     /// Not every byte of the upload has reached the store, so it can't become a file.
     #[error("the upload has gaps")]
     Incomplete,
@@ -67,6 +70,10 @@ impl fmt::Display for Damage {
 impl StoreError {
     pub(crate) fn from_driver(step: &'static str, error: mongodb::error::Error) -> Self {
         let source = Box::new(error);
+        if is_there_already(&source) {
+            // Identifiers are drawn, so only another writer of the same draft can have been quicker.
+            return Self::Taken;
+        }
         if is_away(&source) { Self::Unavailable { step, source } } else { Self::Database { step, source } }
     }
 
@@ -76,6 +83,7 @@ impl StoreError {
             Self::Unavailable { .. } => true,
             Self::Database { .. }
             | Self::Lost
+            | Self::Taken
             | Self::Incomplete
             | Self::Deleted(_)
             | Self::Corrupt { .. } => false,
@@ -87,6 +95,18 @@ impl StoreError {
 /// codes of the specification of retryable reads, and 50 (the time limit), 64 and 100 (write concern not satisfied).
 const AWAY_CODES: [i32; 16] =
     [6, 7, 50, 64, 89, 91, 100, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436];
+
+/// A unique index holds what was to be inserted.
+const DUPLICATE_KEY: i32 = 11000;
+
+fn is_there_already(error: &mongodb::error::Error) -> bool {
+    match &*error.kind {
+        ErrorKind::InsertMany(failure) => {
+            failure.write_errors.iter().flatten().any(|refused| refused.code == DUPLICATE_KEY)
+        }
+        _ => false,
+    }
+}
 
 fn is_away(error: &mongodb::error::Error) -> bool {
     if error.contains_label(RETRYABLE_WRITE_ERROR) {

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use contracts::FileId;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, doc};
@@ -15,9 +16,9 @@ impl Upload {
     /// [`StoreError::Lost`] if a sweeper took the upload for abandoned, [`StoreError::Incomplete`] if a write failed before or
     /// MongoDB lost bytes by a rollback.
     pub async fn finish(mut self) -> Result<StoredFile, StoreError> {
-        self.flush().await?;
+        self.chunks.flush().await?;
         let finished = self.settle().await;
-        let file = self.doubt_if_unclear(finished)?;
+        let file = self.chunks.doubt_if_unclear(finished)?;
         self.is_settled = true;
         Ok(file)
     }
@@ -25,7 +26,14 @@ impl Upload {
     async fn settle(&self) -> Result<StoredFile, StoreError> {
         let Self { store, fid, .. } = self;
         store.markers.start_finishing(*fid).await?;
-        let file = self.describe().await?;
+        let description = Description {
+            name: &self.name,
+            content_type: &self.content_type,
+            bytes: self.bytes,
+            sidecar: self.sidecar.as_ref(),
+            picture: self.picture.as_ref(),
+        };
+        let file = store.describe(*fid, &description).await?;
         // After the description, which was acknowledged by the majority: see the crate's documentation.
         if !store.has_every_chunk(&file).await? {
             return Err(StoreError::Incomplete);
@@ -36,14 +44,29 @@ impl Upload {
         }
         Ok(file)
     }
+}
 
+/// What makes chunks a file.
+pub(crate) struct Description<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) content_type: &'a str,
+    pub(crate) bytes: u64,
+    pub(crate) sidecar: Option<&'a Bytes>,
+    pub(crate) picture: Option<&'a Bytes>,
+}
+
+impl MediaStore {
     /// Writes the document of `fs.files`, dated by the server's clock.
-    async fn describe(&self) -> Result<StoredFile, StoreError> {
-        let length = i64::try_from(self.bytes).unwrap_or(i64::MAX);
+    pub(crate) async fn describe(
+        &self,
+        fid: FileId,
+        what: &Description<'_>,
+    ) -> Result<StoredFile, StoreError> {
+        let length = i64::try_from(what.bytes).unwrap_or(i64::MAX);
         // An update that inserts, because only an update can say `$$NOW`. Texts are literal: one with a `$` in front would be
         // taken for a field.
-        let mut metadata = doc! { "contentType": { "$literal": &self.content_type } };
-        for (field, bytes) in [(SIDECAR, &self.sidecar), (PICTURE, &self.picture)] {
+        let mut metadata = doc! { "contentType": { "$literal": what.content_type } };
+        for (field, bytes) in [(SIDECAR, what.sidecar), (PICTURE, what.picture)] {
             if let Some(bytes) = bytes {
                 metadata.insert(field, Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() });
             }
@@ -52,22 +75,19 @@ impl Upload {
             "length": length,
             "chunkSize": CHUNK_BYTES,
             "uploadDate": "$$NOW",
-            "filename": { "$literal": &self.name },
+            "filename": { "$literal": what.name },
             "metadata": metadata,
         } };
         let write = self
-            .store
             .files
-            .find_one_and_update(doc! { "_id": object_id(self.fid) }, vec![description])
+            .find_one_and_update(doc! { "_id": object_id(fid) }, vec![description])
             .upsert(true)
             .projection(without_attachments())
             .return_document(ReturnDocument::After);
-        let written = self.store.deadline.bound("store the file's description", write).await?;
-        StoredFile::parse(self.fid, &written.unwrap_or_default())
+        let written = self.deadline.bound("store the file's description", write).await?;
+        StoredFile::parse(fid, &written.unwrap_or_default())
     }
-}
 
-impl MediaStore {
     pub(crate) async fn has_every_chunk(&self, file: &StoredFile) -> Result<bool, StoreError> {
         let count = self
             .chunks

@@ -19,6 +19,8 @@
 //!
 //! Ages are measured by the database server's clock (`$$NOW`) alone: the hosts' clocks may differ.
 //!
+//! A file that arrives over several connections is a *draft* first: [`MediaStore::begin_draft`], [`MediaStore::resume_draft`].
+//!
 //! # What is acknowledged when
 //!
 //! Chunks, and the marker's way to `finishing`, are written with `w: 1`: waiting for the journal or for a second node with each of
@@ -29,7 +31,9 @@
 //!
 //! [GridFS specification]: https://github.com/mongodb/specifications/blob/master/source/gridfs/gridfs-spec.md
 
+mod chunks;
 mod deadline;
+mod drafts;
 mod error;
 mod file;
 mod finish;
@@ -39,6 +43,7 @@ mod remove;
 mod store;
 mod upload;
 
+pub use drafts::{Draft, DraftDiscarded, DraftState, DraftWriter, NewDraft, Resumed};
 pub use error::{Damage, StoreError};
 pub use file::StoredFile;
 pub use store::MediaStore;

@@ -12,9 +12,10 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::deadline::Deadline;
+use crate::drafts::DraftDocument;
 use crate::file::{PICTURE, SIDECAR, StoredFile, file_id, object_id, without_attachments};
 use crate::marker::{Markers, older_than};
-use crate::{StoreError, Upload};
+use crate::{StoreError, Upload, drafts};
 
 /// Larger than any pause of a healthy server; a request that waits for it has not lost its client yet.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +31,7 @@ pub struct MediaStore {
     pub(crate) files: Collection<RawDocumentBuf>,
     pub(crate) chunks: Collection<RawDocumentBuf>,
     pub(crate) markers: Markers,
+    pub(crate) drafts: Collection<DraftDocument>,
     pub(crate) tasks: TaskTracker,
     pub(crate) deadline: Deadline,
     pub(crate) insert_permits: Arc<Semaphore>,
@@ -53,6 +55,7 @@ impl MediaStore {
             files: database.collection_with_options("fs.files", majority()),
             chunks: database.collection_with_options("fs.chunks", majority()),
             markers: Markers::new(&database, Deadline(PATIENCE)),
+            drafts: drafts::collection(&database),
             tasks,
             deadline: Deadline(PATIENCE),
             insert_permits: Arc::new(Semaphore::new(IN_FLIGHT)),
@@ -76,6 +79,7 @@ impl MediaStore {
         let by_name = IndexModel::builder().keys(doc! { "filename": 1, "uploadDate": 1 }).build();
         self.deadline.bound("index the chunks", self.chunks.create_index(by_place)).await?;
         self.deadline.bound("index the files", self.files.create_index(by_name)).await?;
+        self.index_drafts().await?;
         self.markers.ensure_index().await
     }
 

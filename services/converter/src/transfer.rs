@@ -33,6 +33,7 @@ impl From<StoreError> for TransferError {
             StoreError::Unavailable { .. }
             | StoreError::Database { .. }
             | StoreError::Lost
+            | StoreError::Taken
             | StoreError::Incomplete => Self::Store(error),
         }
     }

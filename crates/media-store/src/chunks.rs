@@ -1,0 +1,215 @@
+use std::collections::VecDeque;
+use std::mem;
+
+use bytes::Bytes;
+use contracts::FileId;
+use mongodb::bson::RawBinaryRef;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::spec::BinarySubtype;
+use serde::{Serialize, Serializer};
+use tokio::task::JoinHandle;
+
+use crate::file::{CHUNK_BYTES, object_id};
+use crate::marker::one_node;
+use crate::{MediaStore, StoreError};
+
+pub(crate) const CHUNK: usize = CHUNK_BYTES as usize;
+
+/// What one insert carries. Four chunks were no faster, and one was slower.
+const BATCH: usize = 2 * CHUNK;
+
+/// Inserts of one upload that are under way together. With one more the server has the next batch at hand when it has
+/// written one; beyond three nothing was gained.
+const INSERTS_IN_FLIGHT: usize = 3;
+
+/// A chunk as `fs.chunks` holds it.
+#[derive(Serialize)]
+struct Chunk {
+    _id: ObjectId,
+    files_id: ObjectId,
+    n: i32,
+    #[serde(serialize_with = "as_binary")]
+    data: Bytes,
+}
+
+/// A batch on its way.
+struct Insert {
+    /// How many chunks there are up to its end.
+    chunks: i32,
+    task: JoinHandle<Result<(), StoreError>>,
+}
+
+/// Writes a file's chunks one after the other, with a few inserts under way.
+pub(crate) struct ChunkWriter {
+    store: MediaStore,
+    fid: FileId,
+    /// Less than a batch; taken up to be sent.
+    buffer: Vec<u8>,
+    chunks_sent: i32,
+    /// How many from the first on are known to be stored.
+    chunks_stored: i32,
+    inserts: VecDeque<Insert>,
+    /// Whether every byte that was accepted is in the buffer, on its way or stored. False for good once a write failed or was
+    /// cancelled half-way: a file with a hole must not look whole.
+    is_gapless: bool,
+    /// Whether everything sent so far is known to have taken effect or never to.
+    is_certain: bool,
+}
+
+impl ChunkWriter {
+    /// Goes on behind so many chunks, with what a last one has so far.
+    pub(crate) fn behind(store: MediaStore, fid: FileId, chunks: i32, beginning: &[u8]) -> Self {
+        Self {
+            store,
+            fid,
+            buffer: beginning.to_vec(),
+            chunks_sent: chunks,
+            chunks_stored: chunks,
+            inserts: VecDeque::new(),
+            is_gapless: true,
+            is_certain: true,
+        }
+    }
+
+    /// To be called before anything that may fail or be cancelled in the middle of taking bytes, with [`Self::end_step`] behind.
+    pub(crate) fn begin_step(&mut self) -> Result<(), StoreError> {
+        if mem::replace(&mut self.is_gapless, false) { Ok(()) } else { Err(StoreError::Incomplete) }
+    }
+
+    pub(crate) fn end_step(&mut self) {
+        self.is_gapless = true;
+    }
+
+    /// Takes bytes over, within a step. Waits while too many are on their way.
+    pub(crate) async fn append(&mut self, mut data: Bytes) -> Result<(), StoreError> {
+        while !data.is_empty() {
+            self.buffer.reserve_exact(BATCH - self.buffer.len());
+            let piece = data.split_to(data.len().min(BATCH - self.buffer.len()));
+            self.buffer.extend_from_slice(&piece);
+            if self.buffer.len() == BATCH {
+                self.send_buffer().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every byte has reached the server, a last chunk that is not full included.
+    pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
+        self.begin_step()?;
+        if !self.buffer.is_empty() {
+            self.send_buffer().await?;
+        }
+        self.join_inserts().await?;
+        self.end_step();
+        Ok(())
+    }
+
+    /// Waits until every full chunk has reached the server, and gives what is left.
+    pub(crate) async fn flush_full_chunks(&mut self) -> Result<Vec<u8>, StoreError> {
+        self.begin_step()?;
+        let rest = self.buffer.split_off(self.buffer.len() / CHUNK * CHUNK);
+        if !self.buffer.is_empty() {
+            self.send_buffer().await?;
+        }
+        self.join_inserts().await?;
+        self.end_step();
+        Ok(rest)
+    }
+
+    /// How many chunks from the first on are known to be stored by now.
+    pub(crate) async fn chunks_stored(&mut self) -> Result<i32, StoreError> {
+        while self.inserts.front().is_some_and(|insert| insert.task.is_finished()) {
+            self.join_oldest_insert().await?;
+        }
+        Ok(self.chunks_stored)
+    }
+
+    async fn send_buffer(&mut self) -> Result<(), StoreError> {
+        while self.inserts.len() >= INSERTS_IN_FLIGHT {
+            self.join_oldest_insert().await?;
+        }
+        let permits = self.store.insert_permits.clone();
+        // Each permit's holder has a deadline itself, but a long queue of them could outlast our caller's patience.
+        let permit = self.store.deadline.wait("store the file's bytes", permits.acquire_owned()).await?;
+        let batch = Bytes::from(mem::take(&mut self.buffer));
+        let documents = chunks_of(&batch, object_id(self.fid), self.chunks_sent);
+        self.chunks_sent += i32::try_from(documents.len()).unwrap_or(i32::MAX);
+        let chunks = self.store.chunks.clone_with_type::<Chunk>();
+        let deadline = self.store.deadline;
+        // A task, so that it goes on while the client takes its time with the next bytes, and to its end if the upload is
+        // dropped: an insert that is cut off may still be carried out, after everything else was deleted.
+        let task = self.store.tasks.spawn(async move {
+            let insert = chunks.insert_many(documents).write_concern(one_node());
+            let inserted = deadline.bound("store the file's bytes", insert).await;
+            drop(permit);
+            inserted.map(drop)
+        });
+        self.inserts.push_back(Insert { chunks: self.chunks_sent, task });
+        Ok(())
+    }
+
+    async fn join_inserts(&mut self) -> Result<(), StoreError> {
+        while !self.inserts.is_empty() {
+            self.join_oldest_insert().await?;
+        }
+        Ok(())
+    }
+
+    async fn join_oldest_insert(&mut self) -> Result<(), StoreError> {
+        let Some(insert) = self.inserts.front_mut() else { return Ok(()) };
+        // Awaited in its place: if this future is dropped, the insert must still be there to be waited for.
+        let inserted = joined((&mut insert.task).await);
+        let chunks = insert.chunks;
+        self.inserts.pop_front();
+        self.doubt_if_unclear(inserted)?;
+        self.chunks_stored = chunks;
+        Ok(())
+    }
+
+    /// Passes the result on, and remembers if the step may still take effect later.
+    pub(crate) fn doubt_if_unclear<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        self.is_certain &= !result.as_ref().is_err_and(StoreError::leaves_doubt);
+        result
+    }
+
+    /// The inserts under way, for whoever deletes what they bring.
+    pub(crate) fn take_rest(&mut self) -> Rest {
+        Rest { inserts: mem::take(&mut self.inserts), is_certain: self.is_certain }
+    }
+}
+
+/// What of an upload that was given up is still under way.
+pub(crate) struct Rest {
+    inserts: VecDeque<Insert>,
+    is_certain: bool,
+}
+
+impl Rest {
+    /// Waits for it. Whether nothing can come any more.
+    pub(crate) async fn has_come(self) -> bool {
+        let mut is_certain = self.is_certain;
+        for insert in self.inserts {
+            is_certain &= !joined(insert.task.await).is_err_and(|error| error.leaves_doubt());
+        }
+        is_certain
+    }
+}
+
+fn chunks_of(batch: &Bytes, files_id: ObjectId, first: i32) -> Vec<Chunk> {
+    let starts = (0..batch.len()).step_by(CHUNK);
+    let chunk = |(n, start)| {
+        let data = batch.slice(start..batch.len().min(start + CHUNK));
+        Chunk { _id: ObjectId::new(), files_id, n, data }
+    };
+    (first..).zip(starts).map(chunk).collect()
+}
+
+fn as_binary<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    RawBinaryRef { subtype: BinarySubtype::Generic, bytes }.serialize(serializer)
+}
+
+fn joined(insert: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), StoreError> {
+    insert.unwrap_or_else(|error| {
+        Err(StoreError::Unavailable { step: "store the file's bytes", source: Box::new(error) })
+    })
+}

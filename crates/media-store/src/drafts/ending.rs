@@ -1,0 +1,154 @@
+use contracts::FileId;
+use mongodb::bson::doc;
+use mongodb::bson::oid::ObjectId;
+use mongodb::options::ReturnDocument;
+
+use super::writer::{held_by, lease_end};
+use super::{DraftDocument, StoredState, binary, in_state, is_free, kept, set};
+use crate::chunks::ChunkWriter;
+use crate::file::object_id;
+use crate::finish::Description;
+use crate::{MediaStore, StoreError, StoredFile};
+
+/// What became of a draft that is not wanted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DraftDiscarded {
+    /// It is deleted, with all that was stored of it.
+    Deleted,
+    /// It had become a file, which stays; nothing is known any more of the draft.
+    Forgotten,
+    /// It is becoming a file at this moment.
+    Busy,
+    /// There is no such draft.
+    Gone,
+}
+
+/// How many drafts one sweep takes up; the rest waits for the next.
+const SWEEP_LIMIT: i64 = 1000;
+
+impl MediaStore {
+    /// Makes a file of a draft whose every byte is there, if its writer died before it could. `None`: there is nothing to do, or
+    /// somebody is at it.
+    pub async fn finish_draft(&self, fid: FileId) -> Result<Option<StoredFile>, StoreError> {
+        let filter = doc! {
+            "_id": object_id(fid),
+            "state": { "$in": [StoredState::Open.as_str(), StoredState::Stored.as_str()] },
+            "is_received": true,
+        };
+        let Some((token, document)) = self.take_draft(filter).await? else { return Ok(None) };
+        if !document.is_received {
+            return Ok(None);
+        }
+        self.complete_draft(token, &document).await.map(Some)
+    }
+
+    /// Every step may have been done before.
+    pub(super) async fn complete_draft(
+        &self,
+        token: ObjectId,
+        document: &DraftDocument,
+    ) -> Result<StoredFile, StoreError> {
+        let fid = document.fid();
+        if document.state == StoredState::Open {
+            let tail = &document.tail.bytes;
+            ChunkWriter::behind(self.clone(), fid, document.chunks, tail).flush().await?;
+            let description = Description {
+                name: &document.name,
+                content_type: &document.content_type,
+                bytes: document.bytes(),
+                sidecar: None,
+                picture: None,
+            };
+            let file = self.describe(fid, &description).await?;
+            if !self.has_every_chunk(&file).await? {
+                // The next who takes it finds out what is left.
+                self.delete_description(fid).await?;
+                return Err(StoreError::Incomplete);
+            }
+            let fields = doc! {
+                "state": StoredState::Stored.as_str(),
+                "tail": binary(Vec::new()),
+                "lease.until": lease_end(),
+            };
+            let stored = self.change_draft("make a draft a file", held_by(fid, token), fields).await?;
+            stored.ok_or(StoreError::Taken)?;
+            return Ok(file);
+        }
+        let file = self.open(fid).await?;
+        if file.is_none() {
+            // Whoever had it as a file has deleted it.
+            self.settle_draft(fid).await?;
+        }
+        file.ok_or(StoreError::Lost)
+    }
+
+    /// Remembers that whoever wanted the file knows that it is there.
+    pub async fn settle_draft(&self, fid: FileId) -> Result<(), StoreError> {
+        let fields =
+            doc! { "state": StoredState::Settled.as_str(), "lease": "$$REMOVE", "expires_at": kept() };
+        self.change_draft("settle a draft", in_state(fid, StoredState::Stored), fields).await.map(drop)
+    }
+
+    /// Deletes a draft with all that is stored of it. What a crash leaves is deleted by [`Self::sweep_drafts`].
+    pub async fn discard_draft(&self, fid: FileId) -> Result<DraftDiscarded, StoreError> {
+        let mut unfinished = in_state(fid, StoredState::Open);
+        unfinished.insert("is_received", false);
+        let discard = self
+            .drafts
+            .find_one_and_update(unfinished, set(doc! { "state": StoredState::Discarded.as_str() }));
+        let discard = discard.return_document(ReturnDocument::Before);
+        if let Some(before) = self.deadline.bound("discard a draft", discard).await? {
+            self.delete_draft(fid, before.lease.is_some()).await?;
+            return Ok(DraftDiscarded::Deleted);
+        }
+        let forget = self.drafts.delete_one(in_state(fid, StoredState::Settled));
+        if self.deadline.bound("forget a draft", forget).await?.deleted_count == 1 {
+            return Ok(DraftDiscarded::Forgotten);
+        }
+        let is_there = self.draft_document(fid).await?.is_some();
+        Ok(if is_there { DraftDiscarded::Busy } else { DraftDiscarded::Gone })
+    }
+
+    async fn delete_draft(&self, fid: FileId, may_be_written: bool) -> Result<(), StoreError> {
+        if may_be_written {
+            // A writer may be at it, or its last inserts under way: the marker makes the sweeper look once more.
+            self.delete_for_now(fid).await?;
+        } else {
+            self.delete(fid).await?;
+        }
+        // Last: without it nobody would look for what is left.
+        let delete = self.drafts.delete_one(in_state(fid, StoredState::Discarded));
+        self.deadline.bound("delete a draft", delete).await.map(drop)
+    }
+
+    /// Deletes drafts whose time is over, and what a crash left of those that were discarded; their number is returned. Two
+    /// sweepers may run at once.
+    pub async fn sweep_drafts(&self) -> Result<u64, StoreError> {
+        let is_over = doc! { "$lt": ["$expires_at", "$$NOW"] };
+        let mut swept = 0;
+
+        let forgotten = doc! { "state": StoredState::Settled.as_str(), "$expr": &is_over };
+        let forget = self.drafts.delete_many(forgotten);
+        self.deadline.bound("forget old drafts", forget).await?;
+
+        let expired = doc! {
+            "state": StoredState::Open.as_str(),
+            "is_received": false,
+            "$expr": { "$and": [&is_over, is_free()] },
+        };
+        for fid in self.find_drafts("look for old drafts", expired.clone(), SWEEP_LIMIT).await? {
+            let mut still = expired.clone();
+            still.insert("_id", object_id(fid));
+            let fields = doc! { "state": StoredState::Discarded.as_str() };
+            self.change_draft("discard an old draft", still, fields).await?;
+        }
+        let discarded = doc! { "state": StoredState::Discarded.as_str() };
+        for fid in self.find_drafts("look for discarded drafts", discarded, SWEEP_LIMIT).await? {
+            let draft = self.drafts.find_one(in_state(fid, StoredState::Discarded));
+            let Some(draft) = self.deadline.bound("look up the draft", draft).await? else { continue };
+            self.delete_draft(fid, draft.lease.is_some()).await?;
+            swept += 1;
+        }
+        Ok(swept)
+    }
+}

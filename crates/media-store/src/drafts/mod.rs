@@ -1,0 +1,329 @@
+//! Files that arrive over several connections, and through several processes.
+//!
+//! A draft is one document of collection `fs.drafts`: how many whole chunks are stored, the beginning of the next one (`tail`),
+//! and who may write (`lease`). Its chunks are where a file's are, and it becomes a file by the document of `fs.files`:
+//!
+//! ```text
+//! (none) ── begin ──▶ open ── every byte is there, and the file is described ──▶ stored ── settle ──▶ settled ──▶ (none)
+//!                      └── discard, or its time is over ──▶ discarded ── everything is deleted ──▶ (none)
+//! ```
+//!
+//! # Two writers
+//!
+//! A writer holds a lease with a token of its own, and each change of the draft names it. Chunks do not: but a writer that lost
+//! its lease can't make a chunk count, since only the lease's holder moves `chunks` on, and only behind inserts of its own that
+//! succeeded. The index over a file's chunks is unique. So what a straggler brings is either deleted when the next writer begins, or
+//! makes that one's insert fail, and it begins again. No byte counts that its writer did not store.
+//!
+//! # What is durable
+//!
+//! Chunks are written with `w: 1` and the draft with `w: "majority"`, as everywhere here: what the same primary wrote before is safe
+//! then too. Should a rollback have taken chunks nevertheless, the count comes out short when the draft is next looked at, and the draft
+//! goes back to what is there.
+
+mod ending;
+mod writer;
+
+use std::time::Duration;
+
+use contracts::FileId;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, DateTime, Document, doc};
+use mongodb::options::{
+    CollectionOptions, ReadConcern, ReadPreference, ReturnDocument, SelectionCriteria, WriteConcern,
+};
+use mongodb::{Collection, Database, IndexModel};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+pub use self::ending::DraftDiscarded;
+pub use self::writer::{DraftWriter, Resumed};
+use crate::file::{CHUNK_BYTES, file_id, object_id};
+use crate::{MediaStore, StoreError};
+
+/// What becomes a draft.
+#[derive(Debug, Clone, Copy)]
+pub struct NewDraft<'a> {
+    /// The file's name.
+    pub name: &'a str,
+    /// Its media type.
+    pub content_type: &'a str,
+    /// Its length.
+    pub bytes: u64,
+    /// What its owner wants to find with it.
+    pub about: &'a str,
+    /// How long it is kept after its last change.
+    pub lasts: Duration,
+}
+
+/// A file of which not all may be there yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The identifier that the file will have.
+    pub fid: FileId,
+    /// What was given with it.
+    pub about: String,
+    /// How long the file will be.
+    pub bytes: u64,
+    /// How much of it is stored for good.
+    pub offset: u64,
+    /// How far it is.
+    pub state: DraftState,
+    /// When it is deleted unless something comes before; in whole milliseconds.
+    pub expires_at: OffsetDateTime,
+}
+
+/// How far a draft is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DraftState {
+    /// Bytes are missing.
+    Open,
+    /// Every byte is there.
+    Received,
+    /// It is a file.
+    Stored,
+    /// It is a file, and whoever wanted it knows.
+    Settled,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredState {
+    Open,
+    Stored,
+    Settled,
+    Discarded,
+}
+
+impl StoredState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Stored => "stored",
+            Self::Settled => "settled",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DraftDocument {
+    #[serde(rename = "_id")]
+    id: ObjectId,
+    state: StoredState,
+    name: String,
+    content_type: String,
+    about: String,
+    bytes: i64,
+    /// How many whole chunks are stored.
+    chunks: i32,
+    /// What is stored of the next one.
+    tail: Binary,
+    is_received: bool,
+    lease: Option<LeaseDocument>,
+    expires_at: DateTime,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct LeaseDocument {
+    token: ObjectId,
+    until: DateTime,
+    /// Whether somebody else would like to have it.
+    #[serde(default)]
+    is_wanted: bool,
+}
+
+impl DraftDocument {
+    fn fid(&self) -> FileId {
+        file_id(self.id)
+    }
+
+    fn bytes(&self) -> u64 {
+        u64::try_from(self.bytes).unwrap_or_default()
+    }
+
+    fn offset(&self) -> u64 {
+        u64::try_from(self.chunks).unwrap_or_default() * u64::from(CHUNK_BYTES) + self.tail.bytes.len() as u64
+    }
+}
+
+impl From<&DraftDocument> for Draft {
+    fn from(document: &DraftDocument) -> Self {
+        let state = match document.state {
+            StoredState::Open | StoredState::Discarded if document.is_received => DraftState::Received,
+            StoredState::Open | StoredState::Discarded => DraftState::Open,
+            StoredState::Stored => DraftState::Stored,
+            StoredState::Settled => DraftState::Settled,
+        };
+        let offset = match state {
+            DraftState::Open => document.offset(),
+            DraftState::Received | DraftState::Stored | DraftState::Settled => document.bytes(),
+        };
+        Self {
+            fid: document.fid(),
+            about: document.about.clone(),
+            bytes: document.bytes(),
+            offset,
+            state,
+            expires_at: document.expires_at.to_system_time().into(),
+        }
+    }
+}
+
+/// Collection `fs.drafts`.
+pub(crate) fn collection(database: &Database) -> Collection<DraftDocument> {
+    let options = CollectionOptions::builder()
+        .write_concern(WriteConcern::majority())
+        // A client is told no offset that could still be lost.
+        .read_concern(ReadConcern::majority())
+        .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+        .build();
+    database.collection_with_options("fs.drafts", options)
+}
+
+/// What is wanted of a draft.
+fn set(fields: Document) -> Vec<Document> {
+    vec![doc! { "$set": fields }]
+}
+
+fn in_state(fid: FileId, state: StoredState) -> Document {
+    doc! { "_id": object_id(fid), "state": state.as_str() }
+}
+
+fn binary(bytes: Vec<u8>) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes }
+}
+
+/// The moment until which a draft is kept that changes now.
+fn kept() -> Document {
+    doc! { "$add": ["$$NOW", "$lasts_ms"] }
+}
+
+impl MediaStore {
+    pub(crate) async fn index_drafts(&self) -> Result<(), StoreError> {
+        let by_state = IndexModel::builder().keys(doc! { "state": 1, "expires_at": 1 }).build();
+        self.deadline.bound("index the drafts", self.drafts.create_index(by_state)).await.map(drop)
+    }
+
+    /// Starts a file that may arrive in several parts.
+    pub async fn begin_draft(&self, new: NewDraft<'_>) -> Result<Draft, StoreError> {
+        let fields = doc! {
+            "state": StoredState::Open.as_str(),
+            "name": { "$literal": new.name },
+            "content_type": { "$literal": new.content_type },
+            "about": { "$literal": new.about },
+            "bytes": i64::try_from(new.bytes).unwrap_or(i64::MAX),
+            "chunks": 0,
+            "tail": binary(Vec::new()),
+            "is_received": new.bytes == 0,
+            "lasts_ms": i64::try_from(new.lasts.as_millis()).unwrap_or(i64::MAX),
+        };
+        let id = doc! { "_id": ObjectId::new() };
+        // In a stage of its own: it refers to a field of the one before.
+        let stages = [set(fields), set(doc! { "expires_at": kept() })].concat();
+        let insert = self.drafts.find_one_and_update(id, stages).upsert(true);
+        let insert = insert.return_document(ReturnDocument::After);
+        let inserted = self.deadline.bound("begin a draft", insert).await?;
+        Ok(Draft::from(&inserted.ok_or(StoreError::Lost)?))
+    }
+
+    /// A draft as it is now, or `None` where there is none.
+    pub async fn draft(&self, fid: FileId) -> Result<Option<Draft>, StoreError> {
+        let Some(mut document) = self.draft_document(fid).await? else { return Ok(None) };
+        if document.state == StoredState::Open && !self.has_first_chunks(fid, document.chunks).await? {
+            document.chunks = self.chunks_in_a_row(fid).await?.min(document.chunks);
+            document.tail = binary(Vec::new());
+            document.is_received = false;
+        }
+        Ok(Some(Draft::from(&document)))
+    }
+
+    /// Whether a draft is about to become this file, or has just.
+    pub async fn is_draft(&self, fid: FileId) -> Result<bool, StoreError> {
+        let document = self.draft_document(fid).await?;
+        Ok(document.is_some_and(|document| document.state != StoredState::Settled))
+    }
+
+    /// At most so many drafts whose every byte is there, but which nobody is about to make a file of or has settled: their writer
+    /// died.
+    pub async fn forsaken_drafts(&self, limit: u16) -> Result<Vec<FileId>, StoreError> {
+        let filter = doc! {
+            "state": { "$in": [StoredState::Open.as_str(), StoredState::Stored.as_str()] },
+            "is_received": true,
+            "$expr": is_free(),
+        };
+        self.find_drafts("look for forsaken drafts", filter, limit.into()).await
+    }
+
+    async fn find_drafts(
+        &self,
+        step: &'static str,
+        filter: Document,
+        limit: i64,
+    ) -> Result<Vec<FileId>, StoreError> {
+        let drafts = self.drafts.clone_with_type::<Document>();
+        let query = drafts.find(filter).projection(doc! { "_id": 1 }).limit(limit);
+        let found = async { query.await?.try_collect::<Vec<_>>().await };
+        let found = self.deadline.bound(step, found).await?;
+        Ok(found.iter().filter_map(|draft| draft.get_object_id("_id").ok().map(file_id)).collect())
+    }
+
+    async fn draft_document(&self, fid: FileId) -> Result<Option<DraftDocument>, StoreError> {
+        let filter = doc! { "_id": object_id(fid), "state": { "$ne": StoredState::Discarded.as_str() } };
+        self.deadline.bound("look up the draft", self.drafts.find_one(filter)).await
+    }
+
+    /// Changes a draft that is still as the filter says, and gives it as it is then.
+    async fn change_draft(
+        &self,
+        step: &'static str,
+        filter: Document,
+        fields: Document,
+    ) -> Result<Option<DraftDocument>, StoreError> {
+        let update = self.drafts.find_one_and_update(filter, set(fields));
+        self.deadline.bound(step, update.return_document(ReturnDocument::After)).await
+    }
+
+    async fn has_first_chunks(&self, fid: FileId, chunks: i32) -> Result<bool, StoreError> {
+        if chunks == 0 {
+            return Ok(true);
+        }
+        let count = self
+            .chunks
+            .count_documents(doc! { "files_id": object_id(fid), "n": { "$lt": chunks } })
+            .read_concern(ReadConcern::majority());
+        Ok(i32::try_from(self.deadline.bound("count the draft's chunks", count).await?) == Ok(chunks))
+    }
+
+    /// How many chunks there are from the first on without a gap.
+    async fn chunks_in_a_row(&self, fid: FileId) -> Result<i32, StoreError> {
+        let chunks = self.chunks.clone_with_type::<Document>();
+        let query = chunks
+            .find(doc! { "files_id": object_id(fid) })
+            .projection(doc! { "_id": 0, "n": 1 })
+            .sort(doc! { "n": 1 })
+            .read_concern(ReadConcern::majority());
+        let count = async {
+            let mut found = query.await?;
+            let mut next = 0;
+            while found.try_next().await?.is_some_and(|chunk| chunk.get_i32("n").is_ok_and(|n| n == next)) {
+                next += 1;
+            }
+            Ok(next)
+        };
+        self.deadline.bound("look for the draft's chunks", count).await
+    }
+
+    async fn delete_chunks_from(&self, fid: FileId, chunks: i32) -> Result<(), StoreError> {
+        let behind = doc! { "files_id": object_id(fid), "n": { "$gte": chunks } };
+        let delete = self.chunks.delete_many(behind);
+        self.deadline.bound("delete what does not count of a draft", delete).await.map(drop)
+    }
+}
+
+/// An expression: whether nobody holds the lease. One that is missing is less than every date.
+fn is_free() -> Document {
+    doc! { "$lt": ["$lease.until", "$$NOW"] }
+}

@@ -41,7 +41,10 @@ main() {
     rm -rf "$TOOLS"/unfinished.*
     install_packages
     install_mongod
-    install_mail_catcher
+    install_from_npm mail-catcher 'the mail catcher'
+    if [ "$PURPOSE" = tests ]; then
+        install_from_npm tus-client 'the tus client'
+    fi
 }
 
 say() { printf 'install: %s\n' "$*"; }
@@ -197,19 +200,20 @@ install_mongod_libraries() {
     fi
 }
 
-install_mail_catcher() {
-    local lock=scripts/mail-catcher/package-lock.json
-    if cmp -s "$lock" "$TOOLS/mail-catcher/package-lock.json"; then
+# install_from_npm FOLDER WHAT: what the lock file in scripts/FOLDER names.
+install_from_npm() {
+    local folder="$1" what="$2" lock="scripts/$1/package-lock.json"
+    if cmp -s "$lock" "$TOOLS/$folder/package-lock.json"; then
         return
     fi
-    say 'installing the mail catcher with npm'
+    say "installing $what with npm"
     new_scratch
-    mkdir "$SCRATCH/mail-catcher"
-    cp scripts/mail-catcher/package.json scripts/mail-catcher/.npmrc "$lock" "$SCRATCH/mail-catcher/"
-    (cd "$SCRATCH/mail-catcher" && npm ci --ignore-scripts --no-audit --no-fund --update-notifier=false --loglevel=error) ||
-        fail 'npm could not install the mail catcher.' 'Check the network, then run this again.'
-    rm -rf "$TOOLS/mail-catcher"
-    mv "$SCRATCH/mail-catcher" "$TOOLS/mail-catcher"
+    mkdir "$SCRATCH/$folder"
+    cp "scripts/$folder/package.json" "scripts/$folder/.npmrc" "$lock" "$SCRATCH/$folder/"
+    (cd "$SCRATCH/$folder" && npm ci --ignore-scripts --no-audit --no-fund --update-notifier=false --loglevel=error) ||
+        fail "npm could not install $what." 'Check the network, then run this again.'
+    rm -rf "${TOOLS:?}/$folder"
+    mv "$SCRATCH/$folder" "$TOOLS/$folder"
 }
 
 main "$@"

@@ -118,6 +118,15 @@ impl JobStore {
         Ok(document.into())
     }
 
+    /// Accepts a job unless there is one with its id: `None` then.
+    pub async fn insert_once(&self, new: NewJob) -> Result<Option<Record>, JobsError> {
+        match self.insert(new).await {
+            Ok(record) => Ok(Some(record)),
+            Err(JobsError::Database(error)) if is_duplicate(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One job, whoever owns it.
     pub async fn get(&self, id: JobId) -> Result<Option<Record>, JobsError> {
         self.find_one(doc! { "_id": id.to_string() }).await
@@ -200,6 +209,13 @@ impl JobStore {
         let changed = within(update.return_document(ReturnDocument::After)).await?;
         Ok(changed.map(Into::into))
     }
+}
+
+fn is_duplicate(error: &mongodb::error::Error) -> bool {
+    use mongodb::error::{ErrorKind, WriteFailure};
+
+    const DUPLICATE_KEY: i32 = 11000;
+    matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(refused)) if refused.code == DUPLICATE_KEY)
 }
 
 fn set_now(mut set: Document) -> Document {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use futures_util::io::AsyncReadExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Client, Database};
@@ -89,6 +90,23 @@ impl GridFs {
             + count("fs.chunks", doc! { "files_id": fid }).await?
             + count("fs.pending", doc! { "_id": fid }).await?;
         Ok(pieces > 0)
+    }
+
+    /// Reads a file with the driver's own stream, piece by piece.
+    ///
+    /// # Errors
+    /// When there is no such file, or not all of it.
+    pub async fn read(&self, store: Store, fid: &str, mut pass: impl FnMut(&[u8])) -> Result<()> {
+        let fid = ObjectId::parse_str(fid).context("no file has such an identifier")?;
+        let bucket = self.database(store).gridfs_bucket(None);
+        let mut stream = bucket.open_download_stream(fid.into()).await.context("there is no such file")?;
+        let mut piece = vec![0; 1 << 20];
+        loop {
+            match stream.read(&mut piece).await.context("the file breaks off")? {
+                0 => return Ok(()),
+                length => pass(&piece[..length]),
+            }
+        }
     }
 }
 

@@ -58,6 +58,16 @@ impl Project {
     pub fn mail_catcher(&self) -> Result<PathBuf> {
         installed(self.stack_dir().join("tools/mail-catcher/node_modules/maildev/bin/maildev"))
     }
+
+    /// The folder where the stock tus client of the tests is installed.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn tus_client(&self) -> Result<PathBuf> {
+        let folder = self.stack_dir().join("tools/tus-client");
+        installed(folder.join("node_modules/tus-js-client/package.json"))?;
+        Ok(folder)
+    }
 }
 
 /// The absolute path of a program.

@@ -273,6 +273,12 @@ impl RunningService {
         Ok(Self { system: system.clone(), service, process, log })
     }
 
+    /// Where its gateway's interface is, if it is one.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.system.ports.gateway)
+    }
+
     /// The file with its output since the first start.
     #[must_use]
     pub fn log(&self) -> &Path {

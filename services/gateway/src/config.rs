@@ -59,6 +59,10 @@ pub struct Config {
     #[arg(long, env = "UPLOAD_TIMEOUT", default_value = "12h", value_parser = parse_duration)]
     pub upload_timeout: Duration,
 
+    /// How long an unfinished resumable upload is kept after the last byte of it came
+    #[arg(long, env = "UPLOAD_EXPIRY", default_value = "24h", value_parser = parse_duration)]
+    pub upload_expiry: Duration,
+
     /// Where a client's address is found: `ConnectInfo` without a proxy, else the header that the nearest proxy sets
     #[arg(long, env = "CLIENT_IP_SOURCE", default_value = "ConnectInfo")]
     pub client_ip_source: ClientIpSource,

@@ -27,6 +27,8 @@ pub(crate) enum Error {
     Jobs(#[from] JobsError),
     #[error("could not read or write a file")]
     Store(#[from] StoreError),
+    #[error("could not read or write what is kept with an upload")]
+    Draft(#[source] serde_json::Error),
     #[error("could not publish the job")]
     Publish(#[from] PublishError),
     #[error("RabbitMQ is away")]
@@ -64,14 +66,23 @@ impl Error {
             }
             Self::Token(TokenError::Expired) => (ProblemCode::ExpiredToken.into(), Blame::Client, None),
             Self::Token(TokenError::Invalid) => (ProblemCode::InvalidToken.into(), Blame::Client, None),
+            // Nobody but the sweeper deletes an upload in one part.
+            Self::Upload(UploadError::Store(StoreError::Lost)) => {
+                (internal(), Blame::Bug, Some(Self::Store(StoreError::Lost)))
+            }
             Self::Upload(UploadError::Store(error)) => Self::Store(error).judge(),
+            // Another connection was quicker, or its owner gave the upload up.
+            Self::Store(StoreError::Taken) => (ProblemCode::UploadLocked.into(), Blame::Client, None),
+            Self::Store(StoreError::Lost) => (ProblemCode::NotFound.into(), Blame::Client, None),
             Self::Auth(_)
             | Self::BrokerAway
             | Self::Publish(_)
             | Self::Token(TokenError::KeysAway(_))
             | Self::Jobs(JobsError::Unavailable(_))
             | Self::Store(StoreError::Unavailable { .. }) => (unavailable(), Blame::Environment, Some(self)),
-            Self::Jobs(_) | Self::Store(_) | Self::AuthAnswer => (internal(), Blame::Bug, Some(self)),
+            Self::Jobs(_) | Self::Store(_) | Self::Draft(_) | Self::AuthAnswer => {
+                (internal(), Blame::Bug, Some(self))
+            }
         }
     }
 }

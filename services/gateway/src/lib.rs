@@ -14,6 +14,7 @@ mod openapi;
 mod page;
 mod quotas;
 mod receive;
+mod resumable;
 mod router;
 mod routes;
 mod tokens;

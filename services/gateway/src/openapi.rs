@@ -9,6 +9,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
     tags(
         (name = "accounts", description = "Registration and login"),
         (name = "jobs", description = "Uploads and what becomes of them"),
+        (name = "uploads", description = "Uploads that survive a bad connection: tus 1.0.0"),
         (name = "files", description = "The finished files"),
     ),
     modifiers(&Security),

@@ -26,6 +26,7 @@ pub(crate) struct UploadPolicy {
     idle_timeout: Duration,
     min_rate: NonZeroU32,
     timeout: Duration,
+    lasts: Duration,
 }
 
 impl From<&Config> for UploadPolicy {
@@ -35,6 +36,7 @@ impl From<&Config> for UploadPolicy {
             idle_timeout: config.upload_idle_timeout,
             min_rate: config.min_upload_rate,
             timeout: config.upload_timeout,
+            lasts: config.upload_expiry,
         }
     }
 }
@@ -82,7 +84,43 @@ const MAX_OPTION_BYTES: usize = 1 << 10;
 /// File systems take names of at most 255 bytes.
 const MAX_NAME_BYTES: usize = 255;
 
+/// What a file is to be called and become.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) name: String,
+    pub(crate) content_type: String,
+    pub(crate) options: ConversionOptions,
+}
+
+impl Wish {
+    pub(crate) fn new(
+        name: String,
+        content_type: Option<&str>,
+        options: &[(String, String)],
+    ) -> Result<Self, UploadError> {
+        if options.len() > MAX_OPTIONS || options.iter().any(|(_, value)| value.len() > MAX_OPTION_BYTES) {
+            return Err(ProblemCode::BadOption.into());
+        }
+        let content_type = content_type.filter(|kind| kind.len() <= MAX_OPTION_BYTES);
+        let content_type = content_type.unwrap_or(UNKNOWN_TYPE).to_owned();
+        Ok(Self { name, content_type, options: parse_options(options)? })
+    }
+}
+
+/// The media type of a file of which none is told.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
 impl UploadPolicy {
+    /// The size of the largest file that is taken.
+    pub(crate) fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    /// How long an unfinished upload is kept.
+    pub(crate) fn lasts(&self) -> Duration {
+        self.lasts
+    }
+
     /// Stores the one file of a multipart request and reads the options beside it. On every error, and when the
     /// client goes away, nothing of it stays.
     pub(crate) async fn receive(
@@ -94,7 +132,8 @@ impl UploadPolicy {
         if announced.is_some_and(|ContentLength(bytes)| bytes > self.max_bytes + ENVELOPE_BYTES) {
             return Err(self.too_large());
         }
-        let request = request.map(|body| Body::from_stream(GuardedBody::new(body, self)));
+        let request = request
+            .map(|body| Body::from_stream(GuardedBody::new(body, self, self.max_bytes + ENVELOPE_BYTES)));
         let multipart = Multipart::from_request(request, &()).await;
         let mut multipart = multipart.map_err(|_| UploadError::from(ProblemCode::UnsupportedMediaType))?;
 
@@ -129,7 +168,7 @@ impl UploadPolicy {
         store: &MediaStore,
     ) -> Result<media_store::Upload, UploadError> {
         let name = display_name(field.file_name().unwrap_or_default());
-        let content_type = field.content_type().unwrap_or("application/octet-stream").to_owned();
+        let content_type = field.content_type().unwrap_or(UNKNOWN_TYPE).to_owned();
         let mut upload = store.begin(&name, &content_type).await?;
         while let Some(chunk) = field.chunk().await.map_err(|error| self.broken(&error))? {
             if upload.bytes() + chunk.len() as u64 > self.max_bytes {
@@ -153,7 +192,7 @@ impl UploadPolicy {
         Ok((name, value))
     }
 
-    fn too_large(&self) -> UploadError {
+    pub(crate) fn too_large(&self) -> UploadError {
         let limit = format!("The largest file that is taken has {} bytes.", self.max_bytes);
         UploadError::Refused(Problem::new(ProblemCode::TooLarge).with_detail(limit))
     }
@@ -178,7 +217,7 @@ fn parse_options(fields: &[(String, String)]) -> Result<ConversionOptions, Inval
 }
 
 /// A file's name without the folders and control characters that a client may send with it.
-fn display_name(given: &str) -> String {
+pub(crate) fn display_name(given: &str) -> String {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
     name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
@@ -187,7 +226,7 @@ fn display_name(given: &str) -> String {
 
 /// What can go wrong with a body before it is taken apart.
 #[derive(Debug, thiserror::Error)]
-enum BodyFault {
+pub(crate) enum BodyFault {
     #[error("the body is larger than allowed")]
     TooLarge,
     #[error("the body arrives too slowly")]
@@ -200,7 +239,7 @@ enum BodyFault {
 ///
 /// Who sends a byte a minute could keep that up for hours. So a client has patience to use up, of which it gets back what its bytes
 /// are worth at the lowest rate.
-struct GuardedBody {
+pub(crate) struct GuardedBody {
     body: BodyDataStream,
     left: u64,
     idle_timeout: Duration,
@@ -215,10 +254,11 @@ struct GuardedBody {
 const IDLE_TIMEOUTS: u32 = 10;
 
 impl GuardedBody {
-    fn new(body: Body, policy: &UploadPolicy) -> Self {
+    /// A body of at most so many bytes.
+    pub(crate) fn new(body: Body, policy: &UploadPolicy, bytes: u64) -> Self {
         Self {
             body: body.into_data_stream(),
-            left: policy.max_bytes + ENVELOPE_BYTES,
+            left: bytes,
             idle_timeout: policy.idle_timeout,
             min_rate: policy.min_rate,
             patience: policy.idle_timeout * IDLE_TIMEOUTS,

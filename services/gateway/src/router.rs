@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware;
+use axum::middleware::{self, map_response};
+use axum::routing::post;
 use contracts::ProblemCode;
 use service_kit::Problem;
 use utoipa::OpenApi as _;
@@ -13,11 +14,17 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::openapi::Api;
-use crate::routes::{archives, download, events, jobs, links, login, register, upload};
+use crate::routes::{archives, download, events, jobs, links, login, register, upload, uploads};
 use crate::{Config, Gateway, edge, page};
 
 pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
     let upload = OpenApiRouter::new().routes(routes!(upload::upload)).layer(DefaultBodyLimit::disable());
+    let uploads = OpenApiRouter::new()
+        .routes(routes!(uploads::capabilities, uploads::create))
+        .routes(routes!(uploads::look, uploads::append, uploads::terminate))
+        .route("/uploads/{id}", post(uploads::overridden).options(uploads::capabilities))
+        .layer(DefaultBodyLimit::disable())
+        .layer(map_response(uploads::say_version));
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(register::register))
         .routes(routes!(login::login))
@@ -35,6 +42,7 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(archives::open))
         .layer(middleware::from_fn(edge::whole_body))
         .merge(upload)
+        .merge(uploads)
 }
 
 pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {

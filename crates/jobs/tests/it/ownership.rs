@@ -134,3 +134,13 @@ async fn changes_of_jobs_are_told_as_they_happen_with_their_owner() {
     assert_eq!(next().await, Change { is_removed: true, ..told });
     assert_eq!(next().await, Change { job: id, owner: None, is_removed: false });
 }
+
+#[tokio::test]
+async fn a_job_that_is_accepted_twice_is_one_job() {
+    let store = store().await;
+    let new = new_job(UserId::generate());
+    let first = store.insert_once(new.clone()).await.unwrap().unwrap();
+    claimed(&store, new.id, A_MINUTE).await;
+    assert!(store.insert_once(new).await.unwrap().is_none());
+    assert_eq!(store.get(first.job.id).await.unwrap().unwrap().job.status, JobStatus::Converting);
+}

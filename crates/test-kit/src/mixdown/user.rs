@@ -56,6 +56,12 @@ impl User {
         Ok(user)
     }
 
+    /// The same person at another gateway.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
+    }
+
     /// The answer to a login with the right password.
     ///
     /// # Errors

@@ -18,4 +18,5 @@ mod retrying;
 mod secrecy;
 mod stage;
 mod tokens;
+mod uploads;
 mod watching;

@@ -6,6 +6,7 @@ use jobs::{Overdue, Record};
 use service_kit::Chain;
 
 use crate::error::Error;
+use crate::resumable::complete;
 use crate::turns::{announce, give_turn};
 use crate::{Config, Gateway};
 
@@ -19,6 +20,9 @@ pub(crate) struct Reconciler {
     unannounced: Duration,
     overdue: Overdue,
 }
+
+/// Uploads looked at in one go.
+const BATCH: u16 = 100;
 
 impl Reconciler {
     pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
@@ -44,6 +48,9 @@ impl Reconciler {
             if let Err(error) = self.send_forgotten().await {
                 tracing::warn!(error = %Chain(&error), "could not send forgotten messages");
             }
+            if let Err(error) = self.complete_forsaken().await {
+                tracing::warn!(error = %Chain(&error), "could not complete uploads");
+            }
         }
     }
 
@@ -66,6 +73,21 @@ impl Reconciler {
         for user in self.gateway.jobs.users_waiting(self.unannounced, MOST_USERS).await? {
             while give_turn(&self.gateway, user).await? {
                 metrics::counter!("mixdown_forgotten_messages_total").increment(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes jobs of uploads whose gateway died behind their last byte.
+    async fn complete_forsaken(&self) -> Result<(), Error> {
+        for fid in self.gateway.videos.forsaken_drafts(BATCH).await? {
+            let Some(draft) = self.gateway.videos.draft(fid).await? else { continue };
+            match complete(&self.gateway, draft, Duration::ZERO).await {
+                Ok(_) => tracing::info!(file.id = %fid, "completed a forsaken upload"),
+                // One that cannot be completed must not keep the others.
+                Err(error) => {
+                    tracing::warn!(file.id = %fid, error = %Chain(&error), "could not complete an upload");
+                }
             }
         }
         Ok(())

@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{FileId, Mp3Fid, VideoFid};
-use jobs::JobsError;
 use service_kit::Chain;
 
 use crate::error::Error;
@@ -55,12 +54,13 @@ impl Sweeper {
 
         let expired = self.expire().await?;
         let videos = self.delete_videos().await?;
+        let drafts = self.gateway.videos.sweep_drafts().await?;
         let mut unfinished = self.gateway.videos.sweep_unfinished(self.orphan_age).await?;
         unfinished += self.gateway.mp3s.sweep_unfinished(self.orphan_age).await?;
         let orphans = self.delete_orphans(Bucket::Videos).await? + self.delete_orphans(Bucket::Mp3s).await?;
         let forgotten = self.gateway.jobs.forget(self.keep_history).await?;
-        if expired + videos + unfinished + orphans + forgotten > 0 {
-            tracing::info!(expired, videos, unfinished, orphans, forgotten, "swept");
+        if expired + videos + drafts + unfinished + orphans + forgotten > 0 {
+            tracing::info!(expired, videos, drafts, unfinished, orphans, forgotten, "swept");
         }
         Ok(())
     }
@@ -117,10 +117,14 @@ impl Sweeper {
         }
     }
 
-    async fn is_needed(&self, bucket: Bucket, fid: FileId) -> Result<bool, JobsError> {
-        match bucket {
-            Bucket::Videos => self.gateway.jobs.needs_video(VideoFid(fid)).await,
-            Bucket::Mp3s => self.gateway.jobs.needs_mp3(Mp3Fid(fid)).await,
-        }
+    async fn is_needed(&self, bucket: Bucket, fid: FileId) -> Result<bool, Error> {
+        Ok(match bucket {
+            // A draft first: it becomes settled only when its job is there.
+            Bucket::Videos => {
+                self.gateway.videos.is_draft(fid).await?
+                    || self.gateway.jobs.needs_video(VideoFid(fid)).await?
+            }
+            Bucket::Mp3s => self.gateway.jobs.needs_mp3(Mp3Fid(fid)).await?,
+        })
     }
 }

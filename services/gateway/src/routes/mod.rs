@@ -8,6 +8,7 @@ pub(crate) mod links;
 pub(crate) mod login;
 pub(crate) mod register;
 pub(crate) mod upload;
+pub(crate) mod uploads;
 
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use contracts::{Job, JobId, Source, VideoFid};
+use contracts::{Job, JobId, Owner, Source, VideoFid};
 use headers::{ContentLength, HeaderMapExt as _};
 use jobs::NewJob;
 use service_kit::Chain;
@@ -95,11 +95,8 @@ pub(crate) async fn upload(
     Caller(owner): Caller,
     request: Request,
 ) -> Result<Response, Error> {
-    gateway.limits.upload(owner.id)?;
-    // Before the body: nobody should send a gigabyte to hear that there is no queue.
-    gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
     let announced = request.headers().typed_get::<ContentLength>().map_or(0, |ContentLength(bytes)| bytes);
-    gateway.quotas.check(&gateway.jobs, owner.id, announced).await?;
+    admit(&gateway, &owner, announced).await?;
     let received = gateway.uploads.receive(request, &gateway.videos).await?;
     if let Err(refused) = gateway.quotas.check(&gateway.jobs, owner.id, received.file.bytes).await {
         if let Err(error) = gateway.videos.delete(received.file.fid).await {
@@ -128,4 +125,12 @@ pub(crate) async fn upload(
     give_turn_or_leave(&gateway, record.owner.id).await;
     let location = format!("/jobs/{}", record.job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(record.job)).into_response())
+}
+
+/// Whether this user may upload so many bytes now.
+pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Result<(), Error> {
+    gateway.limits.upload(owner.id)?;
+    // Before the body: nobody should send a gigabyte to hear that there is no queue.
+    gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
+    gateway.quotas.check(&gateway.jobs, owner.id, bytes).await
 }

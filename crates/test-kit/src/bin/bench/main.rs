@@ -43,6 +43,9 @@ async fn main() -> ExitCode {
 /// In this order: idle memory needs a fresh system, and transfers need the cores that the converter would take.
 async fn measure(rows: &mut Vec<Row>) -> Result<()> {
     let mut world = World::start().await?;
+    if std::env::args().nth(1).as_deref() == Some("uploads") {
+        return uploads_alone(&mut world, rows).await;
+    }
     eprintln!("Idle memory");
     rows.push(memory::idle(&world).await?);
 
@@ -66,6 +69,8 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
     let mp3 = transfers::store_long_mp3(&world, &converted.job).await?;
     eprintln!("Uploads of 1 GiB");
     rows.push(transfers::uploads(&world, &person).await?);
+    eprintln!("Resumable uploads of 1 GiB");
+    rows.push(transfers::resumable_uploads(&person).await?);
     eprintln!("Downloads of 1 GiB");
     rows.push(transfers::downloads(&world, &person, &mp3).await?);
     for transfers in [1, 16] {
@@ -73,5 +78,18 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
         rows.push(memory::of_uploads(&mut world, &person, transfers).await?);
         rows.push(memory::of_downloads(&mut world, &person, &mp3, transfers).await?);
     }
+    Ok(())
+}
+
+/// `bench uploads`: what is sent, in two minutes.
+async fn uploads_alone(world: &mut World, rows: &mut Vec<Row>) -> Result<()> {
+    let person = Person::register(&world.url()).await?;
+    for service in [Service::Converter, Service::Notification] {
+        world.stop(service).await?;
+    }
+    eprintln!("Uploads of 1 GiB");
+    rows.push(transfers::uploads(world, &person).await?);
+    eprintln!("Resumable uploads of 1 GiB");
+    rows.push(transfers::resumable_uploads(&person).await?);
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use reqwest::{Body, Response};
+use reqwest::{Body, Method, Response};
 use serde::Deserialize;
 use serde_json::json;
 use test_kit::unique_name;
@@ -110,6 +110,25 @@ impl Person {
             .send()
             .await?;
         Ok(succeeded(answer).await?.json().await?)
+    }
+
+    /// Uploads resumably (tus), in one part as tus-js-client does, and gives the job's id.
+    pub(crate) async fn upload_resumably(&self, upload: &Upload) -> Result<String> {
+        let request = |method, url: String| {
+            self.http.request(method, url).bearer_auth(&self.token).header("tus-resumable", "1.0.0")
+        };
+        let bytes = upload.bytes().await?;
+        let begun = request(Method::POST, format!("{}/uploads", self.url)).header("upload-length", bytes);
+        let begun = succeeded(begun.send().await?).await?;
+        let location = begun.headers().get("location").context("the upload has no address")?.to_str()?;
+        let sent = request(Method::PATCH, format!("{}{location}", self.url))
+            .header("content-type", "application/offset+octet-stream")
+            .header("content-length", bytes)
+            .header("upload-offset", "0")
+            .body(Body::wrap_stream(upload.pieces().await?));
+        let sent = succeeded(sent.send().await?).await?;
+        let job = sent.headers().get("job-location").context("the upload became no job")?.to_str()?;
+        Ok(job.trim_start_matches("/jobs/").to_owned())
     }
 
     /// Follows a job to its end; `on_event` sees each state of it as it is told.

@@ -58,6 +58,22 @@ pub(crate) async fn uploads(world: &World, person: &Person) -> Result<Row> {
     Ok(row("Upload of 1 GiB", &duel, "≥ 1.2×", 1.2))
 }
 
+pub(crate) async fn resumable_uploads(person: &Person) -> Result<Row> {
+    let mut duel = Duel::default();
+    for number in 0..ROUNDS {
+        let (resumable, plain);
+        if number.is_multiple_of(2) {
+            resumable = resumable_upload(person).await?;
+            plain = upload(person).await?;
+        } else {
+            plain = upload(person).await?;
+            resumable = resumable_upload(person).await?;
+        }
+        duel.add(resumable, plain);
+    }
+    Ok(row("Resumable upload of 1 GiB, against the plain one", &duel, "≥ 0.9×", 0.9))
+}
+
 pub(crate) async fn downloads(world: &World, person: &Person, mp3: &LongMp3) -> Result<Row> {
     let bucket = world.database("mp3s").gridfs_bucket(None);
     // Both find the file in the same caches.
@@ -97,6 +113,14 @@ async fn upload(person: &Person) -> Result<Duration> {
     let job = person.upload(&Upload::Pieces(PIECES)).await?;
     let took = began.elapsed();
     person.delete(&job.id).await?;
+    Ok(took)
+}
+
+async fn resumable_upload(person: &Person) -> Result<Duration> {
+    let began = Instant::now();
+    let job = person.upload_resumably(&Upload::Pieces(PIECES)).await?;
+    let took = began.elapsed();
+    person.delete(&job).await?;
     Ok(took)
 }
 

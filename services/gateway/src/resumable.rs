@@ -1,0 +1,242 @@
+//! Uploads that survive a bad connection: bytes into a draft, and a job when they are all there.
+//!
+//! The job's id is drawn when the upload begins and kept with the draft. So whoever makes the job, this process or another after
+//! a crash, makes the same one, and only one: see `media_store::DraftState` for the order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::body::Body;
+use bytes::Bytes;
+use contracts::{ConversionOptions, JobId, Owner, ProblemCode, Source, VideoFid};
+use futures_util::StreamExt as _;
+use jobs::NewJob;
+use media_store::{Draft, DraftState, DraftWriter, Resumed, StoreError, StoredFile};
+use serde::{Deserialize, Serialize};
+use service_kit::{Chain, Problem};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tracing::Instrument as _;
+
+use crate::Gateway;
+use crate::error::Error;
+use crate::receive::{BodyFault, GuardedBody};
+use crate::turns::give_turn_or_leave;
+
+/// What is kept with a draft.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// The job that it becomes.
+    pub(crate) job: JobId,
+    pub(crate) owner: Owner,
+    pub(crate) options: ConversionOptions,
+    /// The `Upload-Metadata` as it came.
+    pub(crate) metadata: String,
+}
+
+impl About {
+    pub(crate) fn of(draft: &Draft) -> Result<Self, Error> {
+        serde_json::from_str(&draft.about).map_err(Error::Draft)
+    }
+}
+
+/// What the bytes of one request must add up to.
+pub(crate) struct Checksum {
+    algorithm: &'static digest::Algorithm,
+    expected: Vec<u8>,
+}
+
+impl Checksum {
+    /// `None`: there is no such algorithm.
+    pub(crate) fn new(algorithm: &str, expected: Vec<u8>) -> Option<Self> {
+        let algorithm = match algorithm {
+            "sha1" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            "sha256" => &digest::SHA256,
+            _ => return None,
+        };
+        Some(Self { algorithm, expected })
+    }
+}
+
+/// Where an upload stands when a request has ended.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) draft: Draft,
+    /// The job that it became, if every byte is there.
+    pub(crate) job: Option<JobId>,
+}
+
+/// Longer than the lease of a writer that died.
+pub(crate) const COMPLETION_PATIENCE: Duration = Duration::from_secs(13);
+const COMPLETION_POLL: Duration = Duration::from_millis(100);
+
+/// Goes on with a draft at this offset, with a request's bytes.
+///
+/// In a task of its own: when the client goes away, what it has sent is still kept.
+pub(crate) async fn go_on(
+    gateway: &Arc<Gateway>,
+    draft: &Draft,
+    offset: u64,
+    checksum: Option<Checksum>,
+    body: Body,
+) -> Result<Standing, Error> {
+    let (gateway, draft) = (Arc::clone(gateway), draft.clone());
+    let tasks = gateway.shutdown.tasks().clone();
+    let receiving = async move { Receiving { gateway, draft }.run(offset, checksum, body).await };
+    let received = tasks.spawn(receiving.in_current_span()).await;
+    received.unwrap_or_else(|_| Err(ProblemCode::Internal.into()))
+}
+
+struct Receiving {
+    gateway: Arc<Gateway>,
+    draft: Draft,
+}
+
+/// Why no more bytes of a request are taken.
+enum End {
+    /// They were all there were.
+    Whole,
+    /// The client is slow, or gone, or sends too much.
+    Fault(BodyFault),
+    /// Another connection goes on.
+    Wanted,
+    /// This process is about to end.
+    Draining,
+}
+
+impl Receiving {
+    async fn run(self, offset: u64, checksum: Option<Checksum>, body: Body) -> Result<Standing, Error> {
+        let fid = self.draft.fid;
+        let mut writer = match self.gateway.videos.resume_draft(fid, offset).await? {
+            Resumed::Writing(writer) => *writer,
+            Resumed::Elsewhere(offset) => return Err(wrong_offset(offset)),
+            Resumed::Complete(draft) => return complete(&self.gateway, draft, COMPLETION_PATIENCE).await,
+            Resumed::Busy => return Err(ProblemCode::UploadLocked.into()),
+            Resumed::Gone => return Err(ProblemCode::NotFound.into()),
+        };
+        if checksum.is_some() {
+            writer = writer.counting_at_the_end();
+        }
+        let mut sum = checksum.as_ref().map(|checksum| digest::Context::new(checksum.algorithm));
+        let body = GuardedBody::new(body, &self.gateway.uploads, writer.missing());
+        let end = self.take(body, &mut writer, sum.as_mut()).await?;
+        if let Some((checksum, sum)) = checksum.zip(sum) {
+            let is_right = sum.finish().as_ref() == checksum.expected;
+            // Without its end nobody knows whether the beginning is right.
+            if !is_right || !matches!(end, End::Whole) {
+                writer.undo().await?;
+                return Err(refusal(&end, &self.gateway).unwrap_or(ProblemCode::ChecksumMismatch.into()));
+            }
+        }
+        if writer.missing() == 0 {
+            let file = writer.finish().await?;
+            let job = create_job(&self.gateway, file, About::of(&self.draft)?).await?;
+            let draft = self.gateway.videos.draft(fid).await?.ok_or(ProblemCode::NotFound)?;
+            return Ok(Standing { draft, job: Some(job) });
+        }
+        let draft = writer.pause().await?;
+        match refusal(&end, &self.gateway) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Standing { draft, job: None }),
+        }
+    }
+
+    async fn take(
+        &self,
+        mut body: GuardedBody,
+        writer: &mut DraftWriter,
+        mut sum: Option<&mut digest::Context>,
+    ) -> Result<End, Error> {
+        let mut ticks = interval(DraftWriter::TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let drain = self.gateway.shutdown.drain();
+        loop {
+            let piece: Bytes = tokio::select! {
+                biased;
+                () = drain.cancelled() => return Ok(End::Draining),
+                _ = ticks.tick() => {
+                    if writer.tick().await? {
+                        return Ok(End::Wanted);
+                    }
+                    continue;
+                }
+                piece = body.next() => match piece {
+                    None => return Ok(End::Whole),
+                    Some(Err(fault)) => return Ok(End::Fault(fault)),
+                    Some(Ok(piece)) => piece,
+                },
+            };
+            if let Some(sum) = &mut sum {
+                sum.update(&piece);
+            }
+            writer.write(piece).await?;
+        }
+    }
+}
+
+fn refusal(end: &End, gateway: &Gateway) -> Option<Error> {
+    match end {
+        End::Whole => None,
+        End::Fault(BodyFault::TooLarge) => Some(gateway.uploads.too_large().into()),
+        End::Fault(BodyFault::TooSlow) => Some(ProblemCode::RequestTimeout.into()),
+        End::Fault(BodyFault::Broken(_)) => Some(ProblemCode::IncompleteUpload.into()),
+        End::Wanted => Some(ProblemCode::UploadLocked.into()),
+        End::Draining => Some(ProblemCode::Unavailable.into()),
+    }
+}
+
+fn wrong_offset(offset: u64) -> Error {
+    let detail = format!("The upload stands at {offset}.");
+    Problem::new(ProblemCode::WrongOffset).with_detail(detail).into()
+}
+
+/// Does what a crash left undone behind the last byte of an upload, if it is that far. Waits so long for somebody who is at it.
+pub(crate) async fn complete(
+    gateway: &Gateway,
+    mut draft: Draft,
+    patience: Duration,
+) -> Result<Standing, Error> {
+    let about = About::of(&draft)?;
+    let deadline = Instant::now() + patience;
+    loop {
+        match draft.state {
+            DraftState::Open => return Ok(Standing { draft, job: None }),
+            DraftState::Settled => return Ok(Standing { draft, job: Some(about.job) }),
+            DraftState::Received | DraftState::Stored => {}
+        }
+        match gateway.videos.finish_draft(draft.fid).await {
+            Ok(Some(file)) => {
+                create_job(gateway, file, about.clone()).await?;
+            }
+            Ok(None) if Instant::now() > deadline => return Err(ProblemCode::UploadLocked.into()),
+            Ok(None) => sleep(COMPLETION_POLL).await,
+            // The job was there, and its owner has deleted it.
+            Err(StoreError::Lost) => {}
+            Err(error) => return Err(error.into()),
+        }
+        draft = gateway.videos.draft(draft.fid).await?.ok_or(ProblemCode::NotFound)?;
+    }
+}
+
+async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result<JobId, Error> {
+    let (fid, id) = (file.fid, about.job);
+    let source = Source {
+        fid: VideoFid(fid),
+        name: file.name,
+        bytes: file.bytes,
+        duration_seconds: None,
+        audio_tracks: Vec::new(),
+    };
+    let new = NewJob { id, owner: about.owner, source, options: about.options };
+    // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
+    if let Some(record) = gateway.jobs.insert_once(new).await? {
+        let job = &record.job;
+        tracing::info!(job.id = %job.id, user.id = %record.owner.id, bytes = job.source.bytes, "accepted");
+        give_turn_or_leave(gateway, record.owner.id).await;
+    }
+    if let Err(error) = gateway.videos.settle_draft(fid).await {
+        // The job is there, which is all that the client needs to know.
+        tracing::warn!(file.id = %fid, error = %Chain(&error), "could not settle an upload yet");
+    }
+    Ok(id)
+}

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{EmailAddress, UserId};
+use crate::{EmailAddress, MailPreferences, Role, SessionId, UserId};
 
 /// `iss` of every token that auth signs.
 pub const ISSUER: &str = "mixdown-auth";
@@ -23,6 +23,15 @@ pub struct AccessClaims {
     pub sub: UserId,
     /// Where its mails go.
     pub email: EmailAddress,
+    /// Whether its owner has shown that they read its mail.
+    pub email_verified: bool,
+    /// The session that the token belongs to: when it ends, so does the token.
+    pub sid: SessionId,
+    /// What the account may do beside its own things.
+    pub role: Role,
+    /// Which mails about jobs are wanted: an upload copies it to its job.
+    #[serde(default)]
+    pub mails: MailPreferences,
     /// Issued at, in seconds since 1970.
     pub iat: u64,
     /// Not valid before, in seconds since 1970.

@@ -30,25 +30,55 @@ impl JobId {
 #[schema(value_type = String, format = Uuid)]
 pub struct UserId(Uuid);
 
-impl UserId {
-    /// A new identifier.
-    #[must_use]
-    pub fn generate() -> Self {
-        Self(Uuid::now_v7())
-    }
+/// Identifies a session: all tokens that follow from one sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schema(value_type = String, format = Uuid)]
+pub struct SessionId(Uuid);
 
-    /// The identifier as the bytes that a database column holds.
-    #[must_use]
-    pub fn as_uuid(self) -> Uuid {
-        self.0
+/// Identifies an API key; it is not the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schema(value_type = String, format = Uuid)]
+pub struct ApiKeyId(Uuid);
+
+/// Identifies one mail about an account, however often its message is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct MailId(Uuid);
+
+impl From<JobId> for MailId {
+    /// The one mail that tells that a job was accepted.
+    fn from(job: JobId) -> Self {
+        Self(job.0)
     }
 }
 
-impl From<Uuid> for UserId {
-    fn from(uuid: Uuid) -> Self {
-        Self(uuid)
-    }
+macro_rules! database_ids {
+    ($($id:ident),+) => {$(
+        impl $id {
+            /// A new identifier.
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// The identifier as the bytes that a database column holds.
+            #[must_use]
+            pub fn as_uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl From<Uuid> for $id {
+            fn from(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+    )+};
 }
+
+database_ids!(UserId, SessionId, ApiKeyId, MailId);
 
 /// Identifies a file in `GridFS`: the 12 bytes of a `MongoDB` `ObjectId`, written as 24 hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -138,8 +168,16 @@ macro_rules! string_conversions {
     )+};
 }
 
-text_form!(JobId(Uuid), UserId(Uuid), VideoFid(FileId), Mp3Fid(FileId));
-string_conversions!(JobId, UserId, FileId);
+text_form!(
+    JobId(Uuid),
+    UserId(Uuid),
+    SessionId(Uuid),
+    ApiKeyId(Uuid),
+    MailId(Uuid),
+    VideoFid(FileId),
+    Mp3Fid(FileId)
+);
+string_conversions!(JobId, UserId, SessionId, ApiKeyId, MailId, FileId);
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::{AudioFormat, ConversionOptions, EmailAddress, JobId, Mp3Fid, UserId, VideoFid};
+use crate::{AudioFormat, ConversionOptions, EmailAddress, JobId, MailPreferences, Mp3Fid, UserId, VideoFid};
 
 /// Where a job stands. `queued → converting → converted | failed | cancelled`, later `expired`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -84,6 +84,9 @@ pub struct Owner {
     pub id: UserId,
     /// Where its mails go.
     pub email: EmailAddress,
+    /// Which mails are wanted, as the account had it when the video was uploaded.
+    #[serde(default)]
+    pub mails: MailPreferences,
 }
 
 /// The uploaded video.

@@ -1,6 +1,8 @@
 //! What the services agree on: identifiers, messages, token claims, the job as people see it,
 //! signed links and problem codes. Plain data and pure functions, no I/O.
 
+mod account;
+mod account_mail;
 mod claims;
 mod email;
 mod ids;
@@ -10,9 +12,17 @@ mod message;
 mod options;
 mod problem;
 
+pub use account::{
+    AccountChange, AccountPage, AccountSummary, AddressChange, AddressRequest, ApiKey, ApiKeyHash, ApiKeys,
+    CreatedApiKey, ErasureRequest, Erasures, IssuedTokens, KeyCheck, KeyHolder, LoginRequest,
+    MailPreferences, MailPreferencesChange, Me, MeChange, NewApiKey, OidcFinish, OidcStart, OidcStarted,
+    PasswordChange, Provider, Providers, RefreshRequest, ResetRequest, Revocations, Role, Scope, Secret,
+    Session, Sessions, UnknownName, VerifyRequest,
+};
+pub use account_mail::{AccountMail, AccountMailContent};
 pub use claims::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, Jwk, JwkSet};
 pub use email::{EmailAddress, InvalidEmailAddress};
-pub use ids::{FileId, InvalidId, JobId, Mp3Fid, UserId, VideoFid};
+pub use ids::{ApiKeyId, FileId, InvalidId, JobId, MailId, Mp3Fid, SessionId, UserId, VideoFid};
 pub use job::{
     Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner,
     Phase, Progress, Source,

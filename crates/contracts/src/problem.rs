@@ -58,6 +58,12 @@ problems! {
     BadPassword = "bad_password", 400, "The password must have 8 to 128 characters";
     /// A password that everyone tries first.
     CommonPassword = "common_password", 400, "The password is one of the most common ones";
+    /// A token out of a mail that was not given out, was used, or whose time is over.
+    BadOrExpiredToken = "bad_or_expired_token", 400, "The link is not valid any more";
+    /// The sign-in at another provider did not work.
+    OidcFailed = "oidc_failed", 400, "The sign-in did not work, try again";
+    /// Somebody changed their mind at the other provider.
+    OidcDenied = "oidc_denied", 400, "The sign-in was called off";
     /// No token.
     NoToken = "no_token", 401, "The request needs a token";
     /// A token that is forged, changed, or not meant for this.
@@ -66,6 +72,20 @@ problems! {
     ExpiredToken = "expired_token", 401, "The token has expired";
     /// The address and password do not go together.
     WrongCredentials = "wrong_credentials", 401, "The e-mail address or the password is wrong";
+    /// A refresh token that was not given out, was used before, or whose session has ended.
+    InvalidRefreshToken = "invalid_refresh_token", 401, "The session has ended, sign in again";
+    /// The account's password, asked for again, is another.
+    WrongPassword = "wrong_password", 403, "The password is wrong";
+    /// An operator has closed the account.
+    AccountDisabled = "account_disabled", 403, "The account is closed";
+    /// Uploading needs an address that its owner has confirmed.
+    AddressNotVerified = "address_not_verified", 403, "The e-mail address is not confirmed yet";
+    /// A page of another site tried to use the browser's cookie.
+    CrossSite = "cross_site", 403, "The request comes from another site";
+    /// The API key is not for this.
+    ScopeMissing = "scope_missing", 403, "The API key may not do this";
+    /// Only for administrators.
+    AdminOnly = "admin_only", 403, "This is for administrators";
     /// The user's files take up all the room that they may.
     StorageFull = "storage_full", 403, "Your files take up all the room that you have";
     /// Nothing at this address, or nothing that is yours.
@@ -78,6 +98,8 @@ problems! {
     NotRetryable = "not_retryable", 409, "The job cannot be tried again";
     /// The bytes sent do not begin where the upload stands.
     WrongOffset = "wrong_offset", 409, "The upload goes on at another place";
+    /// The account has as many API keys as it can.
+    TooManyKeys = "too_many_keys", 409, "There are too many API keys, delete one";
     /// A link or file whose time is over.
     Gone = "gone", 410, "The link has expired";
     /// The client speaks another version of the tus protocol, or does not say which.

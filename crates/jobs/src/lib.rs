@@ -1,4 +1,5 @@
-//! The only code that reads or writes job documents: the job's state machine, as conditional updates.
+//! The only code that reads or writes job documents: the job's state machine, as conditional updates. Beside them, which mails
+//! about accounts were sent.
 //!
 //! A job is one document of collection `jobs`. Each change is one update whose filter holds everything that must
 //! still be true: the status, and for a converter's changes the token of its lease. Whoever comes too late changes
@@ -6,6 +7,7 @@
 //!
 //! Leases and due times are compared by the database server's clock (`$$NOW`) alone: the hosts' clocks may differ.
 
+mod account_mails;
 mod changes;
 mod conversion;
 mod databases;
@@ -18,6 +20,7 @@ mod store;
 mod turns;
 mod usage;
 
+pub use account_mails::{AccountMailStore, MailClaim, MailLease};
 pub use changes::Change;
 pub use conversion::{Claim, Lease, Report, SourceFacts};
 pub use databases::{Databases, MongoConfig, UnusableUrl};

@@ -33,6 +33,21 @@ fn field(outcome: Outcome, name: &str) -> String {
     format!("notices.{}.{name}", outcome.as_str())
 }
 
+/// The preference that an outcome's mail depends on.
+fn mail_of(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Converted => "finished",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn is_wanted(record: &Record, outcome: Outcome) -> bool {
+    match outcome {
+        Outcome::Converted => record.owner.mails.finished,
+        Outcome::Failed => record.owner.mails.failed,
+    }
+}
+
 /// What notification finds when it wants to send a mail.
 #[derive(Debug)]
 pub enum NoticeClaim {
@@ -42,6 +57,8 @@ pub enum NoticeClaim {
     Busy,
     /// It was sent, or given up, before.
     Settled,
+    /// The job's owner wants no mail about such an outcome.
+    Unwanted,
     /// The job is deleted, or did not end like that: there is nothing to tell.
     Gone,
 }
@@ -57,9 +74,12 @@ impl JobStore {
         let lease = NoticeLease { job: id, outcome, token: Uuid::new_v4().to_string(), lasts };
         let until = format!("${}", lease.field("lease.until"));
         let sending = literal(&NoticeState::Sending)?;
+        let wanted = format!("owner.mails.{}", mail_of(outcome));
         let filter = doc! {
             "_id": id.to_string(),
             "status": outcome.as_str(),
+            // Also jobs from before there was a choice.
+            wanted: { "$ne": false },
             // A missing state or lease compares as less than every value.
             "$expr": { "$and": [
                 { "$in": [{ "$ifNull": [format!("${}", lease.field("state")), "sending"] }, ["sending"]] },
@@ -77,6 +97,9 @@ impl JobStore {
         let Some(record) = self.get(id).await? else { return Ok(NoticeClaim::Gone) };
         if record.job.status.outcome() != Some(outcome) {
             return Ok(NoticeClaim::Gone);
+        }
+        if !is_wanted(&record, outcome) {
+            return Ok(NoticeClaim::Unwanted);
         }
         let notice = record.job.notices.iter().find(|notice| notice.outcome == outcome);
         Ok(match notice.map(|notice| notice.state) {

@@ -97,4 +97,29 @@ impl JobStore {
         let is_there = self.get_owned(owner, id).await?.is_some();
         Ok(if is_there { Retried::NotRetryable } else { Retried::NotFound })
     }
+
+    /// Cancels what an account's jobs are at and gives the latest hundred of them, for all of them to be [erased](Self::erase).
+    pub async fn cancel_all(&self, owner: UserId) -> Result<Vec<Record>, JobsError> {
+        let unfinished = doc! {
+            "owner.id": owner.to_string(),
+            "status": { "$in": [JobStatus::Queued.as_str(), JobStatus::Converting.as_str()] },
+        };
+        // Without its lease a converter can't commit what it makes, and deletes it.
+        let set = doc! { "$set": {
+            "status": JobStatus::Cancelled.as_str(),
+            "lease": "$$REMOVE",
+            "updated_at": "$$NOW",
+        } };
+        within(self.collection().update_many(unfinished, vec![set])).await?;
+        self.find(doc! { "owner.id": owner.to_string() }, doc! { "_id": -1 }, ERASED_AT_ONCE).await
+    }
+
+    /// Removes a job whatever its state, and what is known of the mail that told of it. Its files are deleted before.
+    pub async fn erase(&self, owner: UserId, id: JobId) -> Result<(), JobsError> {
+        self.account_mails().forget(id.into()).await?;
+        let own = doc! { "_id": id.to_string(), "owner.id": owner.to_string() };
+        within(self.collection().delete_one(own)).await.map(drop)
+    }
 }
+
+const ERASED_AT_ONCE: i64 = 100;

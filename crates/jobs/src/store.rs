@@ -8,8 +8,8 @@ use mongodb::bson::{self, DateTime, Document, doc};
 use mongodb::options::{CollectionOptions, IndexOptions, ReturnDocument, WriteConcern};
 use mongodb::{Collection, Database, IndexModel};
 
-use crate::Search;
 use crate::document::JobDocument;
+use crate::{AccountMailStore, Search};
 
 /// Where the jobs are: collection `jobs` of one database.
 #[derive(Debug, Clone)]
@@ -83,7 +83,8 @@ impl JobStore {
             IndexModel::builder().keys(doc! { "video_delete_at": 1 }).options(sparse).build(),
         ];
         within(self.jobs.create_indexes(indexes)).await?;
-        self.ensure_usage_index().await
+        self.ensure_usage_index().await?;
+        self.account_mails().ensure_indexes().await
     }
 
     /// Whether the database answers.
@@ -172,6 +173,12 @@ impl JobStore {
 
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Which mails about accounts were sent, in the same database.
+    #[must_use]
+    pub fn account_mails(&self) -> AccountMailStore {
+        AccountMailStore::new(&self.database)
     }
 
     pub(crate) fn collection(&self) -> &Collection<JobDocument> {

@@ -49,6 +49,13 @@ impl Mail {
         self.header("message-id")
     }
 
+    /// The token of a link that has one after `#`.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        let start = self.text.find("#token=")? + "#token=".len();
+        self.text[start..].split_whitespace().next()
+    }
+
     /// The first address in the text that begins with `prefix`, up to the next white space.
     #[must_use]
     pub fn link(&self, prefix: &str) -> Option<&str> {
@@ -106,6 +113,16 @@ impl Inbox {
             if mails.len() >= count { Ok(mails) } else { Err(anyhow::anyhow!("there are {}", mails.len())) }
         })
         .await
+    }
+
+    /// Deletes a mail.
+    ///
+    /// # Errors
+    /// When the catcher doesn't.
+    pub async fn delete(&self, mail: &Mail) -> Result<()> {
+        let request = self.client.delete(format!("{}/email/{}", self.url, mail.id)).timeout(REQUEST_DEADLINE);
+        let answer = request.send().await.and_then(reqwest::Response::error_for_status);
+        answer.map(drop).context("the inbox did not delete a mail")
     }
 
     /// Waits for the first mail to an address.

@@ -1,16 +1,29 @@
-//! The table `accounts`.
+//! The table `accounts`, and `erased_accounts`, what remains of a row of it.
 
-use contracts::{EmailAddress, UserId};
+use std::time::Duration;
+
+use contracts::{AccountSummary, EmailAddress, MailPreferences, Me, Role, SessionId, UserId};
+use sqlx::MySqlConnection;
+use time::{OffsetDateTime, PrimitiveDateTime};
 use uuid::Uuid;
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{micros, unexpected};
 use crate::password_hash::PasswordHash;
 
-/// What a login needs of an account.
-#[derive(Debug)]
+/// An account.
+#[derive(Debug, Clone)]
 pub(crate) struct Account {
     pub(crate) id: UserId,
-    pub(crate) password_hash: PasswordHash,
+    pub(crate) email: EmailAddress,
+    /// None where its owner signs in elsewhere.
+    pub(crate) password_hash: Option<PasswordHash>,
+    pub(crate) is_verified: bool,
+    pub(crate) role: Role,
+    pub(crate) is_disabled: bool,
+    /// Its owner has asked for its end.
+    pub(crate) is_erasing: bool,
+    pub(crate) mails: MailPreferences,
+    pub(crate) created_at: OffsetDateTime,
 }
 
 /// Whether a registration made an account.
@@ -22,55 +35,359 @@ pub(crate) enum Registered {
     Taken,
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Accounts {
-    database: Database,
+#[expect(clippy::struct_excessive_bools, reason = "one for each column that is a yes or no")]
+struct Row {
+    id: Uuid,
+    email: String,
+    password_hash: Option<String>,
+    is_verified: bool,
+    role: String,
+    is_disabled: bool,
+    is_erasing: bool,
+    mail_submitted: bool,
+    mail_finished: bool,
+    mail_failed: bool,
+    created_at: PrimitiveDateTime,
 }
 
-impl Accounts {
-    pub(crate) fn new(database: Database) -> Self {
-        Self { database }
-    }
+macro_rules! select_accounts {
+    ($tail:tt $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT accounts.id AS "id: Uuid", email, password_hash, role,
+                      verified_at IS NOT NULL AS "is_verified!: bool", disabled_at IS NOT NULL AS "is_disabled!: bool",
+                      erasing_at IS NOT NULL AS "is_erasing!: bool", mail_submitted AS "mail_submitted: bool",
+                      mail_finished AS "mail_finished: bool", mail_failed AS "mail_failed: bool",
+                      accounts.created_at
+               FROM accounts "# + $tail
+            $(, $argument)*
+        )
+    };
+}
 
-    /// Makes an account, unless the address has one.
-    ///
-    /// A taken address is counted instead of refused: then both ways write and flush one row, and how long the
-    /// answer takes says nothing about whether somebody has an account here. A refused insert would be a
-    /// disk flush faster.
-    pub(crate) async fn register(
-        &self,
-        id: UserId,
-        email: &EmailAddress,
-        password_hash: &PasswordHash,
-    ) -> Result<Registered, DatabaseError> {
-        let written = self.database.ask(async |connection| {
-            sqlx::query!(
-                "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?, ?, ?, UTC_TIMESTAMP(6))
-                 ON DUPLICATE KEY UPDATE repeated_registrations = repeated_registrations + 1",
-                id.as_uuid(),
-                email.as_str(),
-                password_hash.as_str(),
-            )
-            .execute(connection)
-            .await
-        });
-        // One row for an insert, two for an update (MySQL 8.4 Reference Manual, 15.2.7.2).
-        Ok(if written.await?.rows_affected() == 1 { Registered::Created } else { Registered::Taken })
-    }
+impl TryFrom<Row> for Account {
+    type Error = sqlx::Error;
 
-    /// The account of an address.
-    pub(crate) async fn find(&self, email: &EmailAddress) -> Result<Option<Account>, DatabaseError> {
-        let row = self.database.ask(async |connection| {
-            sqlx::query!(
-                r#"SELECT id AS "id: Uuid", password_hash FROM accounts WHERE email = ?"#,
-                email.as_str(),
-            )
-            .fetch_optional(connection)
-            .await
-        });
-        Ok(row.await?.map(|row| Account {
+    fn try_from(row: Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
             id: row.id.into(),
-            password_hash: PasswordHash::from_stored(row.password_hash),
-        }))
+            email: row.email.parse().map_err(unexpected)?,
+            password_hash: row.password_hash.map(PasswordHash::from_stored),
+            is_verified: row.is_verified,
+            role: row.role.parse().map_err(unexpected)?,
+            is_disabled: row.is_disabled,
+            is_erasing: row.is_erasing,
+            mails: MailPreferences {
+                submitted: row.mail_submitted,
+                finished: row.mail_finished,
+                failed: row.mail_failed,
+            },
+            created_at: row.created_at.assume_utc(),
+        })
     }
+}
+
+impl Account {
+    /// As its owner sees it.
+    pub(crate) fn me(&self, pending_email: Option<EmailAddress>) -> Me {
+        Me {
+            id: self.id,
+            email: self.email.clone(),
+            email_verified: self.is_verified,
+            role: self.role,
+            created_at: self.created_at,
+            has_password: self.password_hash.is_some(),
+            pending_email,
+            mails: self.mails,
+        }
+    }
+
+    /// As an administrator sees it.
+    pub(crate) fn summary(&self) -> AccountSummary {
+        AccountSummary {
+            id: self.id,
+            email: self.email.clone(),
+            email_verified: self.is_verified,
+            role: self.role,
+            is_disabled: self.is_disabled,
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// Makes an account, unless the address has one.
+///
+/// A taken address is counted instead of refused: then both ways write and flush one row, and how long the
+/// answer takes says nothing about whether somebody has an account here. A refused insert would be a
+/// disk flush faster.
+pub(crate) async fn register(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    email: &EmailAddress,
+    password_hash: &PasswordHash,
+) -> Result<Registered, sqlx::Error> {
+    let written = sqlx::query!(
+        "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?, ?, ?, UTC_TIMESTAMP(6))
+         ON DUPLICATE KEY UPDATE repeated_registrations = repeated_registrations + 1",
+        id.as_uuid(),
+        email.as_str(),
+        password_hash.as_str(),
+    )
+    .execute(connection)
+    .await?;
+    // One row for an insert, two for an update (MySQL 8.4 Reference Manual, 15.2.7.2).
+    Ok(if written.rows_affected() == 1 { Registered::Created } else { Registered::Taken })
+}
+
+/// Makes an account whose owner an identity provider vouches for. Fails where the address has one.
+pub(crate) async fn insert_vouched(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    email: &EmailAddress,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO accounts (id, email, verified_at, created_at) VALUES (?, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))",
+        id.as_uuid(),
+        email.as_str(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The account of an address.
+pub(crate) async fn find(
+    connection: &mut MySqlConnection,
+    email: &EmailAddress,
+) -> Result<Option<Account>, sqlx::Error> {
+    let row = select_accounts!("WHERE email = ?", email.as_str()).fetch_optional(connection).await?;
+    row.map(Account::try_from).transpose()
+}
+
+/// The account, which nobody else changes until the transaction ends.
+pub(crate) async fn lock(
+    connection: &mut MySqlConnection,
+    id: UserId,
+) -> Result<Option<Account>, sqlx::Error> {
+    let row =
+        select_accounts!("WHERE accounts.id = ? FOR UPDATE", id.as_uuid()).fetch_optional(connection).await?;
+    row.map(Account::try_from).transpose()
+}
+
+/// The account of a session that has not ended, if it may be used.
+pub(crate) async fn of_session(
+    connection: &mut MySqlConnection,
+    session: SessionId,
+) -> Result<Option<Account>, sqlx::Error> {
+    let row = select_accounts!(
+        "JOIN sessions ON sessions.account_id = accounts.id
+         WHERE sessions.id = ? AND disabled_at IS NULL AND erasing_at IS NULL",
+        session.as_uuid(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(Account::try_from).transpose()
+}
+
+/// At most `limit` accounts before this one, the latest first, whose address has this part.
+pub(crate) async fn page(
+    connection: &mut MySqlConnection,
+    part: &str,
+    before: Option<UserId>,
+    limit: u16,
+) -> Result<Vec<Account>, sqlx::Error> {
+    let before = before.map_or(Uuid::max(), UserId::as_uuid);
+    let rows = select_accounts!(
+        "WHERE INSTR(email, ?) > 0 AND accounts.id < ? ORDER BY accounts.id DESC LIMIT ?",
+        part.to_ascii_lowercase(),
+        before,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(Account::try_from).collect()
+}
+
+/// Remembers that the owner reads this address, if it still is the account's.
+pub(crate) async fn mark_verified(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    email: &EmailAddress,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE accounts SET verified_at = COALESCE(verified_at, UTC_TIMESTAMP(6)) WHERE id = ? AND email = ?",
+        id.as_uuid(),
+        email.as_str(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Moves the account to an address that its owner reads. `false`: another account has it.
+pub(crate) async fn set_email(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    email: &EmailAddress,
+) -> Result<bool, sqlx::Error> {
+    let changed = sqlx::query!(
+        "UPDATE accounts SET email = ?, verified_at = UTC_TIMESTAMP(6) WHERE id = ?",
+        email.as_str(),
+        id.as_uuid(),
+    )
+    .execute(connection)
+    .await;
+    match changed {
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        changed => changed.map(|_| true),
+    }
+}
+
+/// Replaces the password, or takes it away.
+pub(crate) async fn set_password(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    password_hash: Option<&PasswordHash>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE accounts SET password_hash = ? WHERE id = ?",
+        password_hash.map(PasswordHash::as_str),
+        id.as_uuid(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_mails(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    mails: MailPreferences,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE accounts SET mail_submitted = ?, mail_finished = ?, mail_failed = ? WHERE id = ?",
+        mails.submitted,
+        mails.finished,
+        mails.failed,
+        id.as_uuid(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_role(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    role: Role,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE accounts SET role = ? WHERE id = ?", role.as_str(), id.as_uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Closes the account, or opens it again. Its sessions are another table's.
+pub(crate) async fn set_disabled(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    is_disabled: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE accounts SET disabled_at = IF(?, COALESCE(disabled_at, UTC_TIMESTAMP(6)), NULL) WHERE id = ?",
+        is_disabled,
+        id.as_uuid(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Counts a mail that somebody who is not signed in asked for. `false`: there were enough within the hour.
+pub(crate) async fn may_mail(
+    connection: &mut MySqlConnection,
+    id: UserId,
+    per_hour: u32,
+) -> Result<bool, sqlx::Error> {
+    // Assignments are made from left to right: the count still sees the old window.
+    let counted = sqlx::query!(
+        "UPDATE accounts
+         SET mails_in_window = IF(mail_window_at > UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, mails_in_window + 1, 1),
+             mail_window_at = IF(mail_window_at > UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, mail_window_at, UTC_TIMESTAMP(6))
+         WHERE id = ? AND (mail_window_at IS NULL OR mail_window_at <= UTC_TIMESTAMP(6) - INTERVAL 1 HOUR
+                           OR mails_in_window < ?)",
+        id.as_uuid(),
+        per_hour,
+    )
+    .execute(connection)
+    .await?;
+    Ok(counted.rows_affected() == 1)
+}
+
+/// Begins the end of an account: from now on it cannot be used.
+pub(crate) async fn mark_erasing(connection: &mut MySqlConnection, id: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE accounts SET erasing_at = COALESCE(erasing_at, UTC_TIMESTAMP(6)) WHERE id = ?",
+        id.as_uuid(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "INSERT IGNORE INTO erased_accounts (account_id, erased_at) VALUES (?, UTC_TIMESTAMP(6))",
+        id.as_uuid(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// At most this many accounts that wait for their end, the longest waiting first.
+pub(crate) async fn erasing(
+    connection: &mut MySqlConnection,
+    limit: u16,
+) -> Result<Vec<UserId>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: Uuid" FROM accounts WHERE erasing_at IS NOT NULL ORDER BY erasing_at LIMIT ?"#,
+        limit,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+}
+
+/// Ends an account whose end has begun, and all that belongs to it here.
+pub(crate) async fn erase(connection: &mut MySqlConnection, id: UserId) -> Result<bool, sqlx::Error> {
+    // Sessions, keys, tokens and identities go with it: their foreign keys cascade.
+    let erased = sqlx::query!("DELETE FROM accounts WHERE id = ? AND erasing_at IS NOT NULL", id.as_uuid())
+        .execute(connection)
+        .await?;
+    Ok(erased.rows_affected() == 1)
+}
+
+/// Accounts whose end began within this time.
+pub(crate) async fn erased_within(
+    connection: &mut MySqlConnection,
+    time: Duration,
+) -> Result<Vec<UserId>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT account_id AS "id: Uuid" FROM erased_accounts WHERE erased_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND"#,
+        micros(time),
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+}
+
+/// Forgets whose end began before that.
+pub(crate) async fn forget_erased(
+    connection: &mut MySqlConnection,
+    age: Duration,
+) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query!(
+        "DELETE FROM erased_accounts WHERE erased_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND",
+        micros(age),
+    )
+    .execute(connection)
+    .await?;
+    Ok(forgotten.rows_affected())
 }

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
-use sqlx::{MySqlConnection, MySqlPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{MySql, MySqlConnection, MySqlPool};
+use tokio::time::timeout;
 
 /// `MYSQL_URL` is not one. Keeps quiet about what it is instead: it holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +29,8 @@ pub(crate) enum DatabaseError {
 /// Shorter than what a person waits for a login, longer than a failover within one data centre.
 const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Every statement here reads or writes one row by its key.
-const QUERY_PATIENCE: Duration = Duration::from_secs(3);
+/// Every statement here reads or writes a few rows by their key.
+pub(crate) const QUERY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Statements take a millisecond, so ten connections carry thousands of logins a second; hashing is the limit.
 const CONNECTIONS: u32 = 10;
@@ -56,7 +58,7 @@ impl Database {
     ) -> Result<T, DatabaseError> {
         // Boxed, for it is a future of 18 KB that would be part of every request's.
         let mut connection = Box::pin(self.pool.acquire()).await?;
-        if let Ok(answer) = tokio::time::timeout(QUERY_PATIENCE, question(&mut connection)).await {
+        if let Ok(answer) = timeout(QUERY_PATIENCE, question(&mut connection)).await {
             return Ok(answer?);
         }
         // Back in the pool it would first be pinged, without a deadline: ten of these, and the pool were empty
@@ -64,6 +66,112 @@ impl Database {
         drop(connection.detach());
         Err(DatabaseError::TimedOut)
     }
+
+    /// Begins a transaction. [`transact!`] is how to use it.
+    pub(crate) async fn begin(&self) -> Result<Transaction, DatabaseError> {
+        let mut connection = Box::pin(self.pool.acquire()).await?;
+        let begun = timeout(QUERY_PATIENCE, sqlx::query("START TRANSACTION").execute(&mut *connection)).await;
+        let transaction = Transaction { connection: Some(connection) };
+        begun.map_err(|_| DatabaseError::TimedOut)??;
+        Ok(transaction)
+    }
+
+    /// Whether a transaction that failed like this is to be begun again: the server ends one of two that wait for each other.
+    pub(crate) fn is_deadlock(error: &DatabaseError) -> bool {
+        let DatabaseError::Unavailable(error) = error else { return false };
+        // The SQL standard's state for it.
+        error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|state| state == "40001")
+    }
+}
+
+/// Statements that all happen or none. Dropped in the middle, it takes its connection with it: the server rolls back, and
+/// nobody waits for a connection of which nothing is known.
+pub(crate) struct Transaction {
+    connection: Option<PoolConnection<MySql>>,
+}
+
+impl Transaction {
+    pub(crate) async fn run<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, DatabaseError> {
+        match &mut self.connection {
+            Some(connection) => Ok(work(connection).await?),
+            None => Err(DatabaseError::TimedOut),
+        }
+    }
+
+    /// Commits what was done, or takes it back if it failed.
+    pub(crate) async fn end<T>(mut self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        let Some(mut connection) = self.connection.take() else { return done };
+        let statement = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = timeout(QUERY_PATIENCE, sqlx::query(statement).execute(&mut *connection)).await;
+        match ended {
+            Ok(Ok(_)) => done,
+            Ok(Err(error)) => {
+                drop(connection.detach());
+                done.and(Err(error.into()))
+            }
+            Err(_) => {
+                drop(connection.detach());
+                done.and(Err(DatabaseError::TimedOut))
+            }
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
+        }
+    }
+}
+
+/// Runs statements that all happen or none, and again where they deadlock: `transact!(database, |transaction| …)` is a future.
+///
+/// A macro, because the compiler can't tell of a closure that is run several times and borrows from around it that its future
+/// may move between threads.
+macro_rules! transact {
+    ($database:expr, |$transaction:ident| $work:expr) => {
+        async {
+            let mut attempt = 1;
+            loop {
+                let mut transaction = $database.begin().await?;
+                let work = transaction.run(async |$transaction: &mut sqlx::MySqlConnection| $work);
+                let done = match tokio::time::timeout(crate::database::QUERY_PATIENCE, work).await {
+                    Ok(done) => transaction.end(done).await,
+                    Err(_) => Err(crate::database::DatabaseError::TimedOut),
+                };
+                match done {
+                    Err(error)
+                        if attempt < crate::database::ATTEMPTS
+                            && crate::database::Database::is_deadlock(&error) =>
+                    {
+                        attempt += 1;
+                    }
+                    done => break done,
+                }
+            }
+        }
+    };
+}
+pub(crate) use transact;
+
+/// Of transactions that keep deadlocking something else is wrong.
+pub(crate) const ATTEMPTS: u32 = 5;
+
+/// A value in a row that none of ours can be.
+pub(crate) fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
+/// A time as the number that stands before `MICROSECOND`.
+pub(crate) fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn connect_options(url: &SecretString) -> Result<MySqlConnectOptions, InvalidDatabaseUrl> {

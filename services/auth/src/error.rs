@@ -7,6 +7,7 @@ use tracing::Level;
 use crate::database::DatabaseError;
 use crate::hashing::HashingError;
 use crate::keyring::NotLoaded;
+use crate::oidc::OidcError;
 
 /// Why auth did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,32 @@ pub(crate) enum Error {
     CommonPassword,
     #[error("there is no account with this address and password")]
     WrongCredentials,
+    #[error("the account is closed")]
+    Disabled,
+    #[error("the password, asked for again, is wrong")]
+    WrongPassword,
+    #[error("the token out of a mail is not valid")]
+    BadMailToken,
+    #[error("the refresh token is not valid")]
+    InvalidRefreshToken,
+    #[error("there is no token")]
+    NoToken,
+    #[error("the access token is not valid")]
+    InvalidToken,
+    #[error("the access token has expired")]
+    ExpiredToken,
+    #[error("the account is no administrator's")]
+    AdminOnly,
+    #[error("there is nothing here")]
+    NotFound,
+    #[error("the request makes no sense: {0}")]
+    BadRequest(&'static str),
+    #[error("there are too many keys")]
+    TooManyKeys,
+    #[error("the identity provider's answer is refused")]
+    Oidc(#[from] OidcError),
+    #[error("there is no randomness")]
+    Random(#[from] aws_lc_rs::error::Unspecified),
     #[error("could not hash the password in time")]
     Hashing(#[from] HashingError),
     #[error("could not hash the password, or read a stored hash")]
@@ -39,12 +66,33 @@ impl Error {
             Self::BadPassword => (ProblemCode::BadPassword, Level::DEBUG),
             Self::CommonPassword => (ProblemCode::CommonPassword, Level::DEBUG),
             Self::WrongCredentials => (ProblemCode::WrongCredentials, Level::DEBUG),
+            Self::Disabled => (ProblemCode::AccountDisabled, Level::DEBUG),
+            Self::WrongPassword => (ProblemCode::WrongPassword, Level::DEBUG),
+            Self::BadMailToken => (ProblemCode::BadOrExpiredToken, Level::DEBUG),
+            Self::InvalidRefreshToken => (ProblemCode::InvalidRefreshToken, Level::DEBUG),
+            Self::NoToken => (ProblemCode::NoToken, Level::DEBUG),
+            Self::InvalidToken => (ProblemCode::InvalidToken, Level::DEBUG),
+            Self::ExpiredToken => (ProblemCode::ExpiredToken, Level::DEBUG),
+            Self::AdminOnly => (ProblemCode::AdminOnly, Level::DEBUG),
+            Self::NotFound => (ProblemCode::NotFound, Level::DEBUG),
+            Self::BadRequest(_) => (ProblemCode::BadRequest, Level::DEBUG),
+            Self::TooManyKeys => (ProblemCode::TooManyKeys, Level::DEBUG),
+            Self::Oidc(OidcError::Unverified) => (ProblemCode::AddressNotVerified, Level::INFO),
+            Self::Oidc(
+                OidcError::Status(_)
+                | OidcError::Malformed(_)
+                | OidcError::Attempt
+                | OidcError::IdToken(_)
+                | OidcError::Signature(_),
+            ) => (ProblemCode::OidcFailed, Level::WARN),
             Self::Hashing(HashingError::Busy)
+            | Self::Oidc(OidcError::Away(_))
             | Self::Database(DatabaseError::Unavailable(_) | DatabaseError::TimedOut)
             | Self::NoKey(NotLoaded) => (ProblemCode::Unavailable, Level::WARN),
             Self::Hashing(HashingError::Panicked(_))
             | Self::Database(DatabaseError::Unexpected(_))
             | Self::Hash(_)
+            | Self::Random(_)
             | Self::Sign(_) => (ProblemCode::Internal, Level::ERROR),
         }
     }
@@ -62,8 +110,13 @@ impl IntoResponse for Error {
         match level {
             Level::ERROR => tracing::error!(%error, "the request failed"),
             Level::WARN => tracing::warn!(%error, "the request failed"),
+            Level::INFO => tracing::info!(%error, "the request was refused"),
             _ => tracing::debug!(%error, "the request was refused"),
         }
-        Problem::new(code).into_response()
+        let problem = Problem::new(code);
+        match self {
+            Self::BadRequest(detail) => problem.with_detail(detail).into_response(),
+            _ => problem.into_response(),
+        }
     }
 }

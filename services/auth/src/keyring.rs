@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::database::DatabaseError;
 use crate::sealing::KeyEncryptionKey;
 use crate::signing_keys::{SigningKeys, StoredKey};
-use crate::tokens::{self, NotAPair, SigningKey};
+use crate::tokens::{self, NotAPair, SigningKey, VerifyingKeys};
 
 /// The keys could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -46,21 +46,28 @@ pub(crate) struct NotLoaded;
 /// All keys at one moment.
 pub(crate) struct Keys {
     pub(crate) signing: SigningKey,
+    pub(crate) verifying: VerifyingKeys,
     pub(crate) published: JwkSet,
 }
 
 /// Between attempts to load them, on top of the time that a failing one takes.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// A replica signs with the old key until it has read the keys again (`SIGNING_KEY_REFRESH`, a minute by default), and
+/// the clocks of hosts differ.
+const REFRESH_MARGIN: Duration = Duration::from_mins(10);
+
 pub(crate) struct Keyring {
     table: SigningKeys,
     encryption: KeyEncryptionKey,
+    /// How long a new key is published before it signs.
+    announcement: Duration,
     current: watch::Sender<Option<Arc<Keys>>>,
 }
 
 impl Keyring {
-    pub(crate) fn new(table: SigningKeys, encryption: KeyEncryptionKey) -> Self {
-        Self { table, encryption, current: watch::Sender::new(None) }
+    pub(crate) fn new(table: SigningKeys, encryption: KeyEncryptionKey, announcement: Duration) -> Self {
+        Self { table, encryption, announcement, current: watch::Sender::new(None) }
     }
 
     /// The keys as last loaded.
@@ -98,16 +105,29 @@ impl Keyring {
     }
 
     async fn load(&self) -> Result<Keys, KeyringError> {
-        let mut stored = self.table.published().await.map_err(KeyringError::Read)?;
+        let mut stored = self.table.published(self.announcement).await.map_err(KeyringError::Read)?;
         if !stored.iter().any(|key| key.is_active) {
             self.table.insert_active(&self.generate()?).await.map_err(KeyringError::Store)?;
             // Ours, or that of a replica that was faster.
-            stored = self.table.published().await.map_err(KeyringError::Read)?;
+            stored = self.table.published(self.announcement).await.map_err(KeyringError::Read)?;
         }
         let active = stored.iter().find(|key| key.is_active).ok_or(KeyringError::NoneActive)?;
-        let signing = self.open(active)?;
+        // A gateway that has not heard of the new key yet would refuse its tokens. The key before it signs until then.
+        let before = stored.iter().rev().find(|key| !key.is_active && !key.is_new);
+        let signing = self.open(if active.is_new { before.unwrap_or(active) } else { active })?;
         let keys = stored.iter().map(|key| tokens::jwk(&key.public_key)).collect();
-        Ok(Keys { signing, published: JwkSet { keys } })
+        let published = JwkSet { keys };
+        Ok(Keys { signing, verifying: VerifyingKeys::of(&published), published })
+    }
+
+    /// Lets a new key sign. The others stay published for so long that every token that they signed has expired.
+    pub(crate) async fn rotate(&self, tokens_last: Duration) -> Result<String, KeyringError> {
+        let key = self.generate()?;
+        self.table
+            .replace_active(&key, self.announcement + tokens_last + REFRESH_MARGIN)
+            .await
+            .map_err(KeyringError::Store)?;
+        Ok(key.kid)
     }
 
     fn generate(&self) -> Result<StoredKey, KeyringError> {
@@ -117,7 +137,7 @@ impl Keyring {
         let pkcs8 = pair.to_pkcs8v1().map_err(KeyringError::Generate)?;
         let sealed_private_key =
             self.encryption.seal(&kid, pkcs8.as_ref()).map_err(KeyringError::Generate)?;
-        Ok(StoredKey { kid, public_key, sealed_private_key, is_active: true })
+        Ok(StoredKey { kid, public_key, sealed_private_key, is_active: true, is_new: true })
     }
 
     fn open(&self, key: &StoredKey) -> Result<SigningKey, KeyringError> {

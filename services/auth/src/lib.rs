@@ -1,20 +1,31 @@
 //! The auth service: accounts, passwords, access tokens and the keys that verify them, all of it in `MySQL`.
 //!
-//! An internal service. The gateway alone talks to it, by three routes: `POST /register`, `POST /login` and
-//! `GET /.well-known/jwks.json`.
+//! An internal service. The gateway alone talks to it: for people, whose access tokens it passes on, and for itself
+//! (`/internal/…`). Mails are asked for in the outbox, in the transaction that makes them necessary, and a courier
+//! publishes them to queue `account`.
 
 mod accounts;
+mod api_keys;
+mod commands;
 mod config;
+mod courier;
 mod database;
 mod error;
 mod hashing;
+mod identities;
 mod keyring;
+mod mail_tokens;
+mod oidc;
+mod opaque;
+mod outbox;
 mod password_hash;
 mod passwords;
+mod purge;
 mod routes;
 mod schema;
 mod sealing;
 mod service;
+mod sessions;
 mod signing_keys;
 mod tokens;
 
@@ -24,15 +35,18 @@ use anyhow::Context as _;
 use service_kit::{ConnectionLimits, Process, Readiness};
 use tokio::net::TcpListener;
 
+pub use commands::{RotateCommand, UserAction, UserCommand, rotate_keys, user};
 pub use config::{Config, DatabaseConfig};
 pub use schema::migrate;
 
-use accounts::Accounts;
+use broker::Broker;
+use courier::{Bell, Courier, MailPolicy};
 use database::Database;
 use hashing::Hasher;
 use keyring::Keyring;
+use oidc::Oidc;
 use sealing::KeyEncryptionKey;
-use service::Service;
+use service::{Lifetimes, Service};
 use signing_keys::SigningKeys;
 
 /// Serves until the process drains. Starts while the database is away, and recovers with it.
@@ -43,15 +57,36 @@ use signing_keys::SigningKeys;
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
     let database = Database::connect_lazily(&config.database.mysql_url)?;
     let encryption = KeyEncryptionKey::parse(&config.key_encryption_key)?;
-    let keyring = Arc::new(Keyring::new(SigningKeys::new(database.clone()), encryption));
+    let keyring = Arc::new(Keyring::new(
+        SigningKeys::new(database.clone()),
+        encryption,
+        config.signing_key_announcement,
+    ));
+    let lifetimes = Lifetimes {
+        access_token: config.access_token_lifetime,
+        refresh_token: config.refresh_token_lifetime,
+        session: config.session_lifetime,
+        grace: config.refresh_grace,
+    };
+    let bell = Bell::default();
     let service = Service {
-        accounts: Accounts::new(database.clone()),
+        database: database.clone(),
         hasher: Hasher::new(config.password_hashing_slots),
         keyring: Arc::clone(&keyring),
-        access_token_lifetime: config.access_token_lifetime,
+        lifetimes,
+        bell: bell.clone(),
+        oidc: Oidc::new(config.oidc_providers.as_ref())?,
     };
+    // RabbitMQ may be away: mails wait in the outbox, and everything else goes on.
+    let broker = Broker::new(&config.rabbitmq, "auth", process.shutdown().drain().clone())?;
+    let policy = MailPolicy {
+        verification_lifetime: config.verification_lifetime,
+        reset_lifetime: config.reset_lifetime,
+        per_hour: config.account_mails_per_hour,
+    };
+    let courier = Courier { database: database.clone(), broker, policy, bell };
 
-    let shutdown = process.serve_admin(readiness(database, Arc::clone(&keyring)));
+    let shutdown = process.serve_admin(readiness(database.clone(), Arc::clone(&keyring)));
     let router = service_kit::http::with_layers(routes::router(Arc::new(service)));
     let serving = async {
         service_kit::http::serve(listener, router, ConnectionLimits::default(), shutdown.clone()).await;
@@ -61,7 +96,14 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         let loaded = keyring.keep_current(config.signing_key_refresh, shutdown.drain()).await;
         loaded.context("could not load the signing keys")
     };
-    tokio::try_join!(serving, loading)?;
+    let keeping_house = async {
+        tokio::join!(
+            courier.run(shutdown.drain()),
+            purge::run(&database, lifetimes.revocation(), shutdown.drain()),
+        );
+        Ok(())
+    };
+    tokio::try_join!(serving, loading, keeping_house)?;
     Ok(())
 }
 

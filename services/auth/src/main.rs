@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use auth::{Config, DatabaseConfig};
+use auth::{Config, DatabaseConfig, RotateCommand, UserCommand};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
@@ -21,6 +21,10 @@ enum Command {
     Service(service_kit::Command<Config>),
     /// Bring the database's schema up to date
     Migrate(DatabaseConfig),
+    /// See and change accounts
+    User(UserCommand),
+    /// Let a new key sign the access tokens; nobody is logged out
+    RotateKeys(RotateCommand),
 }
 
 fn main() -> ExitCode {
@@ -31,14 +35,22 @@ fn main() -> ExitCode {
                 .with_context(|| format!("could not listen on {}", config.listen))?;
             auth::run(config, listener, process).await
         }),
-        Command::Migrate(config) => migrate(&config),
+        Command::Migrate(config) => finish(async { auth::migrate(&config).await.map(|()| String::new()) }),
+        Command::User(command) => finish(auth::user(&command)),
+        Command::RotateKeys(command) => finish(auth::rotate_keys(&command)),
     }
 }
 
+/// Runs a command that ends by itself, and prints what came of it.
 #[tokio::main(flavor = "current_thread")]
-async fn migrate(config: &DatabaseConfig) -> ExitCode {
-    match auth::migrate(config).await {
-        Ok(()) => ExitCode::SUCCESS,
+async fn finish(command: impl Future<Output = anyhow::Result<String>>) -> ExitCode {
+    match command.await {
+        Ok(text) => {
+            if !text.is_empty() {
+                println!("{text}");
+            }
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("auth: {error:#}");
             ExitCode::FAILURE

@@ -1,6 +1,8 @@
 //! The table `signing_keys`.
 
-use crate::database::{Database, DatabaseError};
+use std::time::Duration;
+
+use crate::database::{Database, DatabaseError, micros, transact};
 
 /// A row: a key pair whose private half is encrypted.
 #[derive(Debug, Clone)]
@@ -8,8 +10,10 @@ pub(crate) struct StoredKey {
     pub(crate) kid: String,
     pub(crate) public_key: Vec<u8>,
     pub(crate) sealed_private_key: Vec<u8>,
-    /// Whether it signs; at most one does.
+    /// Whether it signs, or will once everybody knows it; at most one does.
     pub(crate) is_active: bool,
+    /// Whether it was made so lately that not everybody knows it.
+    pub(crate) is_new: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -22,15 +26,17 @@ impl SigningKeys {
         Self { database }
     }
 
-    /// The keys whose signatures count, oldest first.
-    pub(crate) async fn published(&self) -> Result<Vec<StoredKey>, DatabaseError> {
+    /// The keys whose signatures count, oldest first; `announcement` is the age up to which one is new.
+    pub(crate) async fn published(&self, announcement: Duration) -> Result<Vec<StoredKey>, DatabaseError> {
         let rows = self.database.ask(async |connection| {
             sqlx::query_as!(
                 StoredKey,
-                r#"SELECT kid, public_key, sealed_private_key, active_slot IS NOT NULL AS "is_active!: bool"
+                r#"SELECT kid, public_key, sealed_private_key, active_slot IS NOT NULL AS "is_active!: bool",
+                          created_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND AS "is_new!: bool"
                    FROM signing_keys
                    WHERE retired_at IS NULL OR retired_at > UTC_TIMESTAMP(6)
                    ORDER BY created_at, kid"#,
+                micros(announcement),
             )
             .fetch_all(connection)
             .await
@@ -60,5 +66,37 @@ impl SigningKeys {
             tracing::info!(kid = key.kid, "made a signing key");
         }
         Ok(())
+    }
+
+    /// Makes this the key that signs instead of the present one, which stays published for this long.
+    pub(crate) async fn replace_active(
+        &self,
+        key: &StoredKey,
+        published_for: Duration,
+    ) -> Result<(), DatabaseError> {
+        transact!(self.database, |transaction| {
+            sqlx::query!(
+                "UPDATE signing_keys
+                     SET active_slot = NULL, retired_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+                     WHERE active_slot = 1",
+                micros(published_for),
+            )
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query!(
+                "INSERT INTO signing_keys (kid, public_key, sealed_private_key, active_slot, created_at)
+                     VALUES (?, ?, ?, 1, UTC_TIMESTAMP(6))",
+                key.kid,
+                key.public_key,
+                key.sealed_private_key,
+            )
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query!("DELETE FROM signing_keys WHERE retired_at < UTC_TIMESTAMP(6)")
+                .execute(transaction)
+                .await?;
+            Ok(())
+        })
+        .await
     }
 }

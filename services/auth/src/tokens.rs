@@ -1,14 +1,18 @@
 //! Access tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contracts::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, EmailAddress, ISSUER, Jwk, UserId};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, get_current_timestamp};
+use contracts::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, Jwk, JwkSet, SessionId};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, get_current_timestamp};
 use uuid::Uuid;
+
+use crate::accounts::Account;
 
 /// A token for its owner.
 pub(crate) struct AccessToken {
@@ -37,19 +41,23 @@ impl SigningKey {
         Ok(Self { kid: key_id(public_key), key: EncodingKey::from_ed_der(pkcs8) })
     }
 
-    /// Signs a token for an account.
+    /// Signs a token for a session of an account.
     pub(crate) fn issue(
         &self,
-        account: UserId,
-        email: EmailAddress,
+        account: &Account,
+        session: SessionId,
         lifetime: Duration,
     ) -> Result<AccessToken, jsonwebtoken::errors::Error> {
         let now = get_current_timestamp();
         let claims = AccessClaims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            sub: account,
-            email,
+            sub: account.id,
+            email: account.email.clone(),
+            email_verified: account.is_verified,
+            sid: session,
+            role: account.role,
+            mails: account.mails,
             iat: now,
             nbf: now,
             exp: now.saturating_add(lifetime.as_secs()),
@@ -61,6 +69,52 @@ impl SigningKey {
         Ok(AccessToken { token: jsonwebtoken::encode(&header, &claims, &self.key)?, lifetime })
     }
 }
+
+/// The keys whose signatures count, by `kid`.
+pub(crate) struct VerifyingKeys(HashMap<String, DecodingKey>);
+
+/// Why an access token does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Invalid,
+    Expired,
+}
+
+impl VerifyingKeys {
+    pub(crate) fn of(published: &JwkSet) -> Self {
+        let keys = published.keys.iter();
+        Self(
+            keys.filter_map(|key| Some((key.kid.clone(), DecodingKey::from_ed_components(&key.x).ok()?)))
+                .collect(),
+        )
+    }
+
+    /// What a token says, if one of the keys signed it and its time is not over.
+    ///
+    /// Only `alg`, `typ` and `kid` of the header are looked at: a key that it embeds or points to (`jwk`, `jku`, `x5u`) is
+    /// nothing to us.
+    pub(crate) fn verify(&self, token: &str) -> Result<AccessClaims, Refusal> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
+        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {
+            return Err(Refusal::Invalid);
+        }
+        let key = header.kid.and_then(|kid| self.0.get(&kid)).ok_or(Refusal::Invalid)?;
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY_SECONDS;
+        let claims = jsonwebtoken::decode::<AccessClaims>(token, key, &validation);
+        claims.map(|token| token.claims).map_err(|error| match error.kind() {
+            ErrorKind::ExpiredSignature => Refusal::Expired,
+            _ => Refusal::Invalid,
+        })
+    }
+}
+
+/// What the clocks of two hosts may differ by.
+const LEEWAY_SECONDS: u64 = 5;
 
 /// A key's name: its thumbprint (RFC 7638 with the members that RFC 8037 requires, in their fixed order).
 pub(crate) fn key_id(public_key: &[u8]) -> String {

@@ -2,36 +2,17 @@
 
 use std::time::Duration;
 
-use contracts::ProblemCode;
-use reqwest::{StatusCode, Url};
-use secrecy::SecretString;
+use contracts::{
+    Erasures, IssuedTokens, KeyCheck, KeyHolder, LoginRequest, Me, OidcFinish, OidcStart, OidcStarted,
+    ProblemCode, Providers, RefreshRequest, Revocations, UserId,
+};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service_kit::Problem;
-use utoipa::ToSchema;
 
+use crate::caller::Person;
 use crate::error::Error;
-
-/// An e-mail address and a password, as a client sends them.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct Credentials {
-    /// The account's e-mail address.
-    #[schema(format = Email, example = "ada@example.org")]
-    pub(crate) email: String,
-    /// The password: 8 to 128 characters.
-    #[schema(value_type = String, format = Password, min_length = 8, max_length = 128)]
-    pub(crate) password: SecretString,
-}
-
-/// What a login gives.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub(crate) struct TokenAnswer {
-    /// The token for the `Authorization: Bearer` header.
-    pub(crate) access_token: String,
-    /// Always `Bearer`.
-    pub(crate) token_type: String,
-    /// How long the token lasts, in seconds.
-    pub(crate) expires_in: u64,
-}
 
 /// Auth, over HTTP.
 pub(crate) struct Accounts {
@@ -39,20 +20,15 @@ pub(crate) struct Accounts {
     auth: Url,
 }
 
-#[derive(Serialize)]
-struct CredentialsBody<'a> {
-    email: &'a str,
-    password: &'a str,
-}
-
 #[derive(Deserialize)]
 struct ProblemBody {
     code: ProblemCode,
+    detail: Option<String>,
 }
 
 impl Accounts {
     pub(crate) fn new(auth: Url) -> Result<Self, reqwest::Error> {
-        // Longer than auth lets a login wait for its turn at hashing.
+        // Longer than auth lets a login wait for its turn at hashing, and than it waits for an identity provider.
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(15))
@@ -60,32 +36,97 @@ impl Accounts {
         Ok(Self { http, auth })
     }
 
-    pub(crate) async fn register(&self, credentials: &Credentials) -> Result<(), Error> {
-        self.post("/register", credentials).await.map(drop)
+    pub(crate) async fn login(&self, request: &LoginRequest) -> Result<IssuedTokens, Error> {
+        read(self.post("/login", request).await?).await
     }
 
-    pub(crate) async fn login(&self, credentials: &Credentials) -> Result<TokenAnswer, Error> {
-        self.post("/login", credentials).await?.json().await.map_err(Error::Auth)
+    pub(crate) async fn refresh(&self, request: &RefreshRequest) -> Result<IssuedTokens, Error> {
+        read(self.post("/token/refresh", request).await?).await
     }
 
-    async fn post(&self, path: &str, credentials: &Credentials) -> Result<reqwest::Response, Error> {
-        use secrecy::ExposeSecret as _;
+    /// Something for somebody who is not signed in, whose answer says nothing.
+    pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> Result<Response, Error> {
+        answered(self.request(Method::POST, &[path.trim_start_matches('/')]).json(body)).await
+    }
 
+    /// Something for a person, with their own token: auth checks it by itself. The address is made of these parts.
+    pub(crate) fn request_of(&self, person: &Person, method: Method, path: &[&str]) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&person.token)
+    }
+
+    pub(crate) async fn me(&self, token: &str) -> Result<Me, Error> {
+        read(answered(self.request(Method::GET, &["me"]).bearer_auth(token)).await?).await
+    }
+
+    pub(crate) async fn providers(&self) -> Result<Providers, Error> {
+        read(answered(self.request(Method::GET, &["oidc", "providers"])).await?).await
+    }
+
+    pub(crate) async fn start_elsewhere(
+        &self,
+        provider: &str,
+        start: &OidcStart,
+    ) -> Result<OidcStarted, Error> {
+        read(answered(self.request(Method::POST, &["oidc", provider, "start"]).json(start)).await?).await
+    }
+
+    pub(crate) async fn finish_elsewhere(
+        &self,
+        provider: &str,
+        finish: &OidcFinish,
+    ) -> Result<IssuedTokens, Error> {
+        read(answered(self.request(Method::POST, &["oidc", provider, "finish"]).json(finish)).await?).await
+    }
+
+    pub(crate) async fn revocations(&self) -> Result<Revocations, Error> {
+        read(answered(self.request(Method::GET, &["internal", "revocations"])).await?).await
+    }
+
+    pub(crate) async fn check_key(&self, check: &KeyCheck) -> Result<KeyHolder, Error> {
+        read(answered(self.request(Method::POST, &["internal", "keys", "check"]).json(check)).await?).await
+    }
+
+    pub(crate) async fn erasures(&self) -> Result<Erasures, Error> {
+        read(answered(self.request(Method::GET, &["internal", "erasures"])).await?).await
+    }
+
+    pub(crate) async fn erasure_done(&self, account: UserId) -> Result<(), Error> {
+        let path = ["internal", "erasures", &account.to_string(), "done"];
+        answered(self.request(Method::POST, &path)).await.map(drop)
+    }
+
+    /// Each part is one segment, whatever is in it: nobody gets from `/oidc/…` to another route by what they call a provider.
+    fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut address = self.auth.clone();
-        address.set_path(path);
-        let body =
-            CredentialsBody { email: &credentials.email, password: credentials.password.expose_secret() };
-        let answer = self.http.post(address).json(&body).send().await.map_err(Error::Auth)?;
-        if answer.status().is_success() {
-            return Ok(answer);
+        if let [one] = path
+            && one.contains('/')
+        {
+            address.set_path(one);
+        } else if let Ok(mut segments) = address.path_segments_mut() {
+            segments.clear().extend(path);
         }
-        if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
-            return Err(Error::AuthAnswer);
-        }
-        // Auth's codes are ours: both take them from one table.
-        match answer.json::<ProblemBody>().await {
-            Ok(problem) => Err(Problem::new(problem.code).into()),
-            Err(_) => Err(Error::AuthAnswer),
-        }
+        self.http.request(method, address)
     }
+}
+
+/// The answer, if auth did what it was asked to.
+pub(crate) async fn answered(request: RequestBuilder) -> Result<Response, Error> {
+    let answer = request.send().await.map_err(Error::Auth)?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        return Err(Error::AuthAnswer);
+    }
+    // Auth's codes are ours: both take them from one table.
+    match answer.json::<ProblemBody>().await {
+        Ok(ProblemBody { code, detail: Some(detail) }) => Err(Problem::new(code).with_detail(detail).into()),
+        Ok(ProblemBody { code, detail: None }) => Err(Problem::new(code).into()),
+        Err(_) => Err(Error::AuthAnswer),
+    }
+}
+
+/// What the answer holds.
+pub(crate) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Error> {
+    answer.json().await.map_err(Error::Auth)
 }

@@ -1,48 +1,153 @@
-//! Who is calling, and from where. A `Caller` in a handler's signature is the rule that it needs a token.
+//! Who is calling, and from where. A `Caller` in a handler's signature is the rule that it needs a token or an API key, a
+//! `Person` that it needs a token, an `Administrator` that it needs an administrator's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum_client_ip::ClientIp;
 use axum_extra::TypedHeader;
 use axum_extra::headers::Authorization;
 use axum_extra::headers::authorization::Bearer;
-use contracts::{Owner, ProblemCode};
+use contracts::{AccessClaims, ApiKeyHash, Owner, ProblemCode, Role, Scope};
 
 use crate::Gateway;
 use crate::error::Error;
 
-/// The account whose token the request carries.
+/// The account whose token or API key the request carries. The key may do what the request asks for, and whoever uploads
+/// has confirmed their address where that is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) Owner);
+
+/// Somebody who is signed in. Not an API key: what keys can do, they can't change.
+#[derive(Clone)]
+pub(crate) struct Person {
+    /// The token itself, for auth.
+    pub(crate) token: String,
+    pub(crate) claims: AccessClaims,
+}
+
+/// A person whose token says that they are an administrator.
+#[derive(Clone)]
+pub(crate) struct Administrator(pub(crate) Person);
 
 impl FromRequestParts<Arc<Gateway>> for Caller {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
-        let ClientAddress(client) = ClientAddress::from_request_parts(parts, gateway).await?;
-        let owner = match identify(parts, gateway).await {
-            Ok(owner) => owner,
-            Err(error) => {
-                gateway.limits.stranger(client)?;
-                return Err(error);
+        let caller = counted(parts, gateway, async |parts| Self::identify(parts, gateway).await).await?;
+        gateway.limits.request(caller.0.id)?;
+        Ok(caller)
+    }
+}
+
+impl Caller {
+    async fn identify(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
+        let scope = needed_scope(parts);
+        let token = bearer(parts, gateway).await?;
+        let (owner, is_verified) = if token.starts_with(ApiKeyHash::KEY_PREFIX) {
+            let ClientAddress(client) = ClientAddress::from_request_parts(parts, gateway).await?;
+            let holder = gateway.api_keys.holder(&gateway.accounts, &token, client).await?;
+            tracing::Span::current().record("user.id", tracing::field::display(holder.account));
+            if !holder.scopes.contains(&scope) {
+                return Err(ProblemCode::ScopeMissing.into());
             }
+            let owner = Owner { id: holder.account, email: holder.email, mails: holder.mails };
+            (owner, holder.email_verified)
+        } else {
+            let claims = verified(gateway, &token).await?;
+            (Owner { id: claims.sub, email: claims.email, mails: claims.mails }, claims.email_verified)
         };
-        tracing::Span::current().record("user.id", tracing::field::display(owner.id));
-        gateway.limits.request(owner.id)?;
+        if scope == Scope::Upload && gateway.requires_verified_address && !is_verified {
+            // The token may be older than the click on the link.
+            let is_key = token.starts_with(ApiKeyHash::KEY_PREFIX);
+            if is_key || !gateway.accounts.me(&token).await?.email_verified {
+                return Err(ProblemCode::AddressNotVerified.into());
+            }
+        }
         Ok(Self(owner))
     }
 }
 
-async fn identify(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Owner, Error> {
+impl FromRequestParts<Arc<Gateway>> for Person {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
+        let person = counted(parts, gateway, async |parts| Self::identify(parts, gateway).await).await?;
+        gateway.limits.request(person.claims.sub)?;
+        Ok(person)
+    }
+}
+
+impl Person {
+    async fn identify(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
+        let token = bearer(parts, gateway).await?;
+        if token.starts_with(ApiKeyHash::KEY_PREFIX) {
+            return Err(ProblemCode::ScopeMissing.into());
+        }
+        let claims = verified(gateway, &token).await?;
+        Ok(Self { token, claims })
+    }
+}
+
+impl FromRequestParts<Arc<Gateway>> for Administrator {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
+        let person = Person::from_request_parts(parts, gateway).await?;
+        match person.claims.role {
+            Role::Admin => Ok(Self(person)),
+            Role::User => Err(ProblemCode::AdminOnly.into()),
+        }
+    }
+}
+
+/// Finds out who it is, and counts by their address those of whom nobody knows it.
+async fn counted<T>(
+    parts: &mut Parts,
+    gateway: &Arc<Gateway>,
+    identify: impl AsyncFnOnce(&mut Parts) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let ClientAddress(client) = ClientAddress::from_request_parts(parts, gateway).await?;
+    match identify(parts).await {
+        Ok(caller) => Ok(caller),
+        Err(error) => {
+            gateway.limits.stranger(client)?;
+            Err(error)
+        }
+    }
+}
+
+async fn bearer(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<String, Error> {
     let header = TypedHeader::<Authorization<Bearer>>::from_request_parts(parts, gateway).await;
-    let Ok(TypedHeader(Authorization(bearer))) = header else {
-        return Err(ProblemCode::NoToken.into());
-    };
-    let claims = gateway.tokens.verify(bearer.token()).await?;
-    Ok(Owner { id: claims.sub, email: claims.email })
+    let Ok(TypedHeader(Authorization(bearer))) = header else { return Err(ProblemCode::NoToken.into()) };
+    Ok(bearer.token().to_owned())
+}
+
+/// What a token says, if it is genuine and its session has not ended.
+async fn verified(gateway: &Gateway, token: &str) -> Result<AccessClaims, Error> {
+    let claims = gateway.tokens.verify(token).await?;
+    gateway.revocations.check(&gateway.accounts, &claims).await?;
+    tracing::Span::current().record("user.id", tracing::field::display(claims.sub));
+    Ok(claims)
+}
+
+/// What an API key must be for, to do this. The one table of it.
+fn needed_scope(parts: &Parts) -> Scope {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if route.starts_with("/uploads") {
+        // A resumable upload is looked at and given up by whoever uploads.
+        return Scope::Upload;
+    }
+    match parts.method {
+        // Links to what one may read anyway.
+        Method::POST if matches!(route, "/jobs/{id}/link" | "/archives") => Scope::Read,
+        Method::GET | Method::HEAD | Method::OPTIONS => Scope::Read,
+        Method::DELETE => Scope::Delete,
+        _ => Scope::Upload,
+    }
 }
 
 /// The address of the client, for what is counted by it: out of the header that the nearest proxy sets, if the settings name

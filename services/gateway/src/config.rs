@@ -23,6 +23,23 @@ pub struct Config {
     #[arg(long, env = "AUTH_URL", default_value = "http://127.0.0.1:5000")]
     pub auth_url: reqwest::Url,
 
+    /// Address of the gateway as its users reach it: in links, for whose pages may use cookies, and where identity providers send
+    /// browsers back
+    #[arg(long, env = "PUBLIC_URL", default_value = "http://localhost:8080")]
+    pub public_url: reqwest::Url,
+
+    /// Whether an upload needs an address that its owner has confirmed
+    #[arg(long, env = "REQUIRE_VERIFIED_ADDRESS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub require_verified_address: bool,
+
+    /// How often auth is asked which sessions have ended: so long an access token may outlive its session
+    #[arg(long, env = "REVOCATION_INTERVAL", default_value = "2s", value_parser = parse_duration)]
+    pub revocation_interval: Duration,
+
+    /// How often auth is asked which accounts are to be erased
+    #[arg(long, env = "ERASURE_INTERVAL", default_value = "10s", value_parser = parse_duration)]
+    pub erasure_interval: Duration,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
     pub mongodb: MongoConfig,
@@ -38,10 +55,6 @@ pub struct Config {
     /// The folder of the built browser page; without it `/` leads to the documentation of the interface
     #[arg(long, env = "STATIC_DIR")]
     pub static_dir: Option<PathBuf>,
-
-    /// Address of the gateway as its users reach it, for the links that it makes; without it they are paths
-    #[arg(long, env = "PUBLIC_URL")]
-    pub public_url: Option<reqwest::Url>,
 
     /// The largest file that is taken, in bytes
     #[arg(long, env = "MAX_UPLOAD_BYTES", default_value_t = 2 << 30)]

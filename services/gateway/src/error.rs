@@ -77,7 +77,7 @@ impl Error {
             Self::Auth(_)
             | Self::BrokerAway
             | Self::Publish(_)
-            | Self::Token(TokenError::KeysAway(_))
+            | Self::Token(TokenError::KeysAway(_) | TokenError::KeysUnknown)
             | Self::Jobs(JobsError::Unavailable(_))
             | Self::Store(StoreError::Unavailable { .. }) => (unavailable(), Blame::Environment, Some(self)),
             Self::Jobs(_) | Self::Store(_) | Self::Draft(_) | Self::AuthAnswer => {

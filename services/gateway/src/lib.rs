@@ -2,9 +2,11 @@
 //! auth to check credentials, verifies tokens itself, and publishes to queue `video`.
 
 mod accounts;
+mod api_keys;
 mod background;
 mod caller;
 mod config;
+mod cookies;
 mod edge;
 mod error;
 mod feed;
@@ -15,6 +17,7 @@ mod page;
 mod quotas;
 mod receive;
 mod resumable;
+mod revocations;
 mod router;
 mod routes;
 mod tokens;
@@ -28,15 +31,18 @@ use broker::Broker;
 use contracts::LinkKey;
 use jobs::{Databases, JobStore};
 use media_store::MediaStore;
-use service_kit::{ConnectionLimits, Networks, Process, Readiness, Shutdown};
+use service_kit::{Chain, ConnectionLimits, Networks, Process, Readiness, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::accounts::Accounts;
-use crate::background::{Reconciler, Sweeper};
+use crate::api_keys::ApiKeys;
+use crate::background::{Eraser, Reconciler, Sweeper};
+use crate::cookies::PublicSite;
 use crate::feed::JobFeed;
 use crate::limits::Limits;
 use crate::quotas::Quotas;
 use crate::receive::UploadPolicy;
+use crate::revocations::Revocations;
 use crate::tokens::TokenVerifier;
 
 pub use crate::config::Config;
@@ -46,6 +52,10 @@ pub use crate::openapi::document as openapi_document;
 pub(crate) struct Gateway {
     accounts: Accounts,
     tokens: TokenVerifier,
+    revocations: Revocations,
+    api_keys: ApiKeys,
+    site: PublicSite,
+    requires_verified_address: bool,
     jobs: JobStore,
     videos: MediaStore,
     mp3s: MediaStore,
@@ -57,16 +67,14 @@ pub(crate) struct Gateway {
     quotas: Quotas,
     jobs_at_once: NonZeroU16,
     trusted_proxies: Networks,
-    public_url: Option<reqwest::Url>,
     shutdown: Shutdown,
 }
 
 impl Gateway {
-    /// A path as its reader reaches it: the whole address if the settings say where that begins.
-    pub(crate) fn address(&self, path: &str) -> String {
-        match &self.public_url {
-            Some(base) => format!("{}{path}", base.as_str().trim_end_matches('/')),
-            None => path.to_owned(),
+    /// Learns at once of sessions that ended through this gateway; the others learn of them with their next look.
+    async fn hear_of_ended_sessions(&self) {
+        if let Err(error) = self.revocations.refresh(&self.accounts).await {
+            tracing::warn!(error = %Chain(&error), "could not ask which sessions have ended yet");
         }
     }
 }
@@ -85,6 +93,10 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     let gateway = Arc::new(Gateway {
         accounts: Accounts::new(config.auth_url.clone())?,
         tokens: TokenVerifier::new(config.auth_url.clone())?,
+        revocations: Revocations::default(),
+        api_keys: ApiKeys::new(),
+        site: PublicSite::new(config.public_url.clone()),
+        requires_verified_address: config.require_verified_address,
         feed: JobFeed::start(jobs.clone(), &shutdown),
         links: LinkKey::new(&config.link_key),
         limits: Limits::from(&config),
@@ -92,7 +104,6 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         quotas: Quotas::from(&config),
         jobs_at_once: config.jobs_at_once,
         trusted_proxies: config.trusted_proxies.clone(),
-        public_url: config.public_url.clone(),
         shutdown: shutdown.clone(),
         jobs,
         videos,
@@ -100,6 +111,9 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         broker,
     });
     shutdown.spawn_vital("reconciler", Reconciler::new(&gateway, &config).run());
+    shutdown.spawn_vital("eraser", Eraser::new(&gateway, &config).run());
+    let revocations = revocations::keep_current(Arc::clone(&gateway), config.revocation_interval);
+    shutdown.spawn_vital("revocations", revocations);
     shutdown.spawn_vital("sweeper", Sweeper::new(&gateway, &config).run());
 
     tracing::info!(address = %listener.local_addr()?, "serving");

@@ -89,7 +89,7 @@ impl<K: Clone + Hash + Eq> Limit<K> {
 }
 
 /// One subscriber has a whole /64 of IPv6 addresses.
-fn network(client: IpAddr) -> IpAddr {
+pub(crate) fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

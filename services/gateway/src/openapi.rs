@@ -7,10 +7,11 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 #[openapi(
     info(title = "Mixdown", description = "Upload a video, get its sound as an MP3, or as M4A, Opus, FLAC or WAV."),
     tags(
-        (name = "accounts", description = "Registration and login"),
+        (name = "accounts", description = "Registration, sign-in, sessions, API keys"),
         (name = "jobs", description = "Uploads and what becomes of them"),
         (name = "uploads", description = "Uploads that survive a bad connection: tus 1.0.0"),
         (name = "files", description = "The finished files"),
+        (name = "administration", description = "For administrators"),
     ),
     modifiers(&Security),
     components(schemas(contracts::ProblemCode)),

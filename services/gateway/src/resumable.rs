@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 use crate::Gateway;
 use crate::error::Error;
 use crate::receive::{BodyFault, GuardedBody};
-use crate::turns::give_turn_or_leave;
+use crate::routes::upload::welcome;
 
 /// What is kept with a draft.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -230,9 +230,7 @@ async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result
     let new = NewJob { id, owner: about.owner, source, options: about.options };
     // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
     if let Some(record) = gateway.jobs.insert_once(new).await? {
-        let job = &record.job;
-        tracing::info!(job.id = %job.id, user.id = %record.owner.id, bytes = job.source.bytes, "accepted");
-        give_turn_or_leave(gateway, record.owner.id).await;
+        welcome(gateway, &record).await;
     }
     if let Err(error) = gateway.videos.settle_draft(fid).await {
         // The job is there, which is all that the client needs to know.

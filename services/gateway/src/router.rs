@@ -14,7 +14,10 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::openapi::Api;
-use crate::routes::{archives, download, events, jobs, links, login, register, upload, uploads};
+use crate::routes::{
+    archives, download, elsewhere, events, jobs, keys, links, login, mailed, me, register, session, upload,
+    uploads, users,
+};
 use crate::{Config, Gateway, edge, page};
 
 pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
@@ -26,8 +29,7 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .layer(DefaultBodyLimit::disable())
         .layer(map_response(uploads::say_version));
     OpenApiRouter::with_openapi(Api::openapi())
-        .routes(routes!(register::register))
-        .routes(routes!(login::login))
+        .merge(accounts())
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::read, jobs::delete))
         .routes(routes!(jobs::peaks))
@@ -45,8 +47,32 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .merge(uploads)
 }
 
+fn accounts() -> OpenApiRouter<Arc<Gateway>> {
+    OpenApiRouter::new()
+        .routes(routes!(register::register))
+        .routes(routes!(mailed::verify))
+        .routes(routes!(mailed::resend))
+        .routes(routes!(mailed::forgot))
+        .routes(routes!(mailed::reset))
+        .routes(routes!(login::login))
+        .routes(routes!(session::refresh))
+        .routes(routes!(session::log_out))
+        .routes(routes!(session::list, session::end_all))
+        .routes(routes!(session::end))
+        .routes(routes!(me::show, me::change, me::erase))
+        .routes(routes!(me::change_password))
+        .routes(routes!(me::change_address))
+        .routes(routes!(keys::list, keys::make))
+        .routes(routes!(keys::delete))
+        .routes(routes!(elsewhere::providers))
+        .routes(routes!(elsewhere::start))
+        .routes(routes!(elsewhere::callback))
+        .routes(routes!(users::list))
+        .routes(routes!(users::change))
+}
+
 pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {
-    let is_https = config.public_url.as_ref().is_some_and(|url| url.scheme() == "https");
+    let is_https = config.public_url.scheme() == "https";
     let (router, document) = api().split_for_parts();
     let router = router.merge(SwaggerUi::new("/docs").url("/openapi.json", document));
     let router = page::with_page(router, config.static_dir.as_deref())?

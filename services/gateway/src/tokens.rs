@@ -1,7 +1,7 @@
 //! Verifying access tokens with auth's public keys, without asking auth for each.
 
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use contracts::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, JwkSet};
@@ -19,15 +19,25 @@ pub(crate) enum TokenError {
     Expired,
     #[error("could not fetch auth's public keys")]
     KeysAway(#[source] reqwest::Error),
+    #[error("auth gave no public keys a moment ago")]
+    KeysUnknown,
 }
 
-/// Auth's public keys, by `kid`.
+/// Auth's public keys.
 pub(crate) struct TokenVerifier {
     http: reqwest::Client,
     address: Url,
-    keys: RwLock<HashMap<String, DecodingKey>>,
+    known: RwLock<Known>,
     /// When auth was last asked. Held while asking, so that a thousand requests ask once.
     asked: Mutex<Option<Instant>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// By `kid`.
+    keys: HashMap<String, DecodingKey>,
+    /// When auth gave them.
+    since: Option<Instant>,
 }
 
 /// A retired key is forgotten, and a new one known, at the latest after this.
@@ -35,6 +45,13 @@ const REFRESH_AFTER: Duration = Duration::from_mins(5);
 
 /// Tokens with made-up `kid`s must not become requests to auth.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// The same before auth has ever answered.
+const START_PAUSE: Duration = Duration::from_millis(500);
+
+fn is_due(asked: Option<Instant>, pause: Duration) -> bool {
+    asked.is_none_or(|at| at.elapsed() > pause)
+}
 
 /// What the clocks of two hosts may differ by.
 const LEEWAY_SECONDS: u64 = 5;
@@ -44,7 +61,7 @@ impl TokenVerifier {
         let mut address = auth;
         address.set_path("/.well-known/jwks.json");
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
-        Ok(Self { http, address, keys: RwLock::default(), asked: Mutex::default() })
+        Ok(Self { http, address, known: RwLock::default(), asked: Mutex::default() })
     }
 
     /// What a token says, if auth signed it for us and its time is not over.
@@ -63,36 +80,50 @@ impl TokenVerifier {
     }
 
     async fn key(&self, kid: &str) -> Result<Option<DecodingKey>, TokenError> {
-        let known = self.known(kid);
-        let mut asked = self.asked.lock().await;
-        let age = asked.map(|at| at.elapsed());
-        let is_due = match (&known, age) {
-            (_, None) => true,
-            (Some(_), Some(age)) => age > REFRESH_AFTER,
-            (None, Some(age)) => age > ASK_AGAIN_AFTER,
-        };
-        if !is_due {
-            // Another request may have fetched it while this one waited.
-            return Ok(known.or_else(|| self.known(kid)));
-        }
-        match self.fetch().await {
-            Ok(keys) => {
-                *asked = Some(Instant::now());
-                *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
-                Ok(self.known(kid))
+        let (known, age) = self.known(kid);
+        match (known, age) {
+            (Some(key), Some(age)) if age < REFRESH_AFTER => Ok(Some(key)),
+            (Some(key), _) => {
+                // Nobody waits for a refreshment: the key that we have holds meanwhile.
+                if let Ok(mut asked) = self.asked.try_lock()
+                    && is_due(*asked, ASK_AGAIN_AFTER)
+                    && let Err(error) = self.refresh(&mut asked).await
+                {
+                    tracing::warn!(error = %service_kit::Chain(&error), "could not refresh auth's public keys");
+                    return Ok(Some(key));
+                }
+                Ok(self.known(kid).0)
             }
-            // Auth is away: the keys that we have still hold.
-            Err(error) if known.is_some() => {
-                tracing::warn!(error = %service_kit::Chain(&error), "could not refresh auth's public keys");
-                *asked = Some(Instant::now());
-                Ok(known)
+            (None, _) => {
+                let mut asked = self.asked.lock().await;
+                // Another request may have fetched it while this one waited.
+                let (known, age) = self.known(kid);
+                let pause = if age.is_some() { ASK_AGAIN_AFTER } else { START_PAUSE };
+                if known.is_some() || (!is_due(*asked, pause) && age.is_some()) {
+                    return Ok(known);
+                }
+                if !is_due(*asked, pause) {
+                    return Err(TokenError::KeysUnknown);
+                }
+                self.refresh(&mut asked).await.map_err(TokenError::KeysAway)?;
+                Ok(self.known(kid).0)
             }
-            Err(error) => Err(TokenError::KeysAway(error)),
         }
     }
 
-    fn known(&self, kid: &str) -> Option<DecodingKey> {
-        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(kid).cloned()
+    async fn refresh(&self, asked: &mut Option<Instant>) -> Result<(), reqwest::Error> {
+        // Also where it fails: a made-up `kid` must not become a request each time while auth is away.
+        *asked = Some(Instant::now());
+        let keys = self.fetch().await?;
+        let known = Known { keys, since: Some(Instant::now()) };
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+        Ok(())
+    }
+
+    /// The key, and how old the keys are.
+    fn known(&self, kid: &str) -> (Option<DecodingKey>, Option<Duration>) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        (known.keys.get(kid).cloned(), known.since.map(|since| since.elapsed()))
     }
 
     async fn fetch(&self) -> Result<HashMap<String, DecodingKey>, reqwest::Error> {

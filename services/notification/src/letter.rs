@@ -1,9 +1,10 @@
-//! What a person reads about a job.
+//! What a person reads about a job or their account.
 
-use contracts::{Audio, Failure, FailureCode};
+use contracts::{AccountMailContent, Audio, Failure, FailureCode};
 use minijinja::context;
 use time::OffsetDateTime;
 
+use crate::public_url::PublicUrl;
 use crate::templates::{Rendered, TemplateError, Templates};
 use crate::wording::{BitRate, Length, Moment, Size, VideoName};
 
@@ -22,6 +23,25 @@ pub(crate) struct Download<'a> {
     pub(crate) link_expires_at: OffsetDateTime,
     /// When the file is deleted, if ever.
     pub(crate) file_expires_at: Option<OffsetDateTime>,
+}
+
+/// Something that the reader is asked to do, by a link that only they have.
+struct Action<'a> {
+    subject: &'a str,
+    text: &'a str,
+    button: &'a str,
+    link: &'a str,
+    /// The same without a browser.
+    command: &'a str,
+    expires: OffsetDateTime,
+    otherwise: &'a str,
+}
+
+fn verify_command(site: &PublicUrl, token: &str) -> String {
+    format!(
+        "curl -X POST {} -H 'Content-Type: application/json' -d '{{\"token\": \"{token}\"}}'",
+        site.at("verify"),
+    )
 }
 
 impl Letter {
@@ -68,6 +88,106 @@ impl Letter {
             },
         )?;
         Ok(Self::new(subject, rendered))
+    }
+
+    /// What is asked or told about an account.
+    pub(crate) fn about_account(
+        templates: &Templates,
+        content: &AccountMailContent,
+        site: &PublicUrl,
+    ) -> Result<Self, TemplateError> {
+        match content {
+            AccountMailContent::VerifyAddress { token, expires_at } => Self::action(
+                templates,
+                &Action {
+                    subject: "Confirm your e-mail address",
+                    text: "Welcome to Mixdown. Please confirm that this is your address; you can upload videos then.",
+                    button: "Confirm the address",
+                    link: &site.page("verify", token.expose()),
+                    command: &verify_command(site, token.expose()),
+                    expires: *expires_at,
+                    otherwise: "If you did not register, ignore this mail, and do not follow the link.",
+                },
+            ),
+            AccountMailContent::ConfirmAddress { token, expires_at } => Self::action(
+                templates,
+                &Action {
+                    subject: "Confirm your new e-mail address",
+                    text: "Your Mixdown account moves to this address once you confirm that it is yours.",
+                    button: "Confirm the address",
+                    link: &site.page("verify", token.expose()),
+                    command: &verify_command(site, token.expose()),
+                    expires: *expires_at,
+                    otherwise: "If you did not ask for this, ignore this mail, and do not follow the link.",
+                },
+            ),
+            AccountMailContent::ResetPassword { token, expires_at } => Self::action(
+                templates,
+                &Action {
+                    subject: "Choose a new password",
+                    text: "Somebody, we hope you, asked for a new password for the Mixdown account of this address.",
+                    button: "Choose a password",
+                    link: &site.page("reset", token.expose()),
+                    command: &format!(
+                        "curl -X POST {} -H 'Content-Type: application/json' -d '{{\"token\": \"{}\", \"password\": \"YOUR NEW PASSWORD\"}}'",
+                        site.at("password/reset"),
+                        token.expose(),
+                    ),
+                    expires: *expires_at,
+                    otherwise: "If it was not you, ignore this mail: nothing has changed.",
+                },
+            ),
+            AccountMailContent::AddressTaken => Self::notice(
+                templates,
+                "You have an account already",
+                &format!(
+                    "Somebody, we hope you, wanted to use this address for a new Mixdown account, or for another one. It has an \
+                     account already, which stays as it is. If it was you and you do not know the password any more, ask for a \
+                     new one: {}",
+                    site.at("forgot"),
+                ),
+            ),
+            AccountMailContent::AddressChanged => Self::notice(
+                templates,
+                "Your account has another address now",
+                "Your Mixdown account has moved to another address, which was confirmed from there. This one gets no more mails. \
+                 If that was not you, tell whoever runs this Mixdown at once.",
+            ),
+            AccountMailContent::PasswordChanged => Self::notice(
+                templates,
+                "Your password was changed",
+                &format!(
+                    "The password of your Mixdown account was changed, and you are signed out everywhere. API keys still work. If \
+                     that was not you, choose a new password at once, and look through your keys: {}",
+                    site.at("forgot"),
+                ),
+            ),
+            AccountMailContent::Submitted { name } => {
+                let name = VideoName::new(name);
+                let subject = format!("Accepted: {}", name.as_str());
+                let values = context! { subject => &subject, name => name.as_str() };
+                let rendered = templates.render("submitted", &values)?;
+                Ok(Self::new(subject, rendered))
+            }
+        }
+    }
+
+    fn action(templates: &Templates, action: &Action<'_>) -> Result<Self, TemplateError> {
+        let values = context! {
+            subject => action.subject,
+            text => action.text,
+            button => action.button,
+            link => action.link,
+            command => action.command,
+            expires => Moment(action.expires).to_string(),
+            otherwise => action.otherwise,
+        };
+        Ok(Self::new(action.subject.to_owned(), templates.render("action", &values)?))
+    }
+
+    fn notice(templates: &Templates, subject: &str, text: &str) -> Result<Self, TemplateError> {
+        let rendered = templates.render("notice", &context! { subject => subject, text => text })?;
+        Ok(Self::new(subject.to_owned(), rendered))
     }
 
     fn new(subject: String, Rendered { text, html }: Rendered) -> Self {

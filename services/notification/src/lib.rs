@@ -1,5 +1,6 @@
 //! Notification owns every message to a person. It consumes queue `mp3` and mails each job's owner once: the
-//! link to the MP3, or why there is none.
+//! link to the MP3, or why there is none. It consumes queue `account`, too, for the mails about accounts, and records which
+//! it sent beside the jobs.
 //!
 //! **One mail per outcome.** A mail is claimed on its job before it is sent and recorded there after the mail server
 //! took it, and only then is the message acknowledged, so messages may come any number of times. What remains is a
@@ -8,6 +9,7 @@
 //! **Nothing is lost to a mail server that is away.** What may be different later is tried again with growing
 //! delays, for four hours by default; what is refused for good is recorded on the job with the server's answer.
 
+mod account_mails;
 mod config;
 mod letter;
 mod mail;
@@ -16,6 +18,7 @@ mod mailer;
 mod outcome_mails;
 mod public_url;
 mod send_error;
+mod sending;
 mod templates;
 mod wording;
 
@@ -30,9 +33,11 @@ use secrecy::ExposeSecret as _;
 use service_kit::{Process, Readiness};
 use tokio_util::sync::CancellationToken;
 
+use crate::account_mails::AccountMails;
 use crate::mail_server::MailServer;
 use crate::mailer::Mailer;
 use crate::outcome_mails::OutcomeMails;
+use crate::sending::Sender;
 use crate::templates::Templates;
 
 pub use crate::config::Config;
@@ -47,7 +52,15 @@ const READY_PATIENCE: Duration = Duration::from_secs(1);
 /// Sends mails until the process is shut down, and finishes those under way.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let jobs = Databases::connect(&config.mongodb).await?.jobs();
-    let mails = Arc::new(outcome_mails(&config, jobs.clone())?);
+    let sender = sender(&config)?;
+    let outcome_mails = Arc::new(outcome_mails(&config, jobs.clone(), sender.clone())?);
+    let account_mails = Arc::new(AccountMails {
+        sent: jobs.account_mails(),
+        sender,
+        templates: Templates::compile()?,
+        from: config.mail_from.clone(),
+        public_url: config.public_url.clone(),
+    });
 
     // Outlives the drain: the verdicts of the last mails still have to reach the broker.
     let closing = CancellationToken::new();
@@ -66,40 +79,46 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     };
     let shutdown = process.serve_admin(readiness);
 
-    let outcomes = Subscription {
-        queue: Queue::Mp3,
+    let subscription = |queue| Subscription {
+        queue,
         slots: config.slots,
         drain: shutdown.drain().clone(),
         abort: shutdown.abort().clone(),
     };
-    broker
-        .consume(outcomes, move |delivery| {
-            let mails = Arc::clone(&mails);
-            async move { mails.deliver(delivery).await }
-        })
-        .await;
+    let outcomes = broker.consume(subscription(Queue::Mp3), move |delivery| {
+        let mails = Arc::clone(&outcome_mails);
+        async move { mails.deliver(delivery).await }
+    });
+    let accounts = broker.consume(subscription(Queue::Account), move |delivery| {
+        let mails = Arc::clone(&account_mails);
+        async move { mails.deliver(delivery).await }
+    });
+    tokio::join!(outcomes, accounts);
     closing.cancel();
     broker.closed().await;
     Ok(())
 }
 
-fn outcome_mails(config: &Config, jobs: JobStore) -> anyhow::Result<OutcomeMails> {
-    ensure!(
-        config.link_key.expose_secret().chars().count() >= MIN_LINK_KEY_CHARS,
-        "LINK_KEY must have at least {MIN_LINK_KEY_CHARS} characters"
-    );
+fn sender(config: &Config) -> anyhow::Result<Sender> {
     let server = MailServer::from_url(&config.smtp_url)?;
     if server.exposes_password() {
         tracing::warn!("SMTP_URL has a password and no TLS: it crosses the network in the clear");
     }
+    Ok(Sender { mailer: Mailer::new(server), give_up_after: config.give_up_after })
+}
+
+fn outcome_mails(config: &Config, jobs: JobStore, sender: Sender) -> anyhow::Result<OutcomeMails> {
+    ensure!(
+        config.link_key.expose_secret().chars().count() >= MIN_LINK_KEY_CHARS,
+        "LINK_KEY must have at least {MIN_LINK_KEY_CHARS} characters"
+    );
     Ok(OutcomeMails {
         jobs,
-        mailer: Mailer::new(server),
+        sender,
         templates: Templates::compile()?,
         from: config.mail_from.clone(),
         links: LinkKey::new(&config.link_key),
         link_lifetime: config.link_lifetime,
         public_url: config.public_url.clone(),
-        give_up_after: config.give_up_after,
     })
 }

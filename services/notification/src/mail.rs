@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use contracts::{EmailAddress, JobId, Outcome};
+use contracts::{EmailAddress, JobId, MailId, Outcome};
 use lettre::Message;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
@@ -18,11 +18,30 @@ pub(crate) enum MailError {
     Assemble(#[source] lettre::error::Error),
 }
 
-/// What a mail is about: one job, one outcome, one mail.
+/// What a mail is about: one topic, one mail.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Topic {
-    pub(crate) job: JobId,
-    pub(crate) outcome: Outcome,
+pub(crate) enum Topic {
+    /// How a job ended.
+    Outcome { job: JobId, outcome: Outcome },
+    /// An account.
+    Account { mail: MailId, about: &'static str },
+}
+
+impl Topic {
+    /// A name for metrics.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Outcome { outcome, .. } => outcome.as_str(),
+            Self::Account { about, .. } => about,
+        }
+    }
+
+    fn message_id(self, domain: &str) -> String {
+        match self {
+            Self::Outcome { job, outcome } => format!("<{job}.{}@{domain}>", outcome.as_str()),
+            Self::Account { mail, about } => format!("<{mail}.{about}@{domain}>"),
+        }
+    }
 }
 
 /// Puts a mail together.
@@ -37,7 +56,7 @@ pub(crate) fn assemble(
     date: SystemTime,
 ) -> Result<Message, MailError> {
     let to = Mailbox::new(None, to.as_str().parse().map_err(MailError::Address)?);
-    let message_id = format!("<{}.{}@{}>", topic.job, topic.outcome.as_str(), from.email.domain());
+    let message_id = topic.message_id(from.email.domain());
     Message::builder()
         .date(date)
         .from(from.clone())

@@ -13,6 +13,16 @@ pub struct PublicUrl(String);
 pub struct InvalidPublicUrl;
 
 impl PublicUrl {
+    /// The address of a page that does something with a token. It stands after `#`, so that no server and no proxy sees it.
+    pub(crate) fn page(&self, page: &str, token: &str) -> String {
+        format!("{}/{page}#token={token}", self.0)
+    }
+
+    /// The address of a route or page.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}/{path}", self.0)
+    }
+
     /// The address of a download link.
     pub(crate) fn download(&self, link: &str) -> String {
         format!("{}/d/{link}", self.0)

@@ -8,16 +8,20 @@ use mrml::prelude::parser::memory_loader::MemoryIncludeLoader;
 use mrml::prelude::render::RenderOptions;
 
 /// What every mail shares: `mj-include` takes them by these names.
-const PARTS: [(&str, &str); 3] = [
+const PARTS: [(&str, &str); 4] = [
     ("head.mjml", include_str!("../templates/head.mjml")),
     ("header.mjml", include_str!("../templates/header.mjml")),
     ("footer.mjml", include_str!("../templates/footer.mjml")),
+    ("account-footer.mjml", include_str!("../templates/account-footer.mjml")),
 ];
 
 /// Each mail's name, MJML and text.
-const MAILS: [(&str, &str, &str); 2] = [
+const MAILS: [(&str, &str, &str); 5] = [
     ("converted", include_str!("../templates/converted.mjml"), include_str!("../templates/converted.txt")),
     ("failed", include_str!("../templates/failed.mjml"), include_str!("../templates/failed.txt")),
+    ("action", include_str!("../templates/action.mjml"), include_str!("../templates/action.txt")),
+    ("notice", include_str!("../templates/notice.mjml"), include_str!("../templates/notice.txt")),
+    ("submitted", include_str!("../templates/submitted.mjml"), include_str!("../templates/submitted.txt")),
 ];
 
 /// A template of this build does not work.

@@ -33,7 +33,11 @@ pub(crate) fn new_job(owner: UserId) -> NewJob {
     let id = JobId::generate();
     NewJob {
         id,
-        owner: Owner { id: owner, email: "ada@example.org".parse().unwrap() },
+        owner: Owner {
+            id: owner,
+            email: "ada@example.org".parse().unwrap(),
+            mails: contracts::MailPreferences::default(),
+        },
         source: Source {
             fid: VideoFid(file_id()),
             // A text that an aggregation would take for a field.

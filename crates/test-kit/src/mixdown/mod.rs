@@ -14,6 +14,7 @@ pub use self::form::Form;
 pub use self::plan::Plan;
 pub use self::user::User;
 use crate::gridfs::GridFs;
+use crate::inbox::Inbox;
 use crate::services::{RunningService, Service, ServicePorts, System};
 
 /// A running Mixdown; its processes die when it is dropped, or with the thread that started it.
@@ -22,6 +23,8 @@ pub struct Mixdown {
     services: BTreeMap<Service, RunningService>,
     system: System,
     prefix: String,
+    /// Where its people read their mails; none where they get none.
+    inbox: Option<Inbox>,
     // Last, so that it is removed when nobody writes into it any more.
     _home: TempDir,
 }
@@ -71,12 +74,12 @@ impl Mixdown {
         GridFs::at(&self.system.mongodb_url, &self.prefix).await
     }
 
-    /// A new person with an account, logged in.
+    /// A new person with an account, logged in. Where there are mails, they have confirmed their address.
     ///
     /// # Errors
     /// When the registration or the login fails.
     pub async fn user(&self) -> Result<User> {
-        User::register(&self.url()).await
+        User::register(&self.url(), self.inbox.as_ref()).await
     }
 
     /// All that a service has logged so far.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::Mixdown;
+use crate::inbox::Inbox;
 use crate::process::{Lifetime, STACK_MARK};
 use crate::project::find_program;
 use crate::servers::last_lines;
@@ -27,6 +28,7 @@ pub struct Plan {
     rabbitmq_url: String,
     smtp_url: String,
     variables: BTreeMap<String, String>,
+    inbox: Option<Inbox>,
 }
 
 impl Plan {
@@ -45,6 +47,7 @@ impl Plan {
             rabbitmq_url: servers.rabbitmq_url.clone(),
             smtp_url: servers.smtp_url.clone(),
             variables: BTreeMap::new(),
+            inbox: Some(Inbox::shared()),
         };
         let prefix = plan.prefix.clone();
         plan.with("MONGODB_DATABASE_PREFIX", &prefix)
@@ -56,6 +59,10 @@ impl Plan {
             .with("SWEEP_INTERVAL", "1s")
             .with("CREDENTIALS_PER_MINUTE", "100000")
             .with("UPLOADS_PER_MINUTE", "100000")
+            .with("REVOCATION_INTERVAL", "500ms")
+            .with("ERASURE_INTERVAL", "1s")
+            .with("SIGNING_KEY_REFRESH", "500ms")
+            .with("SIGNING_KEY_ANNOUNCEMENT", "0s")
     }
 
     /// Sets a variable for every service.
@@ -69,7 +76,7 @@ impl Plan {
     #[must_use]
     pub fn only(mut self, services: &[Service]) -> Self {
         self.services = services.to_vec();
-        self
+        if services.contains(&Service::Notification) { self } else { self.without_mails() }
     }
 
     /// Uses another MySQL than the shared one; the account may create databases.
@@ -97,7 +104,14 @@ impl Plan {
     #[must_use]
     pub fn on_smtp(mut self, url: &str) -> Self {
         url.clone_into(&mut self.smtp_url);
-        self
+        self.without_mails()
+    }
+
+    /// Nobody can read their mails, so nobody is asked to confirm an address.
+    #[must_use]
+    pub fn without_mails(mut self) -> Self {
+        self.inbox = None;
+        self.with("REQUIRE_VERIFIED_ADDRESS", "false")
     }
 
     /// Starts it all and waits until each service is ready.
@@ -125,7 +139,7 @@ impl Plan {
             Ok::<_, anyhow::Error>((*service, RunningService::start(&system, *service).await?))
         });
         let services = try_join_all(started).await?.into_iter().collect();
-        Ok(Mixdown { services, system, prefix: self.prefix, _home: home })
+        Ok(Mixdown { services, system, prefix: self.prefix, inbox: self.inbox, _home: home })
     }
 }
 

@@ -7,6 +7,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 
 use super::Form;
+use crate::inbox::Inbox;
 use crate::{unique_name, wait_until};
 
 /// No answer takes that long, not even from a system whose servers are away.
@@ -34,7 +35,7 @@ struct Page {
 }
 
 impl User {
-    pub(super) async fn register(url: &str) -> Result<Self> {
+    pub(super) async fn register(url: &str, inbox: Option<&Inbox>) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(REQUEST_DEADLINE).build()?;
         let mut user = Self {
             http,
@@ -50,6 +51,12 @@ impl User {
             "the registration was answered with {}",
             answer.status()
         );
+        if let Some(inbox) = inbox {
+            let mail = inbox.wait_for_mail(&user.email, PATIENCE).await;
+            user.verify(mail.token().context("the mail has no token")?).await?;
+            // What a test finds in there is what came of the test.
+            inbox.delete(&mail).await?;
+        }
         let answer = user.log_in().await?;
         ensure!(answer.status() == StatusCode::OK, "the login was answered with {}", answer.status());
         user.token = answer.text().await?;
@@ -60,6 +67,17 @@ impl User {
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self.clone() }
+    }
+
+    /// Confirms an address with the token out of a mail.
+    ///
+    /// # Errors
+    /// When the token doesn't work.
+    pub async fn verify(&self, token: &str) -> Result<()> {
+        let body = serde_json::json!({ "token": token });
+        let answer = self.anonymous(Method::POST, "/verify").json(&body).send().await?;
+        ensure!(answer.status() == StatusCode::NO_CONTENT, "the token was answered with {}", answer.status());
+        Ok(())
     }
 
     /// The answer to a login with the right password.

@@ -6,13 +6,14 @@ use axum::extract::{FromRequest, Request};
 use contracts::ProblemCode;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use service_kit::Problem;
 use tokio::time::timeout;
 
 use crate::service::Credentials;
 
 #[derive(Deserialize)]
-struct Body {
+struct CredentialsBody {
     email: String,
     password: SecretString,
 }
@@ -20,20 +21,36 @@ struct Body {
 /// A body of a hundred bytes comes at once, or somebody holds connections open on purpose.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
-impl<S: Send + Sync> FromRequest<S> for Credentials {
+/// A JSON body, refused without a word of what was sent: that may be a password.
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body = timeout(BODY_PATIENCE, Json::<Body>::from_request(request, state));
+        let body = timeout(BODY_PATIENCE, Json::<T>::from_request(request, state));
         match body.await.map_err(|_| ProblemCode::RequestTimeout)? {
-            Ok(Json(Body { email, password })) => Ok(Self { email, password }),
+            Ok(Json(body)) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ProblemCode::UnsupportedMediaType.into()),
             Err(rejection) if rejection.status().as_u16() == ProblemCode::TooLarge.status() => {
                 Err(ProblemCode::TooLarge.into())
             }
-            // Without serde's own words: they repeat what was sent, and that may be a password.
-            Err(_) => Err(Problem::new(ProblemCode::BadRequest)
-                .with_detail("The body is a JSON object with the strings `email` and `password`.")),
+            // Without serde's own words: they repeat what was sent.
+            Err(_) => Err(ProblemCode::BadRequest.into()),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Credentials {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Body::<CredentialsBody>::from_request(request, state).await {
+            Ok(Body(CredentialsBody { email, password })) => Ok(Self { email, password }),
+            Err(problem) if problem.code() == ProblemCode::BadRequest => {
+                Err(problem.with_detail("The body is a JSON object with the strings `email` and `password`."))
+            }
+            Err(problem) => Err(problem),
         }
     }
 }

@@ -1,15 +1,22 @@
 //! The URL table.
 
+mod admin;
+mod caller;
 mod credentials;
+mod elsewhere;
+mod internal;
 mod jwks;
+mod keys;
 mod login;
+mod mailed;
+mod me;
 mod register;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 
 use crate::service::Service;
 
@@ -18,9 +25,34 @@ const BODY_LIMIT: usize = 16 * 1024;
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
     Router::new()
-        .route("/register", post(register::register))
-        .route("/login", post(login::log_in))
         .route("/.well-known/jwks.json", get(jwks::jwks))
+        // For everybody.
+        .route("/register", post(register::register))
+        .route("/verify", post(mailed::verify))
+        .route("/verify/resend", post(mailed::resend))
+        .route("/password/forgot", post(mailed::forgot))
+        .route("/password/reset", post(mailed::reset))
+        .route("/login", post(login::log_in))
+        .route("/token/refresh", post(login::refresh))
+        .route("/logout", post(login::log_out))
+        .route("/oidc/providers", get(elsewhere::providers))
+        .route("/oidc/{provider}/start", post(elsewhere::start))
+        .route("/oidc/{provider}/finish", post(elsewhere::finish))
+        // With an access token, which the gateway passes on.
+        .route("/me", get(me::read).patch(me::change).delete(me::erase))
+        .route("/me/password", post(me::change_password))
+        .route("/me/email", post(me::change_address))
+        .route("/sessions", get(me::sessions).delete(me::end_sessions))
+        .route("/sessions/{id}", delete(me::end_session))
+        .route("/keys", get(keys::list).post(keys::make))
+        .route("/keys/{id}", delete(keys::delete))
+        .route("/admin/users", get(admin::list))
+        .route("/admin/users/{id}", patch(admin::change))
+        // For the gateway itself.
+        .route("/internal/revocations", get(internal::revocations))
+        .route("/internal/keys/check", post(internal::check_key))
+        .route("/internal/erasures", get(internal::erasures))
+        .route("/internal/erasures/{id}/done", post(internal::finish_erasure))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(service)
 }

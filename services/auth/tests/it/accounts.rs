@@ -30,12 +30,12 @@ async fn a_registered_account_gets_a_token_that_the_published_keys_verify() {
     let answer = auth.log_in("ada@example.ORG", PASSWORD).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["cache-control"], "no-store");
-    assert_eq!((&answer.body["token_type"], &answer.body["expires_in"]), (&json!("Bearer"), &json!(3600)));
+    assert_eq!((&answer.body["token_type"], &answer.body["expires_in"]), (&json!("Bearer"), &json!(900)));
 
     let token = verify(answer.body["access_token"].as_str().unwrap(), &auth.keys().await);
     assert_eq!(token.header.typ.as_deref(), Some(ACCESS_TOKEN_TYPE));
     assert_eq!(token.claims.email.as_str(), "ada@example.org");
-    assert_eq!(token.claims.exp, token.claims.iat + 3600);
+    assert_eq!(token.claims.exp, token.claims.iat + 900);
     assert_eq!(token.claims.nbf, token.claims.iat);
     assert!(get_current_timestamp().abs_diff(token.claims.iat) < 60);
 

@@ -9,7 +9,7 @@ use broker::{Broker, BrokerConfig, RetryLadder, Subscription, Verdict};
 use bytes::Bytes;
 use contracts::{
     ConversionFinished, ConversionOptions, ConversionRequested, EmailAddress, Job, JobId, JobStatus,
-    MESSAGE_VERSION, Mp3Fid, Owner, Queue, Source, UserId, VideoFid,
+    MESSAGE_VERSION, MailPreferences, Mp3Fid, Owner, Queue, Source, UserId, VideoFid,
 };
 use converter::Config;
 use futures_util::TryStreamExt as _;
@@ -173,7 +173,7 @@ impl World {
         let (id, owner) = (JobId::generate(), UserId::generate());
         let source =
             Source { fid, name: name.to_owned(), bytes, duration_seconds: None, audio_tracks: Vec::new() };
-        let owner_of = Owner { id: owner, email: ada() };
+        let owner_of = Owner { id: owner, email: ada(), mails: MailPreferences::default() };
         self.jobs.insert(NewJob { id, owner: owner_of, source, options }).await.unwrap();
         (id, owner)
     }

@@ -40,6 +40,7 @@ impl Sweeper {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while drain.run_until_cancelled(ticks.tick()).await.is_some() {
             self.gateway.limits.forget_idle();
+            self.gateway.api_keys.forget_idle();
             if let Some(Err(error)) = drain.run_until_cancelled(self.sweep()).await {
                 tracing::warn!(error = %Chain(&error), "could not sweep");
             }

@@ -72,7 +72,7 @@ pub(crate) async fn make(
     }
     let expires_at = whole_seconds(OffsetDateTime::now_utc() + LIFETIME);
     let link = gateway.links.sign_archive(&ArchiveLink { fids, expires_at });
-    let url = gateway.address(&format!("/archives/{link}"));
+    let url = gateway.site.address(&format!("/archives/{link}"));
     Ok((StatusCode::CREATED, NO_STORE, Json(MadeLink { url, expires_at })).into_response())
 }
 

@@ -30,6 +30,7 @@ pub(crate) struct File {
         (status = 304, description = "You have it already"),
         (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 416, description = "`range_not_satisfiable`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),

@@ -31,6 +31,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
     responses(
         (status = 200, description = "The job, each time that it changes", body = Job, content_type = "text/event-stream"),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),

@@ -55,6 +55,7 @@ const MAX_SEARCH_CHARS: usize = 250;
         (status = 200, description = "A page of jobs", body = JobPage),
         (status = 400, description = "`bad_cursor`, `bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
@@ -91,6 +92,7 @@ pub(crate) async fn list(
     responses(
         (status = 200, description = "The job", body = Job),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
@@ -113,6 +115,7 @@ pub(crate) async fn read(
     responses(
         (status = 200, description = "The waveform", body = Waveform),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such job of yours, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
@@ -214,6 +217,7 @@ pub(crate) async fn retry(
     responses(
         (status = 204, description = "Cancelled or deleted"),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),

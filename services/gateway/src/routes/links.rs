@@ -122,7 +122,7 @@ pub(crate) async fn make(
     let fid = record.job.audio.ok_or(ProblemCode::NotFound)?.fid;
     let wanted = OffsetDateTime::now_utc() + Duration::seconds(seconds.into());
     let expires_at = whole_seconds(record.job.expires_at.map_or(wanted, |end| end.min(wanted)));
-    let url = gateway.address(&format!("/d/{}", gateway.links.sign(SignedLink { fid, expires_at })));
+    let url = gateway.site.address(&format!("/d/{}", gateway.links.sign(SignedLink { fid, expires_at })));
     Ok((StatusCode::CREATED, NO_STORE, Json(MadeLink { url, expires_at })).into_response())
 }
 

@@ -2,32 +2,50 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::header::USER_AGENT;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::headers::authorization::Basic;
 use axum_extra::headers::{Authorization, HeaderMapExt as _};
-use contracts::ProblemCode;
+use contracts::{LoginRequest, Secret};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::json_problem;
+use super::session::{Keeping, TokenAnswer, tokens};
+use super::{client_name, json_problem};
 use crate::Gateway;
-use crate::accounts::{Credentials, TokenAnswer};
 use crate::caller::ClientAddress;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
 
-/// Get a token, by HTTP Basic or with a JSON body.
+/// An e-mail address and a password, as a client sends them.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Login {
+    /// The account's e-mail address.
+    #[schema(format = Email, example = "ada@example.org")]
+    email: String,
+    /// The password: 8 to 128 characters.
+    #[schema(format = Password, min_length = 8, max_length = 128)]
+    password: Secret,
+    /// For pages in a browser: put the refresh token into a cookie that no script can read.
+    #[serde(default)]
+    cookie: bool,
+}
+
+/// Get tokens, by HTTP Basic or with a JSON body.
 ///
-/// With HTTP Basic, and unless `Accept` names `application/json`, the answer is the bare token, so that
-/// `TOKEN=$(curl -su me@example.org:password -X POST …/login)` works.
+/// With HTTP Basic, and unless `Accept` names `application/json`, the answer is the bare access token, so that
+/// `TOKEN=$(curl -su me@example.org:password -X POST …/login)` works. That session has no refresh token.
 #[utoipa::path(
-    post, path = "/login", tag = "accounts", request_body(content = Option<Credentials>), security(("password" = []), ()),
+    post, path = "/login", tag = "accounts", request_body(content = Option<Login>), security(("password" = []), ()),
     responses(
-        (status = 200, description = "The token", content(
+        (status = 200, description = "The tokens", content(
             (TokenAnswer = "application/json"),
             (String = "text/plain"),
         )),
         (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 401, description = "`wrong_credentials`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`cross_site`, `account_disabled`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -40,20 +58,31 @@ pub(crate) async fn login(
     request: Request,
 ) -> Result<Response, Error> {
     gateway.limits.credentials(client)?;
+    let name = client_name(request.headers().get(USER_AGENT));
     let basic = request.headers().typed_get::<Authorization<Basic>>();
-    let wants_text = basic.is_some() && !accepts_json(request.headers());
-    let credentials = match basic {
-        Some(Authorization(basic)) => {
-            Credentials { email: basic.username().to_owned(), password: basic.password().to_owned().into() }
+    let is_short = basic.is_some() && !accepts_json(request.headers());
+    let headers = request.headers().clone();
+    let login = match basic {
+        Some(Authorization(basic)) => Login {
+            email: basic.username().to_owned(),
+            password: basic.password().to_owned().into(),
+            cookie: false,
+        },
+        None => {
+            Json::<Login>::from_request(request, &()).await.map_err(|rejection| json_problem(&rejection))?.0
         }
-        None => Json::from_request(request, &()).await.map_err(|rejection| json_problem(&rejection))?.0,
     };
-    let answer = gateway.accounts.login(&credentials).await?;
-    let mut response =
-        if wants_text { answer.access_token.into_response() } else { Json(answer).into_response() };
-    let no_store = "no-store".parse().map_err(|_| ProblemCode::Internal)?;
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
-    Ok(response)
+    if login.cookie {
+        // Another site's page must not sign somebody in as somebody else.
+        gateway.site.same_origin(&headers)?;
+    }
+    let request = LoginRequest { email: login.email, password: login.password, client: name, is_short };
+    let issued = gateway.accounts.login(&request).await?;
+    if is_short {
+        let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+        return Ok((no_store, issued.access_token).into_response());
+    }
+    tokens(&gateway, issued, if login.cookie { Keeping::Cookie } else { Keeping::Body })
 }
 
 fn accepts_json(headers: &HeaderMap) -> bool {

@@ -1,22 +1,34 @@
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 
-use super::json_problem;
+use contracts::Secret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Body, Empty, Nothing, nothing};
 use crate::Gateway;
-use crate::accounts::Credentials;
 use crate::caller::ClientAddress;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
 
-/// Make an account. The answer is the same whether or not the address has one already.
+/// An e-mail address and a password for a new account.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(crate) struct Registration {
+    /// Where its mails go.
+    #[schema(format = Email, example = "ada@example.org")]
+    email: String,
+    /// The password: 8 to 128 characters.
+    #[schema(format = Password, min_length = 8, max_length = 128)]
+    password: Secret,
+}
+
+/// Make an account. A mail asks to confirm the address. The answer is the same whether or not the address has one already.
 #[utoipa::path(
-    post, path = "/register", tag = "accounts", request_body = Credentials,
+    post, path = "/register", tag = "accounts", request_body = Registration,
     responses(
-        (status = 201, description = "Done, or the address has an account already"),
+        (status = 201, description = "Done, or the address has an account already", body = Empty),
         (status = 400, description = "`bad_email`, `bad_password`, `common_password`, `bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -27,10 +39,9 @@ use crate::openapi::ProblemAnswer;
 pub(crate) async fn register(
     State(gateway): State<Arc<Gateway>>,
     ClientAddress(client): ClientAddress,
-    credentials: Result<Json<Credentials>, JsonRejection>,
-) -> Result<StatusCode, Error> {
+    Body(registration): Body<Registration>,
+) -> Result<(StatusCode, Nothing), Error> {
     gateway.limits.credentials(client)?;
-    let Json(credentials) = credentials.map_err(|rejection| json_problem(&rejection))?;
-    gateway.accounts.register(&credentials).await?;
-    Ok(StatusCode::CREATED)
+    gateway.accounts.post("/register", &registration).await?;
+    Ok((StatusCode::CREATED, nothing()))
 }

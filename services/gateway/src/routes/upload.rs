@@ -5,9 +5,11 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use contracts::{Job, JobId, Owner, Source, VideoFid};
+use contracts::{
+    AccountMail, AccountMailContent, Job, JobId, MailId, Owner, ProblemCode, Queue, Source, VideoFid,
+};
 use headers::{ContentLength, HeaderMapExt as _};
-use jobs::NewJob;
+use jobs::{NewJob, Record};
 use service_kit::Chain;
 
 use crate::Gateway;
@@ -82,7 +84,7 @@ pub(crate) struct UploadForm {
         (status = 202, description = "Accepted: the job", body = Job, headers(("location", description = "Address of the job"))),
         (status = 400, description = "`no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`address_not_verified`, `scope_missing`, `storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -106,6 +108,12 @@ pub(crate) async fn upload(
         return Err(refused);
     }
 
+    // It may have taken hours. What an account that is gone uploads must not stay.
+    if gateway.revocations.is_erased(owner.id) {
+        gateway.videos.delete(received.file.fid).await?;
+        return Err(ProblemCode::InvalidToken.into());
+    }
+
     let new = NewJob {
         id: JobId::generate(),
         owner,
@@ -121,8 +129,7 @@ pub(crate) async fn upload(
     // A crash before this leaves a file that no job refers to: the sweeper deletes it. One after this leaves a job
     // that nobody announced: the reconciler does.
     let record = gateway.jobs.insert(new).await?;
-    tracing::info!(job.id = %record.job.id, user.id = %record.owner.id, bytes = record.job.source.bytes, "accepted");
-    give_turn_or_leave(&gateway, record.owner.id).await;
+    welcome(&gateway, &record).await;
     let location = format!("/jobs/{}", record.job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(record.job)).into_response())
 }
@@ -133,4 +140,19 @@ pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Resul
     // Before the body: nobody should send a gigabyte to hear that there is no queue.
     gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
     gateway.quotas.check(&gateway.jobs, owner.id, bytes).await
+}
+
+/// What is done about a job that has just been stored: its owner hears of it if they like, and the converters when it is its turn.
+pub(crate) async fn welcome(gateway: &Gateway, record: &Record) {
+    let job = &record.job;
+    tracing::info!(job.id = %job.id, user.id = %record.owner.id, bytes = job.source.bytes, "accepted");
+    if record.owner.mails.submitted {
+        let content = AccountMailContent::Submitted { name: job.source.name.clone() };
+        let mail_id = MailId::from(job.id);
+        let mail = AccountMail::new(mail_id, record.owner.email.clone(), content);
+        if let Err(error) = gateway.broker.publish(Queue::Account, &mail_id.to_string(), &mail).await {
+            tracing::warn!(job.id = %job.id, error = %Chain(&error), "could not send a mail about an upload");
+        }
+    }
+    give_turn_or_leave(gateway, record.owner.id).await;
 }

@@ -3,7 +3,8 @@ use std::time::Duration;
 use broker::{Broker, BrokerConfig, RetryLadder};
 use contracts::{
     Audio, AudioFormat, ConversionFinished, ConversionOptions, Failure, FailureCode, FileId, JobId, LinkKey,
-    MESSAGE_VERSION, Mp3Fid, Notice, NoticeState, Outcome, Owner, Queue, Source, UserId, VideoFid,
+    MESSAGE_VERSION, MailPreferences, Mp3Fid, Notice, NoticeState, Outcome, Owner, Queue, Source, UserId,
+    VideoFid,
 };
 use jobs::{Claim, Databases, JobStore, MongoConfig, NewJob, Record};
 use notification::Config;
@@ -98,7 +99,7 @@ impl Stage {
         let id = JobId::generate();
         // An address of its own for each job: the inbox is everyone's.
         let email = format!("{}@example.org", unique_name("ada")).parse().unwrap();
-        let owner = Owner { id: UserId::generate(), email };
+        let owner = Owner { id: UserId::generate(), email, mails: MailPreferences::default() };
         let source = Source {
             fid: VideoFid(some_file()),
             name: name.to_owned(),

@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use reqwest::{Body, Method, Response};
 use serde::Deserialize;
 use serde_json::json;
+use test_kit::inbox::Inbox;
 use test_kit::unique_name;
 use tokio::io::AsyncReadExt as _;
 
@@ -85,6 +86,9 @@ impl Person {
         let mut person = Self { http, url: url.to_owned(), token: String::new() };
         let post = |path: &str| person.http.post(format!("{url}{path}")).json(&credentials).send();
         succeeded(post("/register").await?).await?;
+        let mail = Inbox::shared().wait_for_mail(&email, PATIENCE).await;
+        let token = json!({ "token": mail.token().context("the mail has no token")? });
+        succeeded(person.http.post(format!("{url}/verify")).json(&token).send().await?).await?;
         let login: Login = succeeded(post("/login").await?).await?.json().await?;
         person.token = login.access_token;
         Ok(person)

@@ -1,0 +1,129 @@
+//! The table `mail_tokens`: what a mail's link proves.
+
+use std::time::Duration;
+
+use contracts::{EmailAddress, UserId};
+use sqlx::MySqlConnection;
+use uuid::Uuid;
+
+use crate::database::{micros, unexpected};
+use crate::opaque::TokenHash;
+
+/// What a token out of a mail is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Confirming the account's own address.
+    Verify,
+    /// Replacing a forgotten password.
+    Reset,
+    /// Moving the account to another address.
+    Address,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Reset => "reset",
+            Self::Address => "address",
+        }
+    }
+}
+
+/// Whom a token was sent to, and what for.
+#[derive(Debug)]
+pub(crate) struct MailToken {
+    pub(crate) account: UserId,
+    pub(crate) purpose: Purpose,
+    pub(crate) email: EmailAddress,
+}
+
+pub(crate) async fn insert(
+    connection: &mut MySqlConnection,
+    hash: &TokenHash,
+    token: &MailToken,
+    lifetime: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO mail_tokens (hash, account_id, purpose, email, created_at, expires_at)
+         VALUES (?, ?, ?, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)",
+        hash.as_bytes(),
+        token.account.as_uuid(),
+        token.purpose.as_str(),
+        token.email.as_str(),
+        micros(lifetime),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The token, if its time is not over. It stays until [`forget`].
+pub(crate) async fn find(
+    connection: &mut MySqlConnection,
+    hash: &TokenHash,
+) -> Result<Option<MailToken>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT account_id AS "account: Uuid", purpose, email FROM mail_tokens
+           WHERE hash = ? AND expires_at > UTC_TIMESTAMP(6) FOR UPDATE"#,
+        hash.as_bytes(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let purpose = [Purpose::Verify, Purpose::Reset, Purpose::Address]
+        .into_iter()
+        .find(|purpose| purpose.as_str() == row.purpose)
+        .ok_or(sqlx::Error::RowNotFound)?;
+    Ok(Some(MailToken {
+        account: row.account.into(),
+        purpose,
+        email: row.email.parse().map_err(unexpected)?,
+    }))
+}
+
+/// Makes every token of the account for this worthless: one was used, or what it would do is done.
+pub(crate) async fn forget(
+    connection: &mut MySqlConnection,
+    account: UserId,
+    purpose: Purpose,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM mail_tokens WHERE account_id = ? AND purpose = ?",
+        account.as_uuid(),
+        purpose.as_str(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes every token of the account worthless.
+pub(crate) async fn forget_all(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM mail_tokens WHERE account_id = ?", account.as_uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn purge(connection: &mut MySqlConnection) -> Result<u64, sqlx::Error> {
+    let purged = sqlx::query!("DELETE FROM mail_tokens WHERE expires_at < UTC_TIMESTAMP(6) LIMIT 1000")
+        .execute(connection)
+        .await?;
+    Ok(purged.rows_affected())
+}
+
+/// The address that the account moves to once it is confirmed.
+pub(crate) async fn pending_email(
+    connection: &mut MySqlConnection,
+    account: UserId,
+) -> Result<Option<EmailAddress>, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT email FROM mail_tokens WHERE account_id = ? AND purpose = 'address' AND expires_at > UTC_TIMESTAMP(6)
+         ORDER BY created_at DESC LIMIT 1",
+        account.as_uuid(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| row.email.parse().map_err(unexpected)).transpose()
+}

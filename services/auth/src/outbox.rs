@@ -1,0 +1,132 @@
+//! The table `outbox`: mails that were asked for and are not published yet.
+
+use std::time::Duration;
+
+use contracts::{EmailAddress, MailId, UserId};
+use sqlx::MySqlConnection;
+use uuid::Uuid;
+
+use crate::database::{micros, unexpected};
+
+/// What was asked for. What becomes of it is decided when it is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MailKind {
+    /// A token that confirms the address, if its account still needs one.
+    Verify,
+    /// Word to an address that has an account already.
+    Taken,
+    /// A token that allows a new password, if the address has an account.
+    Reset,
+    /// A token that moves the account to this address.
+    NewAddress,
+    /// Word to the address that an account has left.
+    AddressChanged,
+    /// Word that there is a new password.
+    PasswordChanged,
+}
+
+const KINDS: [MailKind; 6] = [
+    MailKind::Verify,
+    MailKind::Taken,
+    MailKind::Reset,
+    MailKind::NewAddress,
+    MailKind::AddressChanged,
+    MailKind::PasswordChanged,
+];
+
+impl MailKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Taken => "taken",
+            Self::Reset => "reset",
+            Self::NewAddress => "new_address",
+            Self::AddressChanged => "address_changed",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+}
+
+/// A mail that was asked for.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) id: MailId,
+    pub(crate) kind: MailKind,
+    pub(crate) email: EmailAddress,
+    /// The account that is to move to the address.
+    pub(crate) account: Option<UserId>,
+}
+
+/// Asks for a mail, within the transaction that makes it necessary.
+pub(crate) async fn put(
+    connection: &mut MySqlConnection,
+    kind: MailKind,
+    email: &EmailAddress,
+    account: Option<UserId>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO outbox (id, kind, email, account_id, created_at) VALUES (?, ?, ?, ?, UTC_TIMESTAMP(6))",
+        MailId::generate().as_uuid(),
+        kind.as_str(),
+        email.as_str(),
+        account.map(UserId::as_uuid),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes the oldest mail that nobody is at, for this long.
+pub(crate) async fn take(
+    connection: &mut MySqlConnection,
+    lease: Duration,
+) -> Result<Option<Wanted>, sqlx::Error> {
+    let taker = Uuid::new_v4();
+    let claimed = sqlx::query!(
+        "UPDATE outbox SET taken_by = ?, taken_until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+         WHERE taken_until IS NULL OR taken_until < UTC_TIMESTAMP(6) ORDER BY id LIMIT 1",
+        taker,
+        micros(lease),
+    )
+    .execute(&mut *connection)
+    .await?;
+    if claimed.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let row = sqlx::query!(
+        r#"SELECT id AS "id: Uuid", kind, email, account_id AS "account: Uuid" FROM outbox WHERE taken_by = ?"#,
+        taker,
+    )
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let kind = KINDS.into_iter().find(|kind| kind.as_str() == row.kind).ok_or(sqlx::Error::RowNotFound)?;
+    let email = row.email.parse().map_err(unexpected)?;
+    Ok(Some(Wanted { id: row.id.into(), kind, email, account: row.account.map(UserId::from) }))
+}
+
+/// Gives a mail back that could not be published.
+pub(crate) async fn release(connection: &mut MySqlConnection, id: MailId) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE outbox SET taken_until = NULL WHERE id = ?", id.as_uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Forgets a mail: the broker has it, or nobody is to get it.
+pub(crate) async fn remove(connection: &mut MySqlConnection, id: MailId) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM outbox WHERE id = ?", id.as_uuid()).execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets every mail of an account.
+pub(crate) async fn remove_all(
+    connection: &mut MySqlConnection,
+    account: UserId,
+    email: &EmailAddress,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM outbox WHERE account_id = ? OR email = ?", account.as_uuid(), email.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Deletes what nobody can use any more.
+
+use std::time::Duration;
+
+use service_kit::Chain;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::{Database, DatabaseError};
+use crate::{accounts, mail_tokens, sessions};
+
+const EVERY: Duration = Duration::from_mins(5);
+
+/// How long the gateways are told of accounts that are gone: longer than any upload that began before may take.
+pub(crate) const ERASED_FOR: Duration = Duration::from_hours(48);
+
+/// Purges until the end. The replicas do it all, each now and then: a row that is gone is no harm.
+pub(crate) async fn run(database: &Database, revoked_for: Duration, end: &CancellationToken) {
+    let mut ticks = tokio::time::interval(EVERY);
+    while end.run_until_cancelled(ticks.tick()).await.is_some() {
+        match end.run_until_cancelled(purge(database, revoked_for)).await {
+            Some(Ok(0)) | None => {}
+            Some(Ok(rows)) => tracing::info!(rows, "purged"),
+            Some(Err(error)) => tracing::warn!(error = %Chain(&error), "could not purge"),
+        }
+    }
+}
+
+async fn purge(database: &Database, revoked_for: Duration) -> Result<u64, DatabaseError> {
+    let sessions = database.ask(async |connection| sessions::purge(connection, revoked_for).await).await?;
+    let tokens = database.ask(async |connection| mail_tokens::purge(connection).await).await?;
+    let erased =
+        database.ask(async |connection| accounts::forget_erased(connection, ERASED_FOR).await).await?;
+    Ok(sessions + tokens + erased)
+}

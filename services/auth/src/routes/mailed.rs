@@ -1,0 +1,46 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use contracts::{AddressRequest, ResetRequest, VerifyRequest};
+
+use super::credentials::Body;
+use super::register::Accepted;
+use crate::error::Error;
+use crate::outbox::MailKind;
+use crate::service::Service;
+
+/// `POST /verify`: confirms an address.
+pub(crate) async fn verify(
+    State(service): State<Arc<Service>>,
+    Body(request): Body<VerifyRequest>,
+) -> Result<StatusCode, Error> {
+    service.verify_address(&request.token).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// `POST /verify/resend`: another mail with a link, if the address has an account that needs one.
+pub(crate) async fn resend(
+    State(service): State<Arc<Service>>,
+    Body(request): Body<AddressRequest>,
+) -> Result<(StatusCode, Json<Accepted>), Error> {
+    service.ask_for_mail(MailKind::Verify, &request.email).await?;
+    Ok((StatusCode::ACCEPTED, Json(Accepted {})))
+}
+
+/// `POST /password/forgot`: a mail with a link, if the address has an account.
+pub(crate) async fn forgot(
+    State(service): State<Arc<Service>>,
+    Body(request): Body<AddressRequest>,
+) -> Result<(StatusCode, Json<Accepted>), Error> {
+    service.ask_for_mail(MailKind::Reset, &request.email).await?;
+    Ok((StatusCode::ACCEPTED, Json(Accepted {})))
+}
+
+/// `POST /password/reset`: a new password.
+pub(crate) async fn reset(
+    State(service): State<Arc<Service>>,
+    Body(request): Body<ResetRequest>,
+) -> Result<StatusCode, Error> {
+    service.reset_password(request).await.map(|()| StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,72 @@
+//! What administrators and the command line do with accounts.
+
+use contracts::{AccountChange, AccountPage, AccountSummary, UserId};
+
+use super::{Caller, Service};
+use crate::accounts;
+use crate::database::{Database, DatabaseError, transact};
+use crate::error::Error;
+use crate::{api_keys, sessions};
+
+const PAGE: u16 = 50;
+
+impl Service {
+    pub(crate) async fn accounts(&self, part: &str, before: Option<UserId>) -> Result<AccountPage, Error> {
+        let listed =
+            self.database.ask(async |connection| accounts::page(connection, part, before, PAGE + 1).await);
+        // One more than a page tells whether there is another.
+        let mut users: Vec<AccountSummary> = listed.await?.iter().map(accounts::Account::summary).collect();
+        let is_last = users.len() <= PAGE.into();
+        users.truncate(PAGE.into());
+        let next_cursor = if is_last { None } else { users.last().map(|user| user.id) };
+        Ok(AccountPage { users, next_cursor })
+    }
+
+    pub(crate) async fn change_account(
+        &self,
+        caller: &Caller,
+        id: UserId,
+        change: AccountChange,
+    ) -> Result<AccountSummary, Error> {
+        let changed = apply(&self.database, id, change).await?.ok_or(Error::NotFound)?;
+        tracing::info!(admin.id = %caller.account.id, user.id = %id, ?change, "changed an account");
+        Ok(changed)
+    }
+}
+
+/// Changes an account. Whoever loses a role or the account signs in anew: tokens say what held when they were made.
+pub(crate) async fn apply(
+    database: &Database,
+    id: UserId,
+    change: AccountChange,
+) -> Result<Option<AccountSummary>, DatabaseError> {
+    transact!(database, |transaction| {
+        let Some(account) = accounts::lock(transaction, id).await? else { return Ok(None) };
+        if let Some(role) = change.role.filter(|role| *role != account.role) {
+            accounts::set_role(transaction, id, role).await?;
+            sessions::revoke_all(transaction, id).await?;
+        }
+        if let Some(is_disabled) = change.is_disabled.filter(|disabled| *disabled != account.is_disabled) {
+            accounts::set_disabled(transaction, id, is_disabled).await?;
+            if is_disabled {
+                sessions::revoke_all(transaction, id).await?;
+            }
+        }
+        Ok(accounts::lock(transaction, id).await?.map(|account| account.summary()))
+    })
+    .await
+}
+
+/// Begins the end of an account on an operator's wish.
+pub(crate) async fn begin_erasure(database: &Database, id: UserId) -> Result<bool, DatabaseError> {
+    transact!(database, |transaction| {
+        let Some(account) = accounts::lock(transaction, id).await? else { return Ok(false) };
+        accounts::mark_erasing(transaction, id).await?;
+        sessions::revoke_all(transaction, id).await?;
+        api_keys::delete_all(transaction, id).await?;
+        crate::mail_tokens::forget_all(transaction, id).await?;
+        crate::outbox::remove_all(transaction, id, &account.email).await?;
+        Ok(true)
+    })
+    .await
+}

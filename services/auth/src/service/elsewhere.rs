@@ -1,0 +1,85 @@
+//! Sign-in with an outside identity provider.
+
+use contracts::{EmailAddress, IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
+
+use super::Service;
+use crate::accounts;
+use crate::database::transact;
+use crate::error::Error;
+use crate::oidc::OidcError;
+use crate::{api_keys, identities, mail_tokens, sessions};
+
+/// Somebody that a provider vouches for.
+#[derive(Debug)]
+pub(crate) struct Vouched {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    /// The address, if the provider has seen that it is theirs.
+    pub(crate) email: Option<EmailAddress>,
+}
+
+impl Service {
+    pub(crate) fn providers(&self) -> Providers {
+        self.oidc.providers()
+    }
+
+    pub(crate) async fn start_elsewhere(
+        &self,
+        provider: &str,
+        start: &OidcStart,
+    ) -> Result<OidcStarted, Error> {
+        self.oidc.start(provider, &start.redirect_uri).await
+    }
+
+    pub(crate) async fn finish_elsewhere(
+        &self,
+        provider: &str,
+        finish: OidcFinish,
+    ) -> Result<IssuedTokens, Error> {
+        self.keyring.current()?;
+        let client = finish.client.clone();
+        let vouched = self.oidc.finish(provider, finish).await?;
+        let account = self.account_of(&vouched).await?;
+        let issued = self.begin_session(account, &client, false).await?;
+        tracing::info!(user.id = %account, provider, "logged in elsewhere");
+        Ok(issued)
+    }
+
+    /// The account of somebody that a provider vouches for: the one that was linked before, else the one with the address,
+    /// else a new one.
+    async fn account_of(&self, vouched: &Vouched) -> Result<UserId, Error> {
+        let Vouched { issuer, subject, email } = vouched;
+        let linked =
+            self.database.ask(async |connection| identities::find(connection, issuer, subject).await);
+        if let Some(account) = linked.await? {
+            return Ok(account);
+        }
+        // An address that nobody has confirmed could be that of somebody else's account.
+        let email = email.as_ref().ok_or(OidcError::Unverified)?;
+        let new = UserId::generate();
+        let account = transact!(self.database, |transaction| {
+            // Two callbacks at once.
+            if let Some(account) = identities::find(transaction, issuer, subject).await? {
+                return Ok(account);
+            }
+            let account = if let Some(account) = accounts::find(transaction, email).await? {
+                if !account.is_verified {
+                    // Whoever registered has not shown that the address is theirs, and now somebody else has. What they
+                    // could come in with must end.
+                    accounts::set_password(transaction, account.id, None).await?;
+                    sessions::revoke_all(transaction, account.id).await?;
+                    api_keys::delete_all(transaction, account.id).await?;
+                    mail_tokens::forget_all(transaction, account.id).await?;
+                    accounts::mark_verified(transaction, account.id, email).await?;
+                }
+                account.id
+            } else {
+                accounts::insert_vouched(transaction, new, email).await?;
+                new
+            };
+            identities::insert(transaction, issuer, subject, account).await?;
+            Ok(account)
+        });
+        Ok(account.await?)
+    }
+}

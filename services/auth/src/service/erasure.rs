@@ -1,0 +1,27 @@
+//! The end of accounts, as the gateway carries it out.
+
+use contracts::{Erasures, UserId};
+
+use super::Service;
+use crate::accounts;
+use crate::database::transact;
+use crate::error::Error;
+
+/// A gateway asks again when it is done with these.
+const BATCH: u16 = 100;
+
+impl Service {
+    /// The accounts whose jobs and files are to be deleted.
+    pub(crate) async fn erasures(&self) -> Result<Erasures, Error> {
+        let accounts = self.database.ask(async |connection| accounts::erasing(connection, BATCH).await);
+        Ok(Erasures { accounts: accounts.await? })
+    }
+
+    /// Ends an account whose jobs and files are gone.
+    pub(crate) async fn finish_erasure(&self, id: UserId) -> Result<(), Error> {
+        if transact!(self.database, |transaction| accounts::erase(transaction, id).await).await? {
+            tracing::info!(user.id = %id, "the account is erased");
+        }
+        Ok(())
+    }
+}

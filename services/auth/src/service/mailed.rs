@@ -1,0 +1,92 @@
+//! What somebody may do who reads an address' mail.
+
+use contracts::{EmailAddress, ResetRequest, Secret, UserId};
+
+use super::Service;
+use crate::accounts;
+use crate::database::transact;
+use crate::error::Error;
+use crate::mail_tokens::{self, MailToken, Purpose};
+use crate::opaque::TokenHash;
+use crate::outbox::{self, MailKind};
+use crate::sessions;
+
+impl Service {
+    /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
+    pub(crate) async fn ask_for_mail(&self, kind: MailKind, email: &str) -> Result<(), Error> {
+        let email: EmailAddress = email.parse().map_err(|_| Error::BadEmail)?;
+        self.database.ask(async |connection| outbox::put(connection, kind, &email, None).await).await?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Confirms an address: the account's own, or the one that it moves to.
+    pub(crate) async fn verify_address(&self, token: &Secret) -> Result<(), Error> {
+        let hash = TokenHash::of(token.expose());
+        let verified = transact!(self.database, |transaction| {
+            let Some(MailToken { account: id, purpose, email }) =
+                mail_tokens::find(transaction, &hash).await?
+            else {
+                return Ok(None);
+            };
+            if purpose == Purpose::Reset {
+                return Ok(None);
+            }
+            let Some(account) = accounts::lock(transaction, id).await? else { return Ok(None) };
+            if account.is_erasing {
+                return Ok(None);
+            }
+            mail_tokens::forget(transaction, id, purpose).await?;
+            if purpose == Purpose::Verify {
+                accounts::mark_verified(transaction, id, &email).await?;
+            } else {
+                // Somebody else may have registered with it meanwhile.
+                if !accounts::set_email(transaction, id, &email).await? {
+                    return Ok(None);
+                }
+                // Links in the old address' mailbox must not open what has left it.
+                mail_tokens::forget_all(transaction, id).await?;
+                outbox::put(transaction, MailKind::AddressChanged, &account.email, None).await?;
+            }
+            Ok(Some(id))
+        });
+        let id = verified.await?.ok_or(Error::BadMailToken)?;
+        self.bell.ring();
+        tracing::info!(user.id = %id, "confirmed an address");
+        Ok(())
+    }
+
+    /// Replaces a forgotten password and ends all sessions.
+    pub(crate) async fn reset_password(&self, request: ResetRequest) -> Result<(), Error> {
+        let hash = TokenHash::of(request.token.expose());
+        // Before the hashing, which costs what somebody who made the token up should not get.
+        let found = self.database.ask(async |connection| mail_tokens::find(connection, &hash).await);
+        let token =
+            found.await?.filter(|token| token.purpose == Purpose::Reset).ok_or(Error::BadMailToken)?;
+        let password_hash = self.hash_new(request.password, token.email).await?;
+
+        let reset = transact!(self.database, |transaction| {
+            let found = mail_tokens::find(transaction, &hash).await?;
+            let Some(MailToken { account: id, email, .. }) =
+                found.filter(|token| token.purpose == Purpose::Reset)
+            else {
+                return Ok(None);
+            };
+            let Some(account) = accounts::lock(transaction, id).await? else { return Ok(None) };
+            if account.is_erasing || account.is_disabled {
+                return Ok(None);
+            }
+            accounts::set_password(transaction, id, Some(&password_hash)).await?;
+            // Whoever has the link reads the address' mail.
+            accounts::mark_verified(transaction, id, &email).await?;
+            mail_tokens::forget_all(transaction, id).await?;
+            sessions::revoke_all(transaction, id).await?;
+            outbox::put(transaction, MailKind::PasswordChanged, &account.email, None).await?;
+            Ok::<Option<UserId>, sqlx::Error>(Some(id))
+        });
+        let id = reset.await?.ok_or(Error::BadMailToken)?;
+        self.bell.ring();
+        tracing::info!(user.id = %id, "reset the password");
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! What auth does, without HTTP.
+
+pub(crate) mod administration;
+mod api_keys;
+mod elsewhere;
+mod erasure;
+mod mailed;
+mod oneself;
+mod sign_in;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::{EmailAddress, JwkSet, Revocations, Secret};
+
+use crate::accounts::{self, Account};
+use crate::courier::Bell;
+use crate::database::Database;
+use crate::error::Error;
+use crate::hashing::Hasher;
+use crate::keyring::Keyring;
+use crate::oidc::Oidc;
+use crate::password_hash::PasswordHash;
+use crate::passwords::Password;
+use crate::purge::ERASED_FOR;
+use crate::sessions;
+use crate::tokens::Refusal;
+
+pub(crate) use elsewhere::Vouched;
+pub(crate) use oneself::Caller;
+pub(crate) use sign_in::Credentials;
+
+/// How long things of a session last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetimes {
+    pub(crate) access_token: Duration,
+    pub(crate) refresh_token: Duration,
+    pub(crate) session: Duration,
+    /// For which an exchanged refresh token still works.
+    pub(crate) grace: Duration,
+}
+
+impl Lifetimes {
+    /// How long the gateways are told of an ended session: until its last access token has expired everywhere.
+    pub(crate) fn revocation(&self) -> Duration {
+        self.access_token + CLOCK_MARGIN
+    }
+}
+
+/// What hosts' clocks may differ by, and more.
+const CLOCK_MARGIN: Duration = Duration::from_mins(1);
+
+pub(crate) struct Service {
+    pub(crate) database: Database,
+    pub(crate) hasher: Hasher,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) bell: Bell,
+    pub(crate) oidc: Oidc,
+}
+
+impl Service {
+    /// The keys that verify our tokens.
+    pub(crate) fn public_keys(&self) -> Result<JwkSet, Error> {
+        Ok(self.keyring.current()?.published.clone())
+    }
+
+    /// Who sends this access token, if their session has not ended.
+    pub(crate) async fn caller(&self, token: &str) -> Result<Caller, Error> {
+        let claims = self.keyring.current()?.verifying.verify(token).map_err(|refusal| match refusal {
+            Refusal::Invalid => Error::InvalidToken,
+            Refusal::Expired => Error::ExpiredToken,
+        })?;
+        let account =
+            self.database.ask(async |connection| accounts::of_session(connection, claims.sid).await);
+        let account = account.await?.ok_or(Error::InvalidToken)?;
+        Ok(Caller { account, session: claims.sid })
+    }
+
+    /// What the gateways need to know beside the keys.
+    pub(crate) async fn revocations(&self) -> Result<Revocations, Error> {
+        let revocation = self.lifetimes.revocation();
+        let revocations = self.database.ask(async |connection| {
+            Ok(Revocations {
+                sessions: sessions::revoked_within(connection, revocation).await?,
+                erased_accounts: accounts::erased_within(connection, ERASED_FOR).await?,
+            })
+        });
+        Ok(revocations.await?)
+    }
+
+    /// Hashes a password that is to be an account's, if it is good enough for one.
+    async fn hash_new(&self, password: Secret, email: EmailAddress) -> Result<PasswordHash, Error> {
+        let password = Password::parse(password.into_inner()).map_err(|_| Error::BadPassword)?;
+        let hash = move || {
+            if password.is_common(&email) {
+                return Err(Error::CommonPassword);
+            }
+            PasswordHash::of(&password).map_err(Error::Hash)
+        };
+        self.hasher.run(hash).await?
+    }
+
+    /// Checks the password of somebody who is signed in.
+    async fn confirm(&self, account: &Account, password: Secret) -> Result<(), Error> {
+        let password = Password::parse(password.into_inner()).map_err(|_| Error::WrongPassword)?;
+        let hash = account.password_hash.clone().ok_or(Error::WrongPassword)?;
+        let is_right = self.hasher.run(move || hash.matches(&password)).await?.map_err(Error::Hash)?;
+        if is_right { Ok(()) } else { Err(Error::WrongPassword) }
+    }
+}

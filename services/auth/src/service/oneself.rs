@@ -1,0 +1,113 @@
+//! What somebody who is signed in does with their account.
+
+use std::time::Duration;
+
+use contracts::{
+    AddressChange, EmailAddress, ErasureRequest, Me, MeChange, PasswordChange, SessionId, Sessions,
+};
+
+use super::{Service, administration};
+use crate::accounts::{self, Account};
+use crate::database::transact;
+use crate::error::Error;
+use crate::outbox::{self, MailKind};
+use crate::{mail_tokens, sessions};
+
+/// Somebody who is signed in.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) account: Account,
+    pub(crate) session: SessionId,
+}
+
+/// An account without a password shows by a sign-in of this age that it is its owner who ends it.
+const FRESH: Duration = Duration::from_mins(15);
+
+impl Service {
+    pub(crate) async fn me(&self, caller: &Caller) -> Result<Me, Error> {
+        let id = caller.account.id;
+        let pending = self.database.ask(async |connection| mail_tokens::pending_email(connection, id).await);
+        Ok(caller.account.me(pending.await?))
+    }
+
+    pub(crate) async fn change_me(&self, mut caller: Caller, change: &MeChange) -> Result<Me, Error> {
+        let mails = &mut caller.account.mails;
+        mails.submitted = change.mails.submitted.unwrap_or(mails.submitted);
+        mails.finished = change.mails.finished.unwrap_or(mails.finished);
+        mails.failed = change.mails.failed.unwrap_or(mails.failed);
+        let (id, mails) = (caller.account.id, *mails);
+        self.database.ask(async |connection| accounts::set_mails(connection, id, mails).await).await?;
+        self.me(&caller).await
+    }
+
+    /// Replaces the password and ends all sessions, this one too.
+    pub(crate) async fn change_password(&self, caller: Caller, change: PasswordChange) -> Result<(), Error> {
+        let Account { id, email, .. } = caller.account.clone();
+        self.confirm(&caller.account, change.current_password).await?;
+        let hash = self.hash_new(change.new_password, email.clone()).await?;
+        let changed = transact!(self.database, |transaction| {
+            accounts::set_password(transaction, id, Some(&hash)).await?;
+            mail_tokens::forget(transaction, id, mail_tokens::Purpose::Reset).await?;
+            sessions::revoke_all(transaction, id).await?;
+            outbox::put(transaction, MailKind::PasswordChanged, &email, None).await
+        });
+        changed.await?;
+        self.bell.ring();
+        tracing::info!(user.id = %id, "changed the password");
+        Ok(())
+    }
+
+    /// Sends a link to another address; the account moves when it is used.
+    pub(crate) async fn change_address(&self, caller: Caller, change: AddressChange) -> Result<(), Error> {
+        let email: EmailAddress = change.email.parse().map_err(|_| Error::BadEmail)?;
+        self.confirm(&caller.account, change.password).await?;
+        let id = caller.account.id;
+        let asked = self
+            .database
+            .ask(async |connection| outbox::put(connection, MailKind::NewAddress, &email, Some(id)).await);
+        asked.await?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Begins the end of the account: from now on it cannot be used. The gateway deletes the jobs, then this row goes.
+    pub(crate) async fn begin_erasure(&self, caller: Caller, request: ErasureRequest) -> Result<(), Error> {
+        let id = caller.account.id;
+        if caller.account.password_hash.is_some() {
+            self.confirm(&caller.account, request.password).await?;
+        } else {
+            let session = caller.session;
+            let is_fresh = self
+                .database
+                .ask(async |connection| sessions::began_within(connection, session, FRESH).await);
+            if !is_fresh.await? {
+                return Err(Error::WrongPassword);
+            }
+        }
+        administration::begin_erasure(&self.database, id).await?;
+        tracing::info!(user.id = %id, "the account is being erased");
+        Ok(())
+    }
+
+    pub(crate) async fn sessions(&self, caller: &Caller) -> Result<Sessions, Error> {
+        let id = caller.account.id;
+        let mut listed = self.database.ask(async |connection| sessions::list(connection, id).await).await?;
+        for session in &mut listed {
+            session.is_current = session.id == caller.session;
+        }
+        Ok(Sessions { sessions: listed })
+    }
+
+    pub(crate) async fn end_session(&self, caller: &Caller, session: SessionId) -> Result<(), Error> {
+        let id = caller.account.id;
+        let ended = transact!(self.database, |transaction| sessions::revoke(transaction, id, session).await);
+        if ended.await? { Ok(()) } else { Err(Error::NotFound) }
+    }
+
+    pub(crate) async fn end_sessions(&self, caller: &Caller) -> Result<(), Error> {
+        let id = caller.account.id;
+        transact!(self.database, |transaction| sessions::revoke_all(transaction, id).await).await?;
+        tracing::info!(user.id = %id, "ended all sessions");
+        Ok(())
+    }
+}

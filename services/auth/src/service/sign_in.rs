@@ -1,0 +1,214 @@
+//! Registration, sessions and their tokens.
+
+use std::time::Duration;
+
+use contracts::{EmailAddress, IssuedTokens, LoginRequest, Secret, SessionId, UserId};
+use secrecy::SecretString;
+
+use super::Service;
+use crate::accounts::{self, Account, Registered};
+use crate::database::transact;
+use crate::error::Error;
+use crate::opaque::{self, TokenHash};
+use crate::outbox::{self, MailKind};
+use crate::password_hash::PasswordHash;
+use crate::passwords::Password;
+use crate::sessions::{self, NewSession, TokenState};
+
+/// An address and a password as they came; nothing is known of them yet.
+pub(crate) struct Credentials {
+    pub(crate) email: String,
+    pub(crate) password: SecretString,
+}
+
+/// What became of a refresh token.
+enum Exchange {
+    Done(Account, SessionId),
+    Unknown,
+    /// Two had it: the session is over.
+    Reused(UserId, SessionId),
+}
+
+const MAX_CLIENT_CHARS: usize = 200;
+
+impl Service {
+    /// Makes an account; for an address that has one, does the same work and changes nothing. Either way there will be a
+    /// mail.
+    pub(crate) async fn register(&self, credentials: Credentials) -> Result<Registered, Error> {
+        let email: EmailAddress = credentials.email.parse().map_err(|_| Error::BadEmail)?;
+        let password = Password::parse(credentials.password).map_err(|_| Error::BadPassword)?;
+        let hash = {
+            let email = email.clone();
+            let hash = move || {
+                if password.is_common(&email) {
+                    return Err(Error::CommonPassword);
+                }
+                PasswordHash::of(&password).map_err(Error::Hash)
+            };
+            self.hasher.run(hash).await??
+        };
+        let id = UserId::generate();
+        let registered = transact!(self.database, |transaction| {
+            let registered = accounts::register(transaction, id, &email, &hash).await?;
+            let kind = match registered {
+                Registered::Created => MailKind::Verify,
+                Registered::Taken => MailKind::Taken,
+            };
+            outbox::put(transaction, kind, &email, None).await?;
+            Ok(registered)
+        });
+        let registered = registered.await?;
+        self.bell.ring();
+        match registered {
+            Registered::Created => tracing::info!(user.id = %id, "registered"),
+            Registered::Taken => tracing::info!("registered again; the account stays as it is"),
+        }
+        Ok(registered)
+    }
+
+    /// Checks a password and begins a session. Whether the address is known changes neither the answer nor the time.
+    pub(crate) async fn log_in(&self, request: LoginRequest) -> Result<IssuedTokens, Error> {
+        // Before anything is written that could then not be signed.
+        self.keyring.current()?;
+        // What no account can have is refused without hashing: that says nothing about the accounts there are.
+        let email: EmailAddress = request.email.parse().map_err(|_| Error::WrongCredentials)?;
+        let password = Password::parse(request.password.into_inner()).map_err(|_| Error::WrongCredentials)?;
+
+        let account = self.database.ask(async |connection| accounts::find(connection, &email).await).await?;
+        let (account, hash) = match account {
+            Some(account) => {
+                let hash = account.password_hash.clone();
+                (hash.is_some().then_some(account), hash.unwrap_or_else(PasswordHash::of_nobody))
+            }
+            None => (None, PasswordHash::of_nobody()),
+        };
+        let is_right = self.hasher.run(move || hash.matches(&password)).await?.map_err(Error::Hash)?;
+        match account {
+            Some(account) if is_right => {
+                let issued = self.begin_session(account.id, &request.client, request.is_short).await?;
+                tracing::info!(user.id = %account.id, "logged in");
+                Ok(issued)
+            }
+            Some(account) => {
+                tracing::info!(user.id = %account.id, "wrong password");
+                Err(Error::WrongCredentials)
+            }
+            None => Err(Error::WrongCredentials),
+        }
+    }
+
+    /// Begins a session of somebody who has shown who they are.
+    pub(super) async fn begin_session(
+        &self,
+        account: UserId,
+        client: &str,
+        is_short: bool,
+    ) -> Result<IssuedTokens, Error> {
+        let (token, hash) = opaque::new_token()?;
+        let id = SessionId::generate();
+        let client = printable(client);
+        let lifetime = if is_short { self.lifetimes.access_token } else { self.lifetimes.session };
+        let begun = transact!(self.database, |transaction| {
+            // Locked: a session must not slip in while the account is being closed.
+            let Some(account) = accounts::lock(transaction, account).await? else { return Ok(None) };
+            if account.is_erasing || account.is_disabled {
+                return Ok(Some(account));
+            }
+            sessions::insert(transaction, &NewSession { id, account: account.id, client: &client, lifetime })
+                .await?;
+            if !is_short {
+                sessions::insert_token(transaction, id, &hash, self.lifetimes.refresh_token).await?;
+            }
+            Ok(Some(account))
+        });
+        match begun.await? {
+            None => Err(Error::WrongCredentials),
+            Some(account) if account.is_erasing => Err(Error::WrongCredentials),
+            Some(account) if account.is_disabled => Err(Error::Disabled),
+            Some(account) => self.issue(&account, id, (!is_short).then_some(token)),
+        }
+    }
+
+    /// Exchanges a refresh token for new tokens.
+    pub(crate) async fn refresh(&self, token: &Secret) -> Result<IssuedTokens, Error> {
+        self.keyring.current()?;
+        let used = TokenHash::of(token.expose());
+        let (token, hash) = opaque::new_token()?;
+        let exchanged = transact!(self.database, |transaction| {
+            let Some(id) = sessions::of_token(transaction, &used).await? else {
+                return Ok(Exchange::Unknown);
+            };
+            let Some(owner) = sessions::lock(transaction, id).await? else { return Ok(Exchange::Unknown) };
+            match sessions::state_of_token(transaction, &used, self.lifetimes.grace).await? {
+                TokenState::Unknown => return Ok(Exchange::Unknown),
+                TokenState::Reused => {
+                    sessions::revoke(transaction, owner, id).await?;
+                    return Ok(Exchange::Reused(owner, id));
+                }
+                // Also those that were given out beside it within the grace.
+                TokenState::Current => sessions::replace_tokens(transaction, id).await?,
+                TokenState::InGrace => {}
+            }
+            let Some(account) = accounts::of_session(transaction, id).await? else {
+                return Ok(Exchange::Unknown);
+            };
+            sessions::insert_token(transaction, id, &hash, self.lifetimes.refresh_token).await?;
+            sessions::touch(transaction, id).await?;
+            Ok(Exchange::Done(account, id))
+        });
+        match exchanged.await? {
+            Exchange::Done(account, session) => self.issue(&account, session, Some(token)),
+            Exchange::Unknown => Err(Error::InvalidRefreshToken),
+            Exchange::Reused(account, session) => {
+                tracing::warn!(user.id = %account, session.id = %session, "a refresh token was used again: the session is ended");
+                metrics::counter!("mixdown_refresh_tokens_reused_total").increment(1);
+                Err(Error::InvalidRefreshToken)
+            }
+        }
+    }
+
+    /// Ends the session of a refresh token, whatever became of the token.
+    pub(crate) async fn log_out(&self, token: &Secret) -> Result<(), Error> {
+        let hash = TokenHash::of(token.expose());
+        let ended = transact!(self.database, |transaction| {
+            let Some(id) = sessions::of_token(transaction, &hash).await? else { return Ok(()) };
+            let Some(account) = sessions::lock(transaction, id).await? else { return Ok(()) };
+            sessions::revoke(transaction, account, id).await.map(drop)
+        });
+        Ok(ended.await?)
+    }
+
+    fn issue(
+        &self,
+        account: &Account,
+        session: SessionId,
+        refresh_token: Option<Secret>,
+    ) -> Result<IssuedTokens, Error> {
+        let keys = self.keyring.current()?;
+        let lifetime = self.lifetimes.access_token;
+        let issued = keys.signing.issue(account, session, lifetime).map_err(Error::Sign)?;
+        let refresh_lifetime: Duration = self.lifetimes.refresh_token.min(self.lifetimes.session);
+        Ok(IssuedTokens {
+            access_token: issued.token,
+            expires_in: issued.lifetime.as_secs(),
+            refresh_token,
+            refresh_expires_in: refresh_lifetime.as_secs(),
+        })
+    }
+}
+
+/// What a client calls itself, fit for a list: one line of at most 200 characters.
+fn printable(client: &str) -> String {
+    client.chars().filter(|character| !character.is_control()).take(MAX_CLIENT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_names_are_one_short_line() {
+        assert_eq!(printable("curl/8\r\nSet-Cookie: a=b\0"), "curl/8Set-Cookie: a=b");
+        assert_eq!(printable(&"ä".repeat(500)).chars().count(), 200);
+    }
+}

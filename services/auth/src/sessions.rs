@@ -1,0 +1,256 @@
+//! The tables `sessions`, `refresh_tokens` and `revoked_sessions`.
+
+use std::time::Duration;
+
+use contracts::{Session, SessionId, UserId};
+use sqlx::MySqlConnection;
+use uuid::Uuid;
+
+use crate::database::micros;
+use crate::opaque::TokenHash;
+
+/// A session that begins.
+pub(crate) struct NewSession<'a> {
+    pub(crate) id: SessionId,
+    pub(crate) account: UserId,
+    pub(crate) client: &'a str,
+    pub(crate) lifetime: Duration,
+}
+
+/// What is known of a refresh token at the moment that it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenState {
+    /// Not given out, or its time is over.
+    Unknown,
+    /// To be exchanged.
+    Current,
+    /// Exchanged a moment ago: the answer may have been lost.
+    InGrace,
+    /// Exchanged before: somebody else has it, too.
+    Reused,
+}
+
+pub(crate) async fn insert(
+    connection: &mut MySqlConnection,
+    session: &NewSession<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO sessions (id, account_id, client, created_at, last_used_at, expires_at)
+         VALUES (?, ?, ?, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6), UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)",
+        session.id.as_uuid(),
+        session.account.as_uuid(),
+        session.client,
+        micros(session.lifetime),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn insert_token(
+    connection: &mut MySqlConnection,
+    session: SessionId,
+    hash: &TokenHash,
+    lifetime: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO refresh_tokens (hash, session_id, expires_at)
+         VALUES (?, ?, UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND)",
+        hash.as_bytes(),
+        session.as_uuid(),
+        micros(lifetime),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The session that a refresh token was given out for, whatever became of the token.
+pub(crate) async fn of_token(
+    connection: &mut MySqlConnection,
+    hash: &TokenHash,
+) -> Result<Option<SessionId>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT session_id AS "session: Uuid" FROM refresh_tokens WHERE hash = ?"#,
+        hash.as_bytes(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.session.into()))
+}
+
+/// The account of a session whose time is not over, and keeps everyone else from the session until the transaction ends.
+pub(crate) async fn lock(
+    connection: &mut MySqlConnection,
+    id: SessionId,
+) -> Result<Option<UserId>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT account_id AS "account: Uuid" FROM sessions WHERE id = ? AND expires_at > UTC_TIMESTAMP(6) FOR UPDATE"#,
+        id.as_uuid(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| row.account.into()))
+}
+
+/// What a refresh token is worth. Its session is locked.
+pub(crate) async fn state_of_token(
+    connection: &mut MySqlConnection,
+    hash: &TokenHash,
+    grace: Duration,
+) -> Result<TokenState, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT replaced_at IS NULL AS "is_current!: bool",
+                  COALESCE(replaced_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND, FALSE) AS "is_in_grace!: bool"
+           FROM refresh_tokens WHERE hash = ? AND expires_at > UTC_TIMESTAMP(6) FOR UPDATE"#,
+        micros(grace),
+        hash.as_bytes(),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(match row {
+        None => TokenState::Unknown,
+        Some(row) if row.is_current => TokenState::Current,
+        Some(row) if row.is_in_grace => TokenState::InGrace,
+        Some(_) => TokenState::Reused,
+    })
+}
+
+/// Ends the time of every refresh token that the session has: whichever is used later, after its grace, is one too many.
+pub(crate) async fn replace_tokens(
+    connection: &mut MySqlConnection,
+    id: SessionId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE refresh_tokens SET replaced_at = UTC_TIMESTAMP(6) WHERE session_id = ? AND replaced_at IS NULL",
+        id.as_uuid(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn touch(connection: &mut MySqlConnection, id: SessionId) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE sessions SET last_used_at = UTC_TIMESTAMP(6) WHERE id = ?", id.as_uuid())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The account's latest hundred sessions, without telling which one asks.
+pub(crate) async fn list(
+    connection: &mut MySqlConnection,
+    account: UserId,
+) -> Result<Vec<Session>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: Uuid", client, created_at, last_used_at FROM sessions
+           WHERE account_id = ? AND expires_at > UTC_TIMESTAMP(6) ORDER BY last_used_at DESC, id DESC LIMIT 100"#,
+        account.as_uuid(),
+    )
+    .fetch_all(connection)
+    .await?;
+    let session = |id: Uuid,
+                   client,
+                   created_at: time::PrimitiveDateTime,
+                   last_used_at: time::PrimitiveDateTime| Session {
+        id: id.into(),
+        created_at: created_at.assume_utc(),
+        last_used_at: last_used_at.assume_utc(),
+        client,
+        is_current: false,
+    };
+    Ok(rows.into_iter().map(|row| session(row.id, row.client, row.created_at, row.last_used_at)).collect())
+}
+
+/// Whether the session began within this time.
+pub(crate) async fn began_within(
+    connection: &mut MySqlConnection,
+    id: SessionId,
+    time: Duration,
+) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query!(
+        "SELECT 1 AS one FROM sessions WHERE id = ? AND created_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND",
+        id.as_uuid(),
+        micros(time),
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.is_some())
+}
+
+/// Ends a session of the account: its refresh tokens at once, its access tokens when the gateways have heard of it.
+pub(crate) async fn revoke(
+    connection: &mut MySqlConnection,
+    account: UserId,
+    id: SessionId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query!(
+        "INSERT IGNORE INTO revoked_sessions (session_id, revoked_at)
+         SELECT id, UTC_TIMESTAMP(6) FROM sessions WHERE id = ? AND account_id = ?",
+        id.as_uuid(),
+        account.as_uuid(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    let deleted = sqlx::query!(
+        "DELETE FROM sessions WHERE id = ? AND account_id = ?",
+        id.as_uuid(),
+        account.as_uuid(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(deleted.rows_affected() == 1)
+}
+
+/// Ends every session of the account.
+pub(crate) async fn revoke_all(
+    connection: &mut MySqlConnection,
+    account: UserId,
+) -> Result<u64, sqlx::Error> {
+    sqlx::query!(
+        "INSERT IGNORE INTO revoked_sessions (session_id, revoked_at)
+         SELECT id, UTC_TIMESTAMP(6) FROM sessions WHERE account_id = ?",
+        account.as_uuid(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    let deleted = sqlx::query!("DELETE FROM sessions WHERE account_id = ?", account.as_uuid())
+        .execute(connection)
+        .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// The sessions that were ended within this time.
+pub(crate) async fn revoked_within(
+    connection: &mut MySqlConnection,
+    time: Duration,
+) -> Result<Vec<SessionId>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT session_id AS "id: Uuid" FROM revoked_sessions
+           WHERE revoked_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND"#,
+        micros(time),
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id.into()).collect())
+}
+
+/// Deletes what nobody can use any more; `revoked_for` is how long the gateways are told of ended sessions.
+pub(crate) async fn purge(
+    connection: &mut MySqlConnection,
+    revoked_for: Duration,
+) -> Result<u64, sqlx::Error> {
+    let sessions = sqlx::query!("DELETE FROM sessions WHERE expires_at < UTC_TIMESTAMP(6) LIMIT 1000")
+        .execute(&mut *connection)
+        .await?;
+    let tokens = sqlx::query!("DELETE FROM refresh_tokens WHERE expires_at < UTC_TIMESTAMP(6) LIMIT 1000")
+        .execute(&mut *connection)
+        .await?;
+    let revoked = sqlx::query!(
+        "DELETE FROM revoked_sessions WHERE revoked_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND LIMIT 1000",
+        micros(revoked_for),
+    )
+    .execute(connection)
+    .await?;
+    Ok(sessions.rows_affected() + tokens.rows_affected() + revoked.rows_affected())
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::UserId;
+use service_kit::Chain;
+
+use crate::error::Error;
+use crate::{Config, Gateway};
+
+/// Erases the accounts whose owners asked for it and whose jobs a crash left.
+pub(crate) struct Eraser {
+    gateway: Arc<Gateway>,
+    interval: Duration,
+}
+
+impl Eraser {
+    pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
+        Self { gateway: Arc::clone(gateway), interval: config.erasure_interval }
+    }
+
+    pub(crate) async fn run(self) {
+        let drain = self.gateway.shutdown.drain().clone();
+        let mut ticks = tokio::time::interval(self.interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while drain.run_until_cancelled(ticks.tick()).await.is_some() {
+            if let Some(Err(error)) = drain.run_until_cancelled(self.erase_all()).await {
+                tracing::warn!(error = %Chain(&error), "could not erase accounts yet");
+            }
+        }
+    }
+
+    async fn erase_all(&self) -> Result<(), Error> {
+        for account in self.gateway.accounts.erasures().await?.accounts {
+            erase(&self.gateway, account).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Erases an account now, in the background. What fails, the [`Eraser`] makes up for.
+pub(crate) fn erase_soon(gateway: &Arc<Gateway>, account: UserId) {
+    let gateway = Arc::clone(gateway);
+    gateway.shutdown.tasks().clone().spawn(async move {
+        if let Err(error) = erase(&gateway, account).await {
+            tracing::warn!(user.id = %account, error = %Chain(&error), "could not erase an account yet");
+        }
+    });
+}
+
+/// Deletes all that belongs to an account, then has auth forget it. May run twice, and at once.
+async fn erase(gateway: &Gateway, account: UserId) -> Result<(), Error> {
+    // A job that an upload makes after this is refused by the upload itself: it asks the same list.
+    gateway.revocations.refresh(&gateway.accounts).await?;
+    let mut count: u64 = 0;
+    loop {
+        let records = gateway.jobs.cancel_all(account).await?;
+        if records.is_empty() {
+            break;
+        }
+        for record in records {
+            gateway.videos.delete(record.job.source.fid.0).await?;
+            if let Some(audio) = &record.job.audio {
+                gateway.mp3s.delete(audio.fid.0).await?;
+            }
+            // Last: as long as it is there, somebody comes back to its files.
+            gateway.jobs.erase(account, record.job.id).await?;
+            count += 1;
+        }
+    }
+    gateway.accounts.erasure_done(account).await?;
+    tracing::info!(user.id = %account, jobs = count, "erased an account");
+    Ok(())
+}

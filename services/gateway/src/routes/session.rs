@@ -1,0 +1,200 @@
+//! Tokens and the sessions that they belong to.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use contracts::{IssuedTokens, ProblemCode, RefreshRequest, Secret, SessionId, Sessions};
+use reqwest::Method;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::OptionalBody;
+use crate::Gateway;
+use crate::accounts::{answered, read};
+use crate::caller::{ClientAddress, Person};
+use crate::cookies::Cookie;
+use crate::error::Error;
+use crate::openapi::ProblemAnswer;
+
+/// The tokens of a session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenAnswer {
+    /// The token for the `Authorization: Bearer` header.
+    access_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// How long the access token lasts, in seconds.
+    expires_in: u64,
+    /// What `POST /token/refresh` takes, once. Not here where it is in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    refresh_token: Option<Secret>,
+}
+
+/// Where a client keeps its refresh token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// It is told, and sends it by itself.
+    Body,
+    /// The browser has it in a cookie that no script can read.
+    Cookie,
+}
+
+/// The answer with new tokens.
+pub(crate) fn tokens(gateway: &Gateway, issued: IssuedTokens, keeping: Keeping) -> Result<Response, Error> {
+    let IssuedTokens { access_token, expires_in, refresh_token, refresh_expires_in } = issued;
+    let cookie = match (&refresh_token, keeping) {
+        (Some(token), Keeping::Cookie) => {
+            Some(gateway.site.set(Cookie::Refresh, token, refresh_expires_in)?)
+        }
+        _ => None,
+    };
+    let refresh_token = refresh_token.filter(|_| keeping == Keeping::Body);
+    let body = TokenAnswer { access_token, token_type: "Bearer", expires_in, refresh_token };
+    let mut response = Json(body).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// The refresh token of a request, out of its body, or out of its cookie where no other site can have sent it.
+fn refresh_token(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    body: Option<RefreshRequest>,
+) -> Result<Option<(Secret, Keeping)>, Error> {
+    if let Some(token) = body.and_then(|body| body.refresh_token) {
+        return Ok(Some((token, Keeping::Body)));
+    }
+    let Some(token) = gateway.site.read(Cookie::Refresh, headers) else { return Ok(None) };
+    gateway.site.same_origin(headers)?;
+    Ok(Some((token, Keeping::Cookie)))
+}
+
+/// Exchange a refresh token for new tokens.
+///
+/// Each refresh token works once; the answer has the next one. Using one again ends the session, unless it is within half a
+/// minute: then the answer was lost. A browser that keeps it in a cookie sends an empty body.
+#[utoipa::path(
+    post, path = "/token/refresh", tag = "accounts", request_body = Option<RefreshRequest>,
+    responses(
+        (status = 200, description = "New tokens", body = TokenAnswer),
+        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 401, description = "`invalid_refresh_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn refresh(
+    State(gateway): State<Arc<Gateway>>,
+    ClientAddress(client): ClientAddress,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<RefreshRequest>,
+) -> Result<Response, Error> {
+    gateway.limits.credentials(client)?;
+    let (token, keeping) =
+        refresh_token(&gateway, &headers, body)?.ok_or(ProblemCode::InvalidRefreshToken)?;
+    let issued = gateway.accounts.refresh(&RefreshRequest { refresh_token: Some(token) }).await?;
+    tokens(&gateway, issued, keeping)
+}
+
+/// End the session of a refresh token: its access tokens stop to work within seconds, too.
+#[utoipa::path(
+    post, path = "/logout", tag = "accounts", request_body = Option<RefreshRequest>,
+    responses(
+        (status = 204, description = "The session is over"),
+        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn log_out(
+    State(gateway): State<Arc<Gateway>>,
+    ClientAddress(client): ClientAddress,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<RefreshRequest>,
+) -> Result<Response, Error> {
+    gateway.limits.credentials(client)?;
+    let token = refresh_token(&gateway, &headers, body)?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if let Some((token, keeping)) = token {
+        gateway.accounts.post("/logout", &RefreshRequest { refresh_token: Some(token) }).await?;
+        gateway.hear_of_ended_sessions().await;
+        if keeping == Keeping::Cookie {
+            response.headers_mut().append(SET_COOKIE, gateway.site.clear(Cookie::Refresh)?);
+        }
+    }
+    Ok(response)
+}
+
+/// List where you are signed in.
+#[utoipa::path(
+    get, path = "/sessions", tag = "accounts", security(("token" = [])),
+    responses(
+        (status = 200, description = "Your sessions, the latest first", body = Sessions),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    person: Person,
+) -> Result<Json<Sessions>, Error> {
+    let request = gateway.accounts.request_of(&person, Method::GET, &["sessions"]);
+    Ok(Json(read(answered(request).await?).await?))
+}
+
+/// End all your sessions, this one too.
+#[utoipa::path(
+    delete, path = "/sessions", tag = "accounts", security(("token" = [])),
+    responses(
+        (status = 204, description = "You are signed in nowhere"),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn end_all(
+    State(gateway): State<Arc<Gateway>>,
+    person: Person,
+) -> Result<StatusCode, Error> {
+    answered(gateway.accounts.request_of(&person, Method::DELETE, &["sessions"])).await?;
+    gateway.hear_of_ended_sessions().await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End one of your sessions.
+#[utoipa::path(
+    delete, path = "/sessions/{id}", tag = "accounts", params(("id" = SessionId, Path,)), security(("token" = [])),
+    responses(
+        (status = 204, description = "The session is over"),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn end(
+    State(gateway): State<Arc<Gateway>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Error> {
+    let id: SessionId = id.parse().map_err(|_| ProblemCode::NotFound)?;
+    let path = ["sessions", &id.to_string()];
+    answered(gateway.accounts.request_of(&person, Method::DELETE, &path)).await?;
+    gateway.hear_of_ended_sessions().await;
+    Ok(StatusCode::NO_CONTENT)
+}

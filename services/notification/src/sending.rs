@@ -1,0 +1,190 @@
+//! Sending one mail once: claimed before, recorded after, whoever else has its message.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use broker::Verdict;
+use jobs::{AccountMailStore, JobStore, JobsError, MailLease, NoticeLease};
+use lettre::Message;
+use service_kit::Chain;
+use time::OffsetDateTime;
+
+use crate::mail::Topic;
+use crate::mailer::Mailer;
+use crate::send_error::{Outlook, SendError, Step};
+
+/// How long a sender that died keeps others from its mail.
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
+
+/// Leaves two more tries before the lease runs out.
+const RENEWAL: Duration = Duration::from_secs(20);
+
+/// Where someone else is at the mail. They either settle it or die, and then the lease ends.
+pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(10);
+
+/// How long the record of a mail that was sent is tried. A second mail is the price of giving up, so it is long;
+/// together with the sending it stays below the broker's 30 minutes for an acknowledgement.
+const RECORD_PATIENCE: Duration = Duration::from_mins(10);
+
+/// The right to send one mail.
+pub(crate) enum Claim {
+    /// About a job's outcome: kept on the job.
+    Outcome(JobStore, NoticeLease),
+    /// About an account.
+    Account(AccountMailStore, MailLease),
+}
+
+impl Claim {
+    async fn renew(&self) -> Result<bool, JobsError> {
+        match self {
+            Self::Outcome(jobs, lease) => jobs.renew_notice(lease).await,
+            Self::Account(mails, lease) => mails.renew(lease).await,
+        }
+    }
+
+    pub(crate) async fn release(&self) -> Result<bool, JobsError> {
+        match self {
+            Self::Outcome(jobs, lease) => jobs.release_notice(lease).await,
+            Self::Account(mails, lease) => mails.release(lease).await,
+        }
+    }
+
+    async fn settle(&self, failure: Option<&str>) -> Result<bool, JobsError> {
+        match self {
+            Self::Outcome(jobs, lease) => jobs.settle_notice(lease, failure).await,
+            Self::Account(mails, lease) => mails.settle(lease).await,
+        }
+    }
+}
+
+/// What became of one attempt to send.
+enum Attempt {
+    Taken,
+    Refused(SendError),
+    /// The claim is not ours any more.
+    Lost,
+}
+
+impl Attempt {
+    /// Says in a metric whether the mail server could be talked to: it does not count for readiness, because a
+    /// notification that takes no messages would not help.
+    fn report_server(&self) {
+        let is_up = match self {
+            Self::Refused(error) if error.step == Step::Open => 0.0,
+            Self::Taken | Self::Refused(_) => 1.0,
+            Self::Lost => return,
+        };
+        metrics::gauge!("mixdown_mail_server_up").set(is_up);
+    }
+}
+
+/// Hands mails over and records what became of them.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    pub(crate) mailer: Mailer,
+    pub(crate) give_up_after: Duration,
+}
+
+impl Sender {
+    /// Sends a mail that was claimed; its message was first published then.
+    pub(crate) async fn send_and_record(
+        &self,
+        first_published_at: OffsetDateTime,
+        topic: Topic,
+        claim: &Claim,
+        message: &Message,
+    ) -> Result<Verdict, JobsError> {
+        let attempt = self.send_while_claimed(claim, message).await;
+        attempt.report_server();
+        match attempt {
+            Attempt::Taken => {
+                count(topic, "sent");
+                tracing::info!("the mail server took the mail");
+                record(claim, None).await
+            }
+            Attempt::Lost => {
+                count(topic, "lost");
+                tracing::warn!("another sender has taken over this mail, or the job is gone");
+                Ok(Verdict::Defer { delay: BUSY_DELAY })
+            }
+            Attempt::Refused(error) => {
+                let answer = error.answer();
+                let waited = OffsetDateTime::now_utc() - first_published_at;
+                match error.outlook() {
+                    Outlook::Permanent => {
+                        tracing::warn!(answer, step = ?error.step, "the mail server refuses the mail for good");
+                        record_failure(topic, claim, "refused", &answer).await
+                    }
+                    Outlook::Temporary if waited >= self.give_up_after => {
+                        tracing::error!(answer, step = ?error.step, "the mail is given up after {waited:.0}");
+                        record_failure(topic, claim, "given_up", &answer).await
+                    }
+                    Outlook::Temporary => {
+                        count(topic, "postponed");
+                        claim.release().await?;
+                        Ok(Verdict::Retry { reason: format!("{error}: {answer}") })
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send_while_claimed(&self, claim: &Claim, message: &Message) -> Attempt {
+        let sent = tokio::select! {
+            biased;
+            sent = self.mailer.send(message) => sent,
+            // Dropping the send closes its connection, so that the mail server forgets what it has of the mail.
+            () = keep(claim) => return Attempt::Lost,
+        };
+        match sent {
+            Ok(()) => Attempt::Taken,
+            Err(error) => Attempt::Refused(error),
+        }
+    }
+}
+
+/// Renews the claim until it is lost.
+async fn keep(claim: &Claim) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        match claim.renew().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            // Going on is right even if the lease runs out meanwhile: nobody can take it while MongoDB is away.
+            Err(error) => tracing::warn!(error = %Chain(&error), "could not renew the claim on a mail"),
+        }
+    }
+}
+
+/// Records that a mail will never be sent.
+pub(crate) async fn record_failure(
+    topic: Topic,
+    claim: &Claim,
+    result: &'static str,
+    answer: &str,
+) -> Result<Verdict, JobsError> {
+    count(topic, result);
+    record(claim, Some(answer)).await
+}
+
+/// Records the end of a mail, patiently: with it forgotten, the mail would be sent again.
+async fn record(claim: &Claim, failure: Option<&str>) -> Result<Verdict, JobsError> {
+    let delays = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(5))
+        .with_total_delay(Some(RECORD_PATIENCE))
+        .without_max_times();
+    let recorded = (|| claim.settle(failure))
+        .retry(delays)
+        .notify(|error, _| tracing::warn!(error = %Chain(error), "could not record a mail, trying again"))
+        .await?;
+    if !recorded {
+        tracing::warn!("the mail could not be recorded: the job is gone, or another sender has the mail");
+    }
+    // Acknowledge last: a crash before this repeats the message, and the record then says that all is done.
+    Ok(Verdict::Done)
+}
+
+fn count(topic: Topic, result: &'static str) {
+    metrics::counter!("mixdown_mails_total", "outcome" => topic.label(), "result" => result).increment(1);
+}

@@ -61,10 +61,16 @@ impl JobStore {
         })
     }
 
+    /// Forgets what was counted of a user.
+    pub async fn forget_usage(&self, user: UserId) -> Result<(), JobsError> {
+        within(self.usage_by_day().delete_many(doc! { "user": user.to_string() })).await.map(drop)
+    }
+
     pub(crate) async fn ensure_usage_index(&self) -> Result<(), JobsError> {
         let options = IndexOptions::builder().expire_after(KEPT).build();
-        let index = IndexModel::builder().keys(doc! { "begun_at": 1 }).options(options).build();
-        within(self.usage_by_day().create_index(index)).await.map(drop)
+        let by_age = IndexModel::builder().keys(doc! { "begun_at": 1 }).options(options).build();
+        let by_user = IndexModel::builder().keys(doc! { "user": 1 }).build();
+        within(self.usage_by_day().create_indexes([by_age, by_user])).await.map(drop)
     }
 
     fn usage_by_day(&self) -> Collection<Document> {

@@ -31,12 +31,9 @@ pub(crate) struct Connections {
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// The right to a connection, of whoever it will be.
-pub(crate) struct Place(OwnedSemaphorePermit);
-
 /// A connection that is counted for as long as this lives.
 pub(crate) struct Counted {
-    _place: Place,
+    _place: OwnedSemaphorePermit,
     address: IpAddr,
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
@@ -47,12 +44,12 @@ impl Connections {
     }
 
     /// Waits until there may be one more.
-    pub(crate) async fn place(&self) -> Option<Place> {
-        Arc::clone(&self.permits).acquire_owned().await.ok().map(Place)
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 
     /// Counts a connection. `None`: its address has as many as it may.
-    pub(crate) fn count(&self, place: Place, address: IpAddr) -> Option<Counted> {
+    pub(crate) fn count(&self, place: OwnedSemaphorePermit, address: IpAddr) -> Option<Counted> {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_address.entry(address).or_default();
         if *count >= self.limits.per_address && !self.limits.proxies.contain(address) {

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, LOCATION,
     REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use contracts::ProblemCode;
+use futures_util::StreamExt as _;
 use service_kit::Problem;
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 /// Every body but an upload's is small JSON.
-pub(crate) const MAX_JSON_BYTES: usize = 16 << 10;
+const MAX_JSON_BYTES: usize = 16 << 10;
 
 /// One of a hundred bytes comes at once, or somebody holds connections open on purpose.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -35,33 +36,24 @@ const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Reads the body before anything is done about it.
 pub(crate) async fn whole_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let too_large = |headers: &HeaderMap| {
-        let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > MAX_JSON_BYTES)
-    };
-    if too_large(&parts.headers) {
-        return Problem::new(ProblemCode::TooLarge).into_response();
+    let read = tokio::time::timeout(BODY_PATIENCE, read(body)).await;
+    match read.unwrap_or(Err(ProblemCode::RequestTimeout)) {
+        Ok(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+        Err(code) => Problem::new(code).into_response(),
     }
-    let body = match tokio::time::timeout(BODY_PATIENCE, to_bytes(body, MAX_JSON_BYTES)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) if is_length_limit(&error) => {
-            return Problem::new(ProblemCode::TooLarge).into_response();
-        }
-        Ok(Err(_)) => return Problem::new(ProblemCode::BadRequest).into_response(),
-        Err(_) => return Problem::new(ProblemCode::RequestTimeout).into_response(),
-    };
-    next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
+async fn read(body: Body) -> Result<Vec<u8>, ProblemCode> {
+    let mut pieces = body.into_data_stream();
+    let mut whole = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| ProblemCode::BadRequest)?;
+        if whole.len() + piece.len() > MAX_JSON_BYTES {
+            return Err(ProblemCode::TooLarge);
         }
-        cause = error.source();
+        whole.extend_from_slice(&piece);
     }
-    false
+    Ok(whole)
 }
 
 /// Tells browsers what they must not do with an answer, unless it says so itself.

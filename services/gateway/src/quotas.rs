@@ -5,12 +5,12 @@ use std::num::NonZeroU64;
 use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
 use contracts::{ProblemCode, UserId};
-use jobs::{JobStore, Usage};
+use jobs::Usage;
 use service_kit::Problem;
 use time::OffsetDateTime;
 
-use crate::Config;
 use crate::error::Error;
+use crate::{Config, Gateway};
 
 /// The quotas of every user.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +34,10 @@ impl Quotas {
     /// Whether a user may have one more job, with so many bytes.
     ///
     /// Uploads at the same time do not know of each other: each is asked about again when it is complete.
-    pub(crate) async fn check(&self, jobs: &JobStore, user: UserId, bytes: u64) -> Result<(), Error> {
-        let usage = jobs.usage(user).await?;
+    pub(crate) async fn check(&self, gateway: &Gateway, user: UserId, bytes: u64) -> Result<(), Error> {
+        let mut usage = gateway.jobs.usage(user).await?;
+        // What a resumable upload will take is taken when it begins.
+        usage.stored_bytes += gateway.videos.draft_bytes(&user.to_string()).await?;
         Ok(self.judge(usage, bytes, OffsetDateTime::now_utc())?)
     }
 

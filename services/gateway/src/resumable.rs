@@ -220,6 +220,12 @@ pub(crate) async fn complete(
 
 async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result<JobId, Error> {
     let (fid, id) = (file.fid, about.job);
+    // It may have taken days. What an account that is gone uploads must not stay.
+    if gateway.revocations.is_erased(about.owner.id) {
+        gateway.videos.delete(fid).await?;
+        gateway.videos.settle_draft(fid).await?;
+        return Err(ProblemCode::InvalidToken.into());
+    }
     let source = Source {
         fid: VideoFid(fid),
         name: file.name,

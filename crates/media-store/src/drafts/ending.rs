@@ -109,6 +109,21 @@ impl MediaStore {
         Ok(if is_there { DraftDiscarded::Busy } else { DraftDiscarded::Gone })
     }
 
+    /// Deletes everything of this owner's that is no file yet, and what is known of their uploads. `false`: there is more, or one
+    /// of them is about to become a file, so that the caller has to come again.
+    pub async fn discard_drafts_of(&self, owner: &str) -> Result<bool, StoreError> {
+        let found =
+            self.find_drafts("look for an owner's drafts", doc! { "owner": owner }, SWEEP_LIMIT).await?;
+        let mut is_done = i64::try_from(found.len()).is_ok_and(|count| count < SWEEP_LIMIT);
+        for fid in found {
+            match self.discard_draft(fid).await? {
+                DraftDiscarded::Deleted | DraftDiscarded::Forgotten | DraftDiscarded::Gone => {}
+                DraftDiscarded::Busy => is_done = false,
+            }
+        }
+        Ok(is_done)
+    }
+
     async fn delete_draft(&self, fid: FileId, may_be_written: bool) -> Result<(), StoreError> {
         if may_be_written {
             // A writer may be at it, or its last inserts under way: the marker makes the sweeper look once more.

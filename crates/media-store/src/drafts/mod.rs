@@ -52,6 +52,8 @@ pub struct NewDraft<'a> {
     pub content_type: &'a str,
     /// Its length.
     pub bytes: u64,
+    /// Whose it is.
+    pub owner: &'a str,
     /// What its owner wants to find with it.
     pub about: &'a str,
     /// How long it is kept after its last change.
@@ -204,7 +206,20 @@ fn kept() -> Document {
 impl MediaStore {
     pub(crate) async fn index_drafts(&self) -> Result<(), StoreError> {
         let by_state = IndexModel::builder().keys(doc! { "state": 1, "expires_at": 1 }).build();
-        self.deadline.bound("index the drafts", self.drafts.create_index(by_state)).await.map(drop)
+        let by_owner = IndexModel::builder().keys(doc! { "owner": 1 }).build();
+        let create = self.drafts.create_indexes([by_state, by_owner]);
+        self.deadline.bound("index the drafts", create).await.map(drop)
+    }
+
+    /// How long the files will be together that somebody has begun and not finished.
+    pub async fn draft_bytes(&self, owner: &str) -> Result<u64, StoreError> {
+        let open = doc! { "owner": owner, "state": StoredState::Open.as_str() };
+        let pipeline =
+            [doc! { "$match": open }, doc! { "$group": { "_id": null, "bytes": { "$sum": "$bytes" } } }];
+        let sum = async { self.drafts.aggregate(pipeline).await?.try_next().await };
+        let sum = self.deadline.bound("add up the drafts", sum).await?;
+        let bytes = sum.and_then(|sum| sum.get_i64("bytes").ok()).unwrap_or_default();
+        Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
     /// Starts a file that may arrive in several parts.
@@ -213,6 +228,7 @@ impl MediaStore {
             "state": StoredState::Open.as_str(),
             "name": { "$literal": new.name },
             "content_type": { "$literal": new.content_type },
+            "owner": { "$literal": new.owner },
             "about": { "$literal": new.about },
             "bytes": i64::try_from(new.bytes).unwrap_or(i64::MAX),
             "chunks": 0,

@@ -14,7 +14,8 @@ const A_DAY: Duration = Duration::from_hours(24);
 async fn begun(fixture: &Fixture, bytes: usize, lasts: Duration) -> Draft {
     let bytes = bytes as u64;
     // Texts that an aggregation would take for fields.
-    let new = NewDraft { name: "$name.mp4", content_type: "$$NOW", bytes, about: "$about", lasts };
+    let new =
+        NewDraft { name: "$name.mp4", content_type: "$$NOW", bytes, owner: "ada", about: "$about", lasts };
     fixture.store.begin_draft(new).await.unwrap()
 }
 

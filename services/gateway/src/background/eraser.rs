@@ -67,6 +67,11 @@ async fn erase(gateway: &Gateway, account: UserId) -> Result<(), Error> {
             count += 1;
         }
     }
+    if !gateway.videos.discard_drafts_of(&account.to_string()).await? {
+        // The Eraser comes again when they have become jobs, or are fewer.
+        return Ok(());
+    }
+    gateway.jobs.forget_usage(account).await?;
     gateway.accounts.erasure_done(account).await?;
     tracing::info!(user.id = %account, jobs = count, "erased an account");
     Ok(())

@@ -100,7 +100,7 @@ pub(crate) async fn upload(
     let announced = request.headers().typed_get::<ContentLength>().map_or(0, |ContentLength(bytes)| bytes);
     admit(&gateway, &owner, announced).await?;
     let received = gateway.uploads.receive(request, &gateway.videos).await?;
-    if let Err(refused) = gateway.quotas.check(&gateway.jobs, owner.id, received.file.bytes).await {
+    if let Err(refused) = gateway.quotas.check(&gateway, owner.id, received.file.bytes).await {
         if let Err(error) = gateway.videos.delete(received.file.fid).await {
             // The sweeper does it then.
             tracing::warn!(error = %Chain(&error), "could not delete an upload that is one too many");
@@ -139,7 +139,7 @@ pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Resul
     gateway.limits.upload(owner.id)?;
     // Before the body: nobody should send a gigabyte to hear that there is no queue.
     gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
-    gateway.quotas.check(&gateway.jobs, owner.id, bytes).await
+    gateway.quotas.check(gateway, owner.id, bytes).await
 }
 
 /// What is done about a job that has just been stored: its owner hears of it if they like, and the converters when it is its turn.

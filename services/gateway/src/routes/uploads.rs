@@ -142,11 +142,13 @@ pub(crate) async fn create(
     let checksum = if sends_bytes { checksum(headers)? } else { None };
     admit(&gateway, &owner, bytes).await?;
 
+    let user = owner.id.to_string();
     let about = About { job: JobId::generate(), owner, options: wish.options, metadata };
     let new = NewDraft {
         name: &wish.name,
         content_type: &wish.content_type,
         bytes,
+        owner: &user,
         about: &serde_json::to_string(&about).map_err(Error::Draft)?,
         lasts: gateway.uploads.lasts(),
     };

@@ -96,6 +96,14 @@ impl Envelope {
     }
 }
 
+/// Why a message was parked.
+pub(crate) fn reject_reason(properties: &BasicProperties) -> Option<String> {
+    match properties.headers().as_ref()?.inner().get(REJECT_REASON)? {
+        AMQPValue::LongString(reason) => Some(String::from_utf8_lossy(reason.as_bytes()).into_owned()),
+        _ => None,
+    }
+}
+
 fn integer(value: &AMQPValue) -> Option<i64> {
     match value {
         AMQPValue::ShortShortInt(number) => Some(i64::from(*number)),

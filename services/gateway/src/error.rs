@@ -1,7 +1,7 @@
 //! What goes wrong in a request, and the one table that says how it is answered and logged.
 
 use axum::response::{IntoResponse, Response};
-use broker::PublishError;
+use broker::{DeadLetterError, PublishError};
 use contracts::ProblemCode;
 use jobs::JobsError;
 use media_store::StoreError;
@@ -33,6 +33,8 @@ pub(crate) enum Error {
     Publish(#[from] PublishError),
     #[error("RabbitMQ is away")]
     BrokerAway,
+    #[error("could not look after dead letters")]
+    DeadLetters(#[from] DeadLetterError),
 }
 
 impl From<ProblemCode> for Error {
@@ -77,6 +79,7 @@ impl Error {
             Self::Auth(_)
             | Self::BrokerAway
             | Self::Publish(_)
+            | Self::DeadLetters(_)
             | Self::Token(TokenError::KeysAway(_) | TokenError::KeysUnknown)
             | Self::Jobs(JobsError::Unavailable(_))
             | Self::Store(StoreError::Unavailable { .. }) => (unavailable(), Blame::Environment, Some(self)),

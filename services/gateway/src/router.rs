@@ -15,8 +15,8 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::openapi::Api;
 use crate::routes::{
-    archives, download, elsewhere, events, jobs, keys, links, login, mailed, me, register, session, upload,
-    uploads, users,
+    archives, download, elsewhere, events, jobs, keys, links, login, mailed, me, queues, register, session,
+    upload, uploads, users,
 };
 use crate::{Config, Gateway, edge, page};
 
@@ -69,6 +69,9 @@ fn accounts() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(elsewhere::callback))
         .routes(routes!(users::list))
         .routes(routes!(users::change))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::dead))
+        .routes(routes!(queues::replay))
 }
 
 pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {

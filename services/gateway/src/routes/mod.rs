@@ -10,6 +10,7 @@ pub(crate) mod links;
 pub(crate) mod login;
 pub(crate) mod mailed;
 pub(crate) mod me;
+pub(crate) mod queues;
 pub(crate) mod register;
 pub(crate) mod session;
 pub(crate) mod upload;

@@ -1,0 +1,132 @@
+//! Queues, for administrators.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use contracts::{ProblemCode, Queue};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::Gateway;
+use crate::caller::Administrator;
+use crate::error::Error;
+use crate::openapi::ProblemAnswer;
+
+/// How many messages there are.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueueDepth {
+    /// `video`, `mp3` or `account`.
+    #[schema(value_type = String, pattern = "^(video|mp3|account)$")]
+    queue: &'static str,
+    /// Those that wait, without those being handled and those waiting for a retry.
+    ready: u32,
+    /// Those with which nothing could be done.
+    dead: u32,
+}
+
+/// A message with which nothing could be done.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeadMessage {
+    /// Its name, if it has one.
+    message_id: Option<String>,
+    /// How often it was tried.
+    attempts: u32,
+    /// When it was published first.
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    first_published_at: OffsetDateTime,
+    /// Why it was given up; none where it killed one consumer after the other.
+    reason: Option<String>,
+    /// Its length in bytes.
+    bytes: usize,
+}
+
+/// What became of them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Replayed {
+    /// How many were put back into the queue.
+    replayed: u16,
+}
+
+const MOST_SHOWN: u16 = 100;
+const MOST_REPLAYED: u16 = 1000;
+
+/// Look how long the queues are. For administrators.
+#[utoipa::path(
+    get, path = "/admin/queues", tag = "administration", security(("token" = [])),
+    responses(
+        (status = 200, description = "The queues", body = Vec<QueueDepth>),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    _: Administrator,
+) -> Result<Json<Vec<QueueDepth>>, Error> {
+    let mut queues = Vec::new();
+    for queue in Queue::ALL {
+        let ready = gateway.broker.depth(queue).await.map_err(|_| Error::BrokerAway)?;
+        let dead = gateway.broker.dead_depth(queue).await.map_err(|_| Error::BrokerAway)?;
+        queues.push(QueueDepth { queue: queue.name(), ready, dead });
+    }
+    Ok(Json(queues))
+}
+
+/// Look at the oldest messages with which nothing could be done, up to a hundred. For administrators.
+#[utoipa::path(
+    get, path = "/admin/queues/{queue}/dead", tag = "administration", security(("token" = [])),
+    params(("queue" = String, Path, description = "`video`, `mp3` or `account`")),
+    responses(
+        (status = 200, description = "The messages", body = Vec<DeadMessage>),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn dead(
+    State(gateway): State<Arc<Gateway>>,
+    _: Administrator,
+    Path(name): Path<String>,
+) -> Result<Json<Vec<DeadMessage>>, Error> {
+    let letters = gateway.broker.dead_letters(queue(&name)?, MOST_SHOWN).await?;
+    let messages = letters.into_iter().map(|letter| DeadMessage {
+        message_id: letter.message_id,
+        attempts: letter.attempts,
+        first_published_at: letter.first_published_at,
+        reason: letter.reason,
+        bytes: letter.bytes,
+    });
+    Ok(Json(messages.collect()))
+}
+
+/// Put messages with which nothing could be done back into their queue, the oldest thousand. For administrators.
+#[utoipa::path(
+    post, path = "/admin/queues/{queue}/dead/replay", tag = "administration", security(("token" = [])),
+    params(("queue" = String, Path, description = "`video`, `mp3` or `account`")),
+    responses(
+        (status = 200, description = "They are back", body = Replayed),
+        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn replay(
+    State(gateway): State<Arc<Gateway>>,
+    Administrator(person): Administrator,
+    Path(name): Path<String>,
+) -> Result<Json<Replayed>, Error> {
+    let queue = queue(&name)?;
+    let replayed = gateway.broker.replay(queue, MOST_REPLAYED).await?;
+    tracing::info!(user.id = %person.claims.sub, queue = queue.name(), replayed, "replayed dead letters");
+    Ok(Json(Replayed { replayed }))
+}
+
+fn queue(name: &str) -> Result<Queue, ProblemCode> {
+    Queue::ALL.into_iter().find(|queue| queue.name() == name).ok_or(ProblemCode::NotFound)
+}

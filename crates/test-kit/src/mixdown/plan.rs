@@ -59,6 +59,7 @@ impl Plan {
             .with("SWEEP_INTERVAL", "1s")
             .with("CREDENTIALS_PER_MINUTE", "100000")
             .with("UPLOADS_PER_MINUTE", "100000")
+            .with("REQUESTS_PER_MINUTE", "1000000")
             .with("REVOCATION_INTERVAL", "500ms")
             .with("ERASURE_INTERVAL", "1s")
             .with("SIGNING_KEY_REFRESH", "500ms")

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contracts::ProblemCode;
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use test_kit::mixdown::{Mixdown, Plan};
 
 /// For mails, and whatever else takes seconds on an idle machine.
@@ -48,7 +48,7 @@ pub(crate) async fn assert_problem(what: &str, answer: Response, code: ProblemCo
     assert!(body["title"].is_string() && body["request_id"].is_string(), "{what}: {text}");
     assert_eq!(
         retry_after.is_some(),
-        matches!(code, ProblemCode::Unavailable | ProblemCode::TooManyRequests),
+        matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS),
         "{what}: Retry-After {retry_after:?}"
     );
     Ok(())

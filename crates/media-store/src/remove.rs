@@ -50,14 +50,10 @@ impl MediaStore {
         Ok(true)
     }
 
-    pub(crate) async fn delete_description(&self, fid: FileId) -> Result<(), StoreError> {
-        let description = self.files.delete_one(doc! { "_id": object_id(fid) });
-        self.deadline.bound("delete the file's description", description).await.map(drop)
-    }
-
     async fn delete_documents(&self, fid: FileId) -> Result<(), StoreError> {
         // The description first, so that nobody opens a file that is losing its chunks.
-        self.delete_description(fid).await?;
+        let description = self.files.delete_one(doc! { "_id": object_id(fid) });
+        self.deadline.bound("delete the file's description", description).await?;
         let chunks = self.chunks.delete_many(doc! { "files_id": object_id(fid) });
         self.deadline.bound("delete the file's bytes", chunks).await.map(drop)
     }

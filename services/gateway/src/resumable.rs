@@ -15,7 +15,7 @@ use jobs::NewJob;
 use media_store::{Draft, DraftState, DraftWriter, Resumed, StoreError, StoredFile};
 use serde::{Deserialize, Serialize};
 use service_kit::{Chain, Problem};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::Instrument as _;
 
 use crate::Gateway;
@@ -147,7 +147,7 @@ impl Receiving {
         writer: &mut DraftWriter,
         mut sum: Option<&mut digest::Context>,
     ) -> Result<End, Error> {
-        let mut ticks = interval(DraftWriter::TICK);
+        let mut ticks = interval_at(Instant::now() + DraftWriter::TICK, DraftWriter::TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let drain = self.gateway.shutdown.drain();
         loop {

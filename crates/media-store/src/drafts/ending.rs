@@ -61,8 +61,8 @@ impl MediaStore {
             };
             let file = self.describe(fid, &description).await?;
             if !self.has_every_chunk(&file).await? {
-                // The next who takes it finds out what is left.
-                self.delete_description(fid).await?;
+                // The next who takes the draft finds out what is left. The description stays, for another writer may have been
+                // quicker, and then it is that one's.
                 return Err(StoreError::Incomplete);
             }
             let fields = doc! {

@@ -204,6 +204,8 @@ impl DraftWriter {
     /// Takes back everything that was written, unless it counts already, and gives the draft back.
     pub async fn undo(mut self) -> Result<(), StoreError> {
         if self.chunks.take_rest().has_come().await {
+            // What another writer has stored meanwhile is not ours to take back.
+            self.change(doc! { "lease.until": lease_end() }).await?;
             self.store.delete_chunks_from(self.fid, self.first_chunks).await?;
             self.release().await?;
         }
@@ -246,9 +248,12 @@ impl DraftWriter {
         if self.store.draft_document(self.fid).await?.is_some() {
             return Err(StoreError::Taken);
         }
-        // Discarded while we wrote: what came after that deletion is ours to delete.
+        // Discarded while we wrote: what came after that deletion is ours to delete. Unless another writer made it a file, and the draft
+        // was forgotten since.
         self.chunks.take_rest().has_come().await;
-        self.store.delete_for_now(self.fid).await?;
+        if self.store.open(self.fid).await?.is_none() {
+            self.store.delete_for_now(self.fid).await?;
+        }
         Err(StoreError::Lost)
     }
 }

@@ -346,3 +346,23 @@ async fn a_settled_draft_is_forgotten_when_its_time_is_over_and_its_file_stays()
     .await;
     assert_eq!(fixture.read_all(&file).await.unwrap(), noise(10));
 }
+
+#[tokio::test]
+async fn a_writer_that_slept_takes_nothing_from_the_file_that_another_made() {
+    let fixture = fixture().await;
+    let content = noise(3 * CHUNK);
+    let draft = begun(&fixture, content.len(), A_DAY).await;
+    let mut undoing = writer(&fixture, draft.fid, 0).await.counting_at_the_end();
+    undoing.write(noise(CHUNK)).await.unwrap();
+    let_the_lease_run_out(&fixture, draft.fid).await;
+    let mut pausing = writer(&fixture, draft.fid, 0).await;
+    let_the_lease_run_out(&fixture, draft.fid).await;
+    let mut quick = writer(&fixture, draft.fid, 0).await;
+    quick.write(content.clone()).await.unwrap();
+    let file = quick.finish().await.unwrap();
+    assert!(matches!(undoing.undo().await, Err(StoreError::Taken)));
+    fixture.store.settle_draft(draft.fid).await.unwrap();
+    assert_eq!(fixture.store.discard_draft(draft.fid).await.unwrap(), DraftDiscarded::Forgotten);
+    assert!(matches!(pausing.tick().await, Err(StoreError::Lost)));
+    assert_eq!(fixture.read_all(&file).await.unwrap(), content);
+}

@@ -64,10 +64,6 @@ async fn go_on_to_the_end(user: &User, path: &str, bytes: u64) -> Result<JobId> 
     tokio::time::timeout(PATIENCE, ended).await.context("it does not end")?
 }
 
-async fn only_gateway() -> Result<Mixdown> {
-    Plan::new().only(&[Service::Auth, Service::Gateway]).start().await
-}
-
 #[tokio::test]
 async fn a_gibibyte_survives_a_gateway_that_is_killed_in_the_middle_and_another_goes_on() -> Result<()> {
     const BYTES: u64 = 1 << 30;
@@ -206,8 +202,17 @@ async fn a_gateway_that_ends_keeps_what_it_has_and_says_so() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_gateway_that_dies_with_the_job_half_made_makes_it_once() -> Result<()> {
+/// An upload whose gateway was killed when it had stored the job, and told nobody.
+struct HalfMade {
+    mixdown: Mixdown,
+    user: User,
+    path: String,
+    job: Job,
+    // The way to RabbitMQ.
+    _gate: TcpGate,
+}
+
+async fn half_made() -> Result<HalfMade> {
     let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
     let plan = Plan::new().on_rabbitmq(&url).only(&[Service::Auth, Service::Gateway]);
     let mut mixdown = plan.start().await?;
@@ -228,10 +233,27 @@ async fn a_gateway_that_dies_with_the_job_half_made_makes_it_once() -> Result<()
     gate.set(Passage::Broken);
     gate.set(Passage::Open);
     mixdown.service(Service::Gateway)?.restart().await?;
+    Ok(HalfMade { mixdown, user, path, job, _gate: gate })
+}
 
-    let looked = head(&user, &path).await?;
+#[tokio::test]
+async fn a_client_that_asks_hears_of_the_job_that_a_dead_gateway_had_half_made() -> Result<()> {
+    let HalfMade { mixdown, user, path, job, .. } = &half_made().await?;
+    let looked = head(user, path).await?;
     assert_eq!((looked.status().as_u16(), job_in(&looked)?), (200, job.id));
     assert_eq!(user.jobs().await?.len(), 1);
-    assert_eq!(stored_hash(&mixdown, &job).await?, hash_of(PIECE));
+    assert_eq!(stored_hash(mixdown, job).await?, hash_of(PIECE));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_upload_that_a_dead_gateway_left_is_completed_though_nobody_asks() -> Result<()> {
+    let HalfMade { mixdown, user, job, .. } = &half_made().await?;
+    wait_until("the reconciler comes", PATIENCE, async || {
+        mixdown.log(Service::Gateway).is_ok_and(|log| log.contains("completed a forsaken upload"))
+    })
+    .await;
+    assert_eq!(user.jobs().await?.len(), 1);
+    assert_eq!(stored_hash(mixdown, job).await?, hash_of(PIECE));
     Ok(())
 }

@@ -33,20 +33,21 @@ fn job_of(result: &Value) -> Result<JobId> {
 
 #[tokio::test]
 async fn the_stock_client_uploads_stops_and_goes_on_in_another_process() -> Result<()> {
-    let user = mixdown().user().await?;
+    let mixdown = only_gateway().await?;
+    let user = mixdown.user().await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("a.mp4");
     let content: Vec<u8> =
         (0..20_000_003_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     tokio::fs::write(&file, &content).await?;
-    let endpoint = format!("{}/uploads", mixdown().url());
+    let endpoint = format!("{}/uploads", mixdown.url());
     let metadata = json!({ "filename": "a.mp4", "filetype": "video/mp4", "quality": "V4" });
 
     let first = json!({ "metadata": metadata, "stopAt": 8 << 20 });
     let first = upload(&user, &endpoint, &file, first).await?;
     assert_eq!(first["job"], Value::Null, "{first}");
     let url = first["url"].as_str().context("there is no url")?;
-    let path = url.strip_prefix(&mixdown().url()).context("it is elsewhere")?;
+    let path = url.strip_prefix(&mixdown.url()).context("it is elsewhere")?;
     assert!((8 << 20..content.len() as u64).contains(&offset_of(&user, path).await?));
 
     let second = upload(&user, &endpoint, &file, json!({ "url": url, "chunkSize": 3_000_000 })).await?;
@@ -55,7 +56,7 @@ async fn the_stock_client_uploads_stops_and_goes_on_in_another_process() -> Resu
     assert!(statuses[1..].iter().all(|status| status == "PATCH 204"), "{second}");
     let job = user.job(job_of(&second)?).await?;
     assert_eq!(job.source.name, "a.mp4");
-    assert_eq!(stored_hash(mixdown(), &job).await?, Sha256::digest(&content).to_vec());
+    assert_eq!(stored_hash(&mixdown, &job).await?, Sha256::digest(&content).to_vec());
     assert_eq!(user.jobs().await?.len(), 1);
     Ok(())
 }

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,9 @@ class User:
         self.password = uuid.uuid4().hex
         body = json.dumps({"email": self.email, "password": self.password}).encode()
         answer_of("POST", "/register", body, {"Content-Type": "application/json"})
+        wait_until("the mail that confirms the address is there", lambda: token_mailed_to(self.email))
+        token = json.dumps({"token": token_mailed_to(self.email)}).encode()
+        answer_of("POST", "/verify", token, {"Content-Type": "application/json"})
         self.log_in()
 
     def log_in(self) -> None:
@@ -158,7 +162,7 @@ def restart_under_load(user: User, container: str) -> None:
         for client in clients:
             client.join()
     wait_until("every accepted job is converted", lambda: all_converted(user, accepted))
-    wait_until("each has its mail", lambda: mails_to(user) == len(user.jobs()))
+    wait_until("each has its mail", lambda: mails_to(user) == len(user.jobs()) + 1)
     jobs = user.jobs()
     # An upload whose answer was lost may have become a job, too.
     assert set(accepted) <= set(jobs), f"lost after the restart of {container}: {set(accepted) - set(jobs)}"
@@ -170,6 +174,16 @@ def all_converted(user: User, accepted: list[str]) -> bool:
     states = {job["status"] for job in jobs.values()}
     assert states <= {"queued", "converting", "converted"}, states
     return set(accepted) <= set(jobs) and states == {"converted"}
+
+
+def token_mailed_to(email: str) -> str | None:
+    with urllib.request.urlopen(f"{INBOX}/api/v1/search?query=to:{email}&limit=1", timeout=30) as answer:
+        found = json.load(answer)["messages"]
+    if not found:
+        return None
+    with urllib.request.urlopen(f"{INBOX}/api/v1/message/{found[0]['ID']}", timeout=30) as answer:
+        token = re.search(r"#token=(\S+)", json.load(answer)["Text"])
+    return token[1] if token else None
 
 
 def mails_to(user: User) -> int:

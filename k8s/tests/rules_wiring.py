@@ -183,7 +183,7 @@ def needed_flows(variant):
     clients = {
         "mysql": ("auth", "auth-migration"),
         "mongodb": ("gateway", "converter", "notification"),
-        "rabbitmq": ("gateway", "converter", "notification"),
+        "rabbitmq": ("auth", "gateway", "converter", "notification"),
         "mailpit": ("notification",),
     }
     needed = {("gateway", "auth", 5000)}

@@ -105,7 +105,7 @@ impl Plan {
     #[must_use]
     pub fn on_smtp(mut self, url: &str) -> Self {
         url.clone_into(&mut self.smtp_url);
-        self.without_mails()
+        self
     }
 
     /// Nobody can read their mails, so nobody is asked to confirm an address.

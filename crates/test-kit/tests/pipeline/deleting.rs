@@ -24,7 +24,9 @@ async fn a_running_job_is_cancelled_and_leaves_nothing() -> Result<()> {
     let cancelled = user.job(job.id).await?;
     assert_eq!(cancelled.status, JobStatus::Cancelled);
     wait_until("the video is deleted", PATIENCE, async || {
-        grid_fs.has_any_of(Store::Videos, &job.source.fid.to_string()).await.is_ok_and(|is_there| !is_there)
+        let is_there = grid_fs.has_any_of(Store::Videos, &job.source.fid.to_string()).await?;
+        anyhow::ensure!(!is_there, "it is there");
+        Ok(())
     })
     .await;
 

@@ -39,7 +39,9 @@ async fn becomes_an_mp3(sample: Sample) -> Result<()> {
 
     let grid_fs = mixdown().grid_fs().await?;
     wait_until("the converted video is deleted", PATIENCE, async || {
-        grid_fs.has_any_of(Store::Videos, &job.source.fid.to_string()).await.is_ok_and(|is_there| !is_there)
+        let is_there = grid_fs.has_any_of(Store::Videos, &job.source.fid.to_string()).await?;
+        anyhow::ensure!(!is_there, "it is there");
+        Ok(())
     })
     .await;
     Ok(())

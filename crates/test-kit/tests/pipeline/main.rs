@@ -2,6 +2,8 @@
 //!
 //! Needs the four services beside it: `cargo build --release --bins`.
 
+mod accounts;
+mod api_keys;
 mod archives;
 mod bad_input;
 mod course_family;
@@ -18,6 +20,7 @@ mod page;
 mod quotas;
 mod retrying;
 mod secrecy;
+mod sessions;
 mod stage;
 mod tokens;
 mod uploads;

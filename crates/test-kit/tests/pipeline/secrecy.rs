@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reqwest::Method;
+use serde_json::{Value, json};
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Plan};
@@ -33,11 +34,38 @@ async fn no_log_holds_a_secret_or_who_sent_what() -> Result<()> {
     assert_eq!(user.anonymous(Method::GET, &path).send().await?.status(), 200);
     assert_eq!(user.anonymous(Method::GET, &format!("{path}x")).send().await?.status(), 404);
 
+    let login = json!({ "email": user.email, "password": user.password });
+    let tokens: Value = user.anonymous(Method::POST, "/login").json(&login).send().await?.json().await?;
+    let refresh = json!({ "refresh_token": tokens["refresh_token"] });
+    assert_eq!(user.anonymous(Method::POST, "/token/refresh").json(&refresh).send().await?.status(), 200);
+    let key = json!({ "name": "my-secret-key-name", "scopes": ["read"] });
+    let key: Value = user.request(Method::POST, "/keys").json(&key).send().await?.json().await?;
+    let key = key["key"].as_str().context("no key")?;
+    assert_eq!(user.anonymous(Method::GET, "/jobs").bearer_auth(key).send().await?.status(), 200);
+    let forgot = json!({ "email": user.email });
+    assert_eq!(user.anonymous(Method::POST, "/password/forgot").json(&forgot).send().await?.status(), 202);
+    let mails = Inbox::shared().wait_for_mails(&user.email, 3, PATIENCE).await;
+    let mailed = mails.iter().find_map(test_kit::inbox::Mail::token).context("no mail has a token")?;
+    let reset = json!({ "token": mailed, "password": "yet-another-secret" });
+    assert_eq!(user.anonymous(Method::POST, "/password/reset").json(&reset).send().await?.status(), 204);
+    let refresh = tokens["refresh_token"].as_str().context("no refresh token")?;
+
     let secret = path.trim_start_matches("/d/");
     let (local_part, _) = user.email.split_once('@').context("not an address")?;
     let (_, signature) = user.token.rsplit_once('.').context("not a token")?;
-    let secrets =
-        [secret, local_part, signature, &user.password, &stranger.password, "my-secret", "Dear diary"];
+    let secrets = [
+        secret,
+        local_part,
+        signature,
+        &user.password,
+        &stranger.password,
+        "my-secret",
+        "Dear diary",
+        refresh,
+        key,
+        mailed,
+        "yet-another-secret",
+    ];
     for service in Service::ALL {
         let log = mixdown.log(service)?;
         assert!(!log.is_empty(), "{} logs nothing at all", service.name());

@@ -16,13 +16,19 @@ use test_kit::wait_until;
 use crate::stage::{PATIENCE, assert_problem, mixdown};
 
 /// Every route that needs a token.
-const ROUTES: [(Method, &str); 6] = [
+const ROUTES: [(Method, &str); 12] = [
     (Method::POST, "/upload"),
     (Method::GET, "/jobs"),
     (Method::GET, "/jobs/0190a3c4-0000-7000-8000-000000000001"),
     (Method::DELETE, "/jobs/0190a3c4-0000-7000-8000-000000000001"),
     (Method::GET, "/jobs/0190a3c4-0000-7000-8000-000000000001/events"),
     (Method::GET, "/download?fid=665f1c2ab8e4a70012345678"),
+    (Method::GET, "/me"),
+    (Method::GET, "/sessions"),
+    (Method::DELETE, "/sessions"),
+    (Method::GET, "/keys"),
+    (Method::DELETE, "/keys/0190a3c4-0000-7000-8000-000000000001"),
+    (Method::GET, "/admin/users"),
 ];
 
 async fn assert_refused(user: &User, what: &str, token: &str) -> Result<()> {
@@ -61,6 +67,26 @@ async fn forged_tokens_are_refused_on_every_route() -> Result<()> {
     let unsigned = with_header(&user.token, |header| header["alg"] = "none".into())?;
     assert_refused(&user, "alg none", &format!("{unsigned}.")).await?;
     assert_refused(&user, "alg none with a signature", &format!("{unsigned}.{signature}")).await?;
+    for spelling in ["None", "NONE", "nOnE", "none ", "", "null"] {
+        let unsigned = with_header(&user.token, |header| header["alg"] = spelling.into())?;
+        for signature in ["", signature] {
+            assert_refused(&user, &format!("alg {spelling:?}"), &format!("{unsigned}.{signature}")).await?;
+        }
+    }
+    for wrong in ["HS256", "RS256", "ES256", "PS256", "Ed25519", "EdDSA\0"] {
+        let text = with_header(&user.token, |header| header["alg"] = wrong.into())?;
+        assert_refused(&user, &format!("alg {wrong}"), &format!("{text}.{signature}")).await?;
+    }
+    for wrong in ["JWT", "id_token", "AT+JWT ", ""] {
+        let text = with_header(&user.token, |header| header["typ"] = wrong.into())?;
+        assert_refused(&user, &format!("typ {wrong}"), &format!("{text}.{signature}")).await?;
+    }
+    for length in [0, 1, 10, 40, user.token.len() - 1, user.token.len() - 40] {
+        let cut = &user.token[..length];
+        if !cut.is_empty() {
+            assert_refused(&user, &format!("cut at {length}"), cut).await?;
+        }
+    }
     let unknown = with_header(&user.token, |header| header["kid"] = "another".into())?;
     assert_refused(&user, "an unknown key", &format!("{unknown}.{signature}")).await?;
 
@@ -100,5 +126,42 @@ async fn an_expired_token_is_refused_and_a_new_login_helps() -> Result<()> {
     assert_problem("the list", answer, ProblemCode::ExpiredToken).await?;
     user.token = user.log_in().await?.error_for_status()?.text().await?;
     assert_eq!(tokio::time::timeout(Duration::from_secs(10), user.jobs()).await??, []);
+    Ok(())
+}
+
+/// Our own claims signed with a key of the attacker's, who says in every way that there is where the key is.
+#[tokio::test]
+async fn keys_that_a_token_brings_along_or_points_to_are_not_used() -> Result<()> {
+    let user = mixdown().user().await?;
+    let (_, signature) = user.token.rsplit_once('.').context("not a token")?;
+    // What a server that fetches keys would be sent to.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}/keys", listener.local_addr()?);
+    let jwk = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([7; 32]), "kid": "mine" });
+    for (name, value) in [
+        ("jwk", jwk),
+        ("jku", address.clone().into()),
+        ("x5u", address.clone().into()),
+        ("x5c", serde_json::json!(["MIIB"])),
+        ("crit", serde_json::json!(["exp"])),
+    ] {
+        let text = with_header(&user.token, |header| {
+            header[name] = value.clone();
+            header["kid"] = "mine".into();
+        })?;
+        assert_refused(&user, name, &format!("{text}.{signature}")).await?;
+    }
+    for kid in ["../../etc/passwd", "' OR '1'='1", "x\u{0}", "\r\nX: y", &address, &"k".repeat(5000)] {
+        let text = with_header(&user.token, |header| header["kid"] = kid.into())?;
+        assert_refused(&user, "kid", &format!("{text}.{signature}")).await?;
+    }
+    let blank = with_header(&user.token, |header| header["kid"] = "".into())?;
+    assert_refused(&user, "a blank kid", &format!("{blank}.{signature}")).await?;
+    let missing = with_header(&user.token, |header| {
+        header.as_object_mut().map(|header| header.remove("kid"));
+    })?;
+    assert_refused(&user, "no kid", &format!("{missing}.{signature}")).await?;
+    let visit = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    assert!(visit.is_err(), "somebody came to fetch a key");
     Ok(())
 }

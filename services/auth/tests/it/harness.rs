@@ -150,6 +150,36 @@ impl Auth {
         self.client.get(format!("{}/metrics", self.admin)).send().await.unwrap().text().await.unwrap()
     }
 
+    /// Starts one with other settings and waits until it is ready.
+    pub(crate) async fn start_with(database: &TestDatabase, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config(&database.url);
+        change(&mut config);
+        let auth = Self::launch(config).await;
+        auth.until_ready().await;
+        auth
+    }
+
+    /// Asks something with an access token.
+    pub(crate) async fn ask(&self, method: &str, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        let method = method.parse().unwrap();
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Answer::read(request.send().await.unwrap()).await
+    }
+
+    /// The tokens of a new session.
+    pub(crate) async fn session(&self, email: &str) -> Tokens {
+        let answer = self.log_in(email, PASSWORD).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Tokens::of(&answer)
+    }
+
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Answer {
+        self.post("/token/refresh", &json!({"refresh_token": refresh_token})).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
@@ -196,6 +226,21 @@ impl Auth {
     }
 }
 
+/// What a session can be gone on with.
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl Tokens {
+    #[track_caller]
+    pub(crate) fn of(answer: &Answer) -> Self {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let text = |name: &str| answer.body[name].as_str().unwrap().to_owned();
+        Self { access: text("access_token"), refresh: text("refresh_token") }
+    }
+}
+
 /// An answer without what differs from request to request.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
@@ -214,8 +259,12 @@ impl Answer {
             .collect();
         headers.remove("date");
         headers.remove("x-request-id").expect("every answer has a request id");
-        let mut body: Value = response.json().await.unwrap();
-        body.as_object_mut().unwrap().remove("request_id");
+        let text = response.text().await.unwrap();
+        let mut body: Value =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        if let Some(body) = body.as_object_mut() {
+            body.remove("request_id");
+        }
         Self { status, headers, body }
     }
 

@@ -1,7 +1,10 @@
+use std::time::Duration;
+
+use auth::{DatabaseConfig, RotateCommand, rotate_keys};
 use sqlx::AssertSqlSafe;
 
 use crate::accounts::verify;
-use crate::harness::{Auth, PASSWORD, SOON, TestDatabase, config};
+use crate::harness::{Auth, KEY_ENCRYPTION_KEY, PASSWORD, SOON, TestDatabase, config};
 
 const ACTIVE_KEYS: &str = "SELECT COUNT(*) FROM signing_keys WHERE active_slot = 1";
 
@@ -109,4 +112,60 @@ async fn keys_may_be_cached_for_five_minutes() {
     let response = auth.get("/.well-known/jwks.json").await;
     assert_eq!(response.headers()["cache-control"], "public, max-age=300");
     assert_eq!(response.headers()["content-type"], "application/json");
+}
+
+fn rotation(database: &TestDatabase, announcement: Duration) -> RotateCommand {
+    RotateCommand {
+        database: DatabaseConfig { mysql_url: database.url.as_str().into() },
+        key_encryption_key: KEY_ENCRYPTION_KEY.into(),
+        access_token_lifetime: Duration::from_mins(15),
+        signing_key_announcement: announcement,
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_lets_a_new_key_sign_and_logs_nobody_out() {
+    let database = TestDatabase::migrated().await;
+    let auth = Auth::start(&database).await;
+    auth.register("ada@example.org", PASSWORD).await;
+    let session = auth.session("ada@example.org").await;
+    let old_kid = auth.keys().await.keys[0].kid.clone();
+
+    let said = rotate_keys(&rotation(&database, Duration::ZERO)).await.unwrap();
+    test_kit::wait_until("the new key signs", SOON, async || {
+        let token = auth.session("ada@example.org").await.access;
+        let kid = verify(&token, &auth.keys().await).header.kid.unwrap();
+        kid != old_kid && said.contains(&kid)
+    })
+    .await;
+    verify(&session.access, &auth.keys().await);
+    assert_eq!(auth.ask("GET", "/me", &session.access, None).await.status, 200);
+    assert_eq!(auth.refresh(&session.refresh).await.status, 200);
+    // Twice in a row: what the first key signed still counts.
+    rotate_keys(&rotation(&database, Duration::ZERO)).await.unwrap();
+    test_kit::wait_until("three keys are published", SOON, async || auth.keys().await.keys.len() == 3).await;
+    assert_eq!(auth.ask("GET", "/me", &session.access, None).await.status, 200);
+    assert_eq!(database.count(ACTIVE_KEYS).await, 1);
+}
+
+#[tokio::test]
+async fn a_new_key_is_published_for_a_while_before_it_signs() {
+    let database = TestDatabase::migrated().await;
+    let announcement = Duration::from_hours(1);
+    let auth = Auth::start_with(&database, |config| config.signing_key_announcement = announcement).await;
+    auth.register("ada@example.org", PASSWORD).await;
+    // The very first key has none before it, and signs at once.
+    let old = verify(&auth.token("ada@example.org", PASSWORD).await, &auth.keys().await).header.kid;
+    let age = "UPDATE signing_keys SET created_at = created_at - INTERVAL 2 HOUR";
+    sqlx::raw_sql(age).execute(&mut database.connect().await).await.unwrap();
+    rotate_keys(&rotation(&database, announcement)).await.unwrap();
+    test_kit::wait_until("both are published", SOON, async || auth.keys().await.keys.len() == 2).await;
+    let still = verify(&auth.token("ada@example.org", PASSWORD).await, &auth.keys().await).header.kid;
+    assert_eq!(still, old);
+    sqlx::raw_sql(age).execute(&mut database.connect().await).await.unwrap();
+    test_kit::wait_until("the new one signs", SOON, async || {
+        let token = auth.token("ada@example.org", PASSWORD).await;
+        verify(&token, &auth.keys().await).header.kid != old
+    })
+    .await;
 }

@@ -3,9 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod accounts;
+mod administration;
+mod api_keys;
+mod elsewhere;
 mod harness;
 mod inputs;
 mod keys;
+mod mails;
 mod migrations;
+mod oneself;
 mod outages;
+mod post;
+mod provider;
 mod proxy;
+mod sessions;

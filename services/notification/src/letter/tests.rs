@@ -119,3 +119,58 @@ fn the_letter_says_how_long_the_link_and_the_file_last() {
     insta::assert_snapshot!(expiry(1_741_788_300, Some(1_741_788_330)), @"The link works until 12 March 2025, 14:05 UTC. The file is deleted then.");
     insta::assert_snapshot!(expiry(1_741_788_300, None), @"The link works until 12 March 2025, 14:05 UTC. After that, sign in to download the file.");
 }
+
+fn about_account(content: &AccountMailContent) -> Letter {
+    let site = "https://mixdown.example.org".parse().unwrap();
+    Letter::about_account(&templates(), content, &site).unwrap()
+}
+
+#[test]
+fn a_mail_with_a_token_has_it_after_the_hash_alone_and_says_how_long_it_works() {
+    let token = contracts::Secret::from("tQ3_example".to_owned());
+    let expires_at = moment(1_741_788_300);
+    let letter = about_account(&AccountMailContent::VerifyAddress { token: token.clone(), expires_at });
+    insta::assert_snapshot!(letter.text, @r#"
+    Confirm your e-mail address
+
+    Welcome to Mixdown. Please confirm that this is your address; you can upload videos then.
+
+    Confirm the address:
+    https://mixdown.example.org/verify#token=tQ3_example
+
+    Or without a browser:
+    curl -X POST https://mixdown.example.org/verify -H 'Content-Type: application/json' -d '{"token": "tQ3_example"}'
+
+    The link works once, until 12 March 2025, 14:05 UTC.
+    If you did not register, ignore this mail, and do not follow the link.
+
+    -- 
+    You get this mail because of an account at Mixdown.
+    Nobody reads replies to it.
+    "#);
+    for content in [
+        AccountMailContent::ConfirmAddress { token: token.clone(), expires_at },
+        AccountMailContent::ResetPassword { token, expires_at },
+    ] {
+        let Letter { subject, text, html } = about_account(&content);
+        assert!(text.contains("#token=tQ3_example") && html.contains("#token=tQ3_example"), "{text}");
+        assert!(text.contains("curl -X POST https://mixdown.example.org/"), "{text}");
+        assert!(!subject.contains("tQ3_example") && !text.contains("?token="), "{subject} {text}");
+    }
+}
+
+#[test]
+fn notices_have_no_token_and_an_uploads_name_breaks_no_header() {
+    for content in [
+        AccountMailContent::AddressTaken,
+        AccountMailContent::AddressChanged,
+        AccountMailContent::PasswordChanged,
+    ] {
+        let letter = about_account(&content);
+        assert!(!letter.text.contains("token") && !letter.html.contains("token"), "{}", letter.text);
+    }
+    let name = "a\r\nBcc: eve@example.org\r\n\r\n<b>.mp4".to_owned();
+    let letter = about_account(&AccountMailContent::Submitted { name });
+    assert_eq!(letter.subject, "Accepted: a Bcc: eve@example.org <b>.mp4");
+    assert!(!letter.html.contains("<b>.mp4"));
+}

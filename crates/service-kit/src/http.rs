@@ -37,6 +37,16 @@ pub struct RequestId(pub String);
 
 const REQUEST_ID: &str = "x-request-id";
 
+tokio::task_local! {
+    static CURRENT: String;
+}
+
+/// The header that tells another service which request it is asked for, so that both log the same id. None outside a request.
+#[must_use]
+pub fn request_id_header() -> Option<(&'static str, String)> {
+    CURRENT.try_with(|id| (REQUEST_ID, id.clone())).ok()
+}
+
 impl<S: Sync> FromRequestParts<S> for RequestId {
     type Rejection = Infallible;
 
@@ -65,7 +75,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
         request.headers().get(REQUEST_ID).and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok());
     let id = given.unwrap_or_else(Uuid::now_v7).to_string();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.run(request).await;
+    let mut response = CURRENT.scope(id.clone(), next.run(request)).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }

@@ -5,6 +5,7 @@
 //! this needs of the process comes as a [`Process`].
 
 mod admin;
+mod audit;
 mod chain;
 mod command;
 pub mod config;
@@ -19,6 +20,7 @@ mod shutdown;
 mod telemetry;
 
 pub use admin::Readiness;
+pub use audit::Audit;
 pub use chain::Chain;
 pub use command::{Command, Settings};
 pub use config::{LogFormat, ProcessConfig};

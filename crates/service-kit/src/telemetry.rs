@@ -37,7 +37,8 @@ pub(crate) fn start(name: &'static str, config: &ProcessConfig) -> anyhow::Resul
     }
     let provider = provider.build();
 
-    let filter = EnvFilter::try_new(&config.log_filter)?;
+    // Whatever the operator wants to see of the rest.
+    let filter = EnvFilter::try_new(&config.log_filter)?.add_directive("audit=info".parse()?);
     let lines = match config.log_format {
         // Colours are for people at a terminal, not for files.
         LogFormat::Text => fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal()).boxed(),

@@ -357,6 +357,12 @@ pub(crate) async fn erasing(
 
 /// Ends an account whose end has begun, and all that belongs to it here.
 pub(crate) async fn erase(connection: &mut MySqlConnection, id: UserId) -> Result<bool, sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM login_failures WHERE email_hash = (SELECT UNHEX(SHA2(email, 256)) FROM accounts WHERE id = ?)",
+        id.as_uuid(),
+    )
+    .execute(&mut *connection)
+    .await?;
     // Sessions, keys, tokens and identities go with it: their foreign keys cascade.
     let erased = sqlx::query!("DELETE FROM accounts WHERE id = ? AND erasing_at IS NOT NULL", id.as_uuid())
         .execute(connection)

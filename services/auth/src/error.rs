@@ -1,4 +1,8 @@
+use std::time::Duration;
+
 use argon2::password_hash;
+use axum::http::HeaderValue;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use contracts::ProblemCode;
 use service_kit::{Chain, Problem};
@@ -20,6 +24,8 @@ pub(crate) enum Error {
     CommonPassword,
     #[error("there is no account with this address and password")]
     WrongCredentials,
+    #[error("there were too many wrong passwords")]
+    TooManyTries(Duration),
     #[error("the account is closed")]
     Disabled,
     #[error("the password, asked for again, is wrong")]
@@ -66,6 +72,7 @@ impl Error {
             Self::BadPassword => (ProblemCode::BadPassword, Level::DEBUG),
             Self::CommonPassword => (ProblemCode::CommonPassword, Level::DEBUG),
             Self::WrongCredentials => (ProblemCode::WrongCredentials, Level::DEBUG),
+            Self::TooManyTries(_) => (ProblemCode::TooManyRequests, Level::DEBUG),
             Self::Disabled => (ProblemCode::AccountDisabled, Level::DEBUG),
             Self::WrongPassword => (ProblemCode::WrongPassword, Level::DEBUG),
             Self::BadMailToken => (ProblemCode::BadOrExpiredToken, Level::DEBUG),
@@ -116,6 +123,10 @@ impl IntoResponse for Error {
         let problem = Problem::new(code);
         match self {
             Self::BadRequest(detail) => problem.with_detail(detail).into_response(),
+            Self::TooManyTries(wait) => {
+                let problem = problem.with_detail("There were too many wrong passwords for this address.");
+                problem.with_header(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1)).into_response()
+            }
             _ => problem.into_response(),
         }
     }

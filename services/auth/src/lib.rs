@@ -14,6 +14,7 @@ mod error;
 mod hashing;
 mod identities;
 mod keyring;
+mod login_failures;
 mod mail_tokens;
 mod oidc;
 mod opaque;

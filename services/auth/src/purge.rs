@@ -6,7 +6,7 @@ use service_kit::Chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseError};
-use crate::{accounts, mail_tokens, sessions};
+use crate::{accounts, login_failures, mail_tokens, sessions};
 
 const EVERY: Duration = Duration::from_mins(5);
 
@@ -28,7 +28,8 @@ pub(crate) async fn run(database: &Database, revoked_for: Duration, end: &Cancel
 async fn purge(database: &Database, revoked_for: Duration) -> Result<u64, DatabaseError> {
     let sessions = database.ask(async |connection| sessions::purge(connection, revoked_for).await).await?;
     let tokens = database.ask(async |connection| mail_tokens::purge(connection).await).await?;
+    let failures = database.ask(async |connection| login_failures::purge(connection).await).await?;
     let erased =
         database.ask(async |connection| accounts::forget_erased(connection, ERASED_FOR).await).await?;
-    Ok(sessions + tokens + erased)
+    Ok(sessions + tokens + failures + erased)
 }

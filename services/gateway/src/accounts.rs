@@ -6,6 +6,7 @@ use contracts::{
     Erasures, IssuedTokens, KeyCheck, KeyHolder, LoginRequest, Me, OidcFinish, OidcStart, OidcStarted,
     ProblemCode, Providers, RefreshRequest, Revocations, UserId,
 };
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,11 @@ impl Accounts {
         } else if let Ok(mut segments) = address.path_segments_mut() {
             segments.clear().extend(path);
         }
-        self.http.request(method, address)
+        let request = self.http.request(method, address);
+        match service_kit::http::request_id_header() {
+            Some((name, id)) => request.header(name, id),
+            None => request,
+        }
     }
 }
 
@@ -118,10 +123,19 @@ pub(crate) async fn answered(request: RequestBuilder) -> Result<Response, Error>
     if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
         return Err(Error::AuthAnswer);
     }
+    let retry_after = answer.headers().get(RETRY_AFTER).cloned();
     // Auth's codes are ours: both take them from one table.
     match answer.json::<ProblemBody>().await {
-        Ok(ProblemBody { code, detail: Some(detail) }) => Err(Problem::new(code).with_detail(detail).into()),
-        Ok(ProblemBody { code, detail: None }) => Err(Problem::new(code).into()),
+        Ok(ProblemBody { code, detail }) => {
+            let mut problem = Problem::new(code);
+            if let Some(detail) = detail {
+                problem = problem.with_detail(detail);
+            }
+            if let Some(wait) = retry_after.filter(|_| code == ProblemCode::TooManyRequests) {
+                problem = problem.with_header(RETRY_AFTER, wait);
+            }
+            Err(problem.into())
+        }
         Err(_) => Err(Error::AuthAnswer),
     }
 }

@@ -13,6 +13,8 @@ use axum_extra::headers::Authorization;
 use axum_extra::headers::authorization::Bearer;
 use contracts::{AccessClaims, ApiKeyHash, Owner, ProblemCode, Role, Scope};
 
+use service_kit::Audit;
+
 use crate::Gateway;
 use crate::error::Error;
 
@@ -52,6 +54,7 @@ impl Caller {
             let holder = gateway.api_keys.holder(&gateway.accounts, &token, client).await?;
             tracing::Span::current().record("user.id", tracing::field::display(holder.account));
             if !holder.scopes.contains(&scope) {
+                Audit::ApiKeyRefused.record(Some(holder.account), None);
                 return Err(ProblemCode::ScopeMissing.into());
             }
             let owner = Owner { id: holder.account, email: holder.email, mails: holder.mails };
@@ -99,7 +102,10 @@ impl FromRequestParts<Arc<Gateway>> for Administrator {
         let person = Person::from_request_parts(parts, gateway).await?;
         match person.claims.role {
             Role::Admin => Ok(Self(person)),
-            Role::User => Err(ProblemCode::AdminOnly.into()),
+            Role::User => {
+                Audit::AdminRefused.record(Some(person.claims.sub), None);
+                Err(ProblemCode::AdminOnly.into())
+            }
         }
     }
 }

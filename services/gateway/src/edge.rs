@@ -1,9 +1,10 @@
 //! What holds for every request, whatever it asks for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, LOCATION,
     REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -13,8 +14,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use contracts::ProblemCode;
 use futures_util::StreamExt as _;
-use service_kit::Problem;
+use service_kit::{Audit, Problem};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::Gateway;
+use crate::caller::ClientAddress;
 
 /// Every body but an upload's is small JSON.
 const MAX_JSON_BYTES: usize = 16 << 10;
@@ -98,4 +102,23 @@ pub(crate) fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
         .allow_headers(Any)
         .expose_headers(EXPOSED.into_iter().chain(ours.map(HeaderName::from_static)).collect::<Vec<_>>())
         .max_age(Duration::from_hours(1))
+}
+
+/// Notes where a request about an account came from: auth notes what became of it, under the same request id.
+pub(crate) async fn note_account_request(
+    State(_): State<Arc<Gateway>>,
+    ClientAddress(client): ClientAddress,
+    path: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Response {
+    const ABOUT_FILES: [&str; 3] = ["/jobs", "/upload", "/archives"];
+    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let is_about_an_account = !ABOUT_FILES.iter().any(|prefix| path.as_str().starts_with(prefix));
+    let response = next.run(request).await;
+    if is_change && is_about_an_account {
+        let status = response.status().as_u16();
+        Audit::AccountRequest.record(None, Some(&format!("{status} from {client}")));
+    }
+    response
 }

@@ -80,6 +80,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<R
     let router = router.merge(SwaggerUi::new("/docs").url("/openapi.json", document));
     let router = page::with_page(router, config.static_dir.as_deref())?
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&gateway), edge::note_account_request))
         .with_state(gateway)
         .layer(config.client_ip_source.clone().into_extension())
         .layer(edge::cross_origin(&config.cors_origins))

@@ -191,7 +191,7 @@ async fn an_upload_that_only_drips_is_given_up() -> Result<()> {
         while writer.write_all(b"a").await.is_ok() {
             sleep(Duration::from_millis(100)).await;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let mut answer = vec![0; 12];
     tokio::select! {

@@ -1,6 +1,7 @@
 //! What administrators and the command line do with accounts.
 
 use contracts::{AccountChange, AccountPage, AccountSummary, UserId};
+use service_kit::Audit;
 
 use super::{Caller, Service};
 use crate::accounts;
@@ -29,7 +30,7 @@ impl Service {
         change: AccountChange,
     ) -> Result<AccountSummary, Error> {
         let changed = apply(&self.database, id, change).await?.ok_or(Error::NotFound)?;
-        tracing::info!(admin.id = %caller.account.id, user.id = %id, ?change, "changed an account");
+        Audit::AccountChanged.record(Some(caller.account.id), Some(&id.to_string()));
         Ok(changed)
     }
 }

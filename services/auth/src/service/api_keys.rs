@@ -1,6 +1,7 @@
 //! API keys.
 
 use contracts::{ApiKeyHash, ApiKeyId, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey};
+use service_kit::Audit;
 
 use super::{Caller, Service};
 use crate::accounts;
@@ -48,7 +49,7 @@ impl Service {
             Ok(api_keys::list(transaction, account).await?.into_iter().find(|key| key.id == id))
         });
         let known = made.await?.ok_or(Error::TooManyKeys)?;
-        tracing::info!(user.id = %account, key.id = %id, "made an API key");
+        Audit::ApiKeyMade.record(Some(account), Some(&id.to_string()));
         Ok(CreatedApiKey { known, key: key.into() })
     }
 
@@ -58,7 +59,7 @@ impl Service {
         if !deleted.await? {
             return Err(Error::NotFound);
         }
-        tracing::info!(user.id = %account, key.id = %id, "deleted an API key");
+        Audit::ApiKeyDeleted.record(Some(account), Some(&id.to_string()));
         Ok(())
     }
 
@@ -66,6 +67,8 @@ impl Service {
     pub(crate) async fn check_key(&self, check: &KeyCheck) -> Result<KeyHolder, Error> {
         let hash = check.hash;
         let holder = self.database.ask(async |connection| api_keys::use_key(connection, hash).await).await?;
-        holder.ok_or(Error::InvalidToken)
+        let holder = holder.ok_or(Error::InvalidToken)?;
+        Audit::ApiKeyUsed.record(Some(holder.account), None);
+        Ok(holder)
     }
 }

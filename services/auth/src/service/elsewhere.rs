@@ -1,6 +1,7 @@
 //! Sign-in with an outside identity provider.
 
 use contracts::{EmailAddress, IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
+use service_kit::Audit;
 
 use super::Service;
 use crate::accounts;
@@ -41,7 +42,7 @@ impl Service {
         let vouched = self.oidc.finish(provider, finish).await?;
         let account = self.account_of(&vouched).await?;
         let issued = self.begin_session(account, &client, false).await?;
-        tracing::info!(user.id = %account, provider, "logged in elsewhere");
+        Audit::SignedInElsewhere.record(Some(account), Some(provider));
         Ok(issued)
     }
 

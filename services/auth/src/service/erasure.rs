@@ -1,6 +1,7 @@
 //! The end of accounts, as the gateway carries it out.
 
 use contracts::{Erasures, UserId};
+use service_kit::Audit;
 
 use super::Service;
 use crate::accounts;
@@ -20,7 +21,7 @@ impl Service {
     /// Ends an account whose jobs and files are gone.
     pub(crate) async fn finish_erasure(&self, id: UserId) -> Result<(), Error> {
         if transact!(self.database, |transaction| accounts::erase(transaction, id).await).await? {
-            tracing::info!(user.id = %id, "the account is erased");
+            Audit::Erased.record(Some(id), None);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What somebody may do who reads an address' mail.
 
 use contracts::{EmailAddress, ResetRequest, Secret, UserId};
+use service_kit::Audit;
 
 use super::Service;
 use crate::accounts;
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::mail_tokens::{self, MailToken, Purpose};
 use crate::opaque::TokenHash;
 use crate::outbox::{self, MailKind};
-use crate::sessions;
+use crate::{login_failures, sessions};
 
 impl Service {
     /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
@@ -52,7 +53,7 @@ impl Service {
         });
         let id = verified.await?.ok_or(Error::BadMailToken)?;
         self.bell.ring();
-        tracing::info!(user.id = %id, "confirmed an address");
+        Audit::AddressConfirmed.record(Some(id), None);
         Ok(())
     }
 
@@ -81,12 +82,13 @@ impl Service {
             accounts::mark_verified(transaction, id, &email).await?;
             mail_tokens::forget_all(transaction, id).await?;
             sessions::revoke_all(transaction, id).await?;
+            login_failures::forget(transaction, &email).await?;
             outbox::put(transaction, MailKind::PasswordChanged, &account.email, None).await?;
             Ok::<Option<UserId>, sqlx::Error>(Some(id))
         });
         let id = reset.await?.ok_or(Error::BadMailToken)?;
         self.bell.ring();
-        tracing::info!(user.id = %id, "reset the password");
+        Audit::PasswordReset.record(Some(id), None);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use contracts::{
     AddressChange, EmailAddress, ErasureRequest, Me, MeChange, PasswordChange, SessionId, Sessions,
 };
+use service_kit::Audit;
 
 use super::{Service, administration};
 use crate::accounts::{self, Account};
@@ -53,7 +54,7 @@ impl Service {
         });
         changed.await?;
         self.bell.ring();
-        tracing::info!(user.id = %id, "changed the password");
+        Audit::PasswordChanged.record(Some(id), None);
         Ok(())
     }
 
@@ -85,7 +86,7 @@ impl Service {
             }
         }
         administration::begin_erasure(&self.database, id).await?;
-        tracing::info!(user.id = %id, "the account is being erased");
+        Audit::ErasureBegun.record(Some(id), None);
         Ok(())
     }
 
@@ -101,13 +102,17 @@ impl Service {
     pub(crate) async fn end_session(&self, caller: &Caller, session: SessionId) -> Result<(), Error> {
         let id = caller.account.id;
         let ended = transact!(self.database, |transaction| sessions::revoke(transaction, id, session).await);
-        if ended.await? { Ok(()) } else { Err(Error::NotFound) }
+        if !ended.await? {
+            return Err(Error::NotFound);
+        }
+        Audit::SignedOut.record(Some(id), Some(&session.to_string()));
+        Ok(())
     }
 
     pub(crate) async fn end_sessions(&self, caller: &Caller) -> Result<(), Error> {
         let id = caller.account.id;
         transact!(self.database, |transaction| sessions::revoke_all(transaction, id).await).await?;
-        tracing::info!(user.id = %id, "ended all sessions");
+        Audit::SignedOutEverywhere.record(Some(id), None);
         Ok(())
     }
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use contracts::{EmailAddress, IssuedTokens, LoginRequest, Secret, SessionId, UserId};
 use secrecy::SecretString;
+use service_kit::Audit;
 
 use super::Service;
 use crate::accounts::{self, Account, Registered};
 use crate::database::transact;
 use crate::error::Error;
+use crate::login_failures;
 use crate::opaque::{self, TokenHash};
 use crate::outbox::{self, MailKind};
 use crate::password_hash::PasswordHash;
@@ -60,8 +62,8 @@ impl Service {
         let registered = registered.await?;
         self.bell.ring();
         match registered {
-            Registered::Created => tracing::info!(user.id = %id, "registered"),
-            Registered::Taken => tracing::info!("registered again; the account stays as it is"),
+            Registered::Created => Audit::Registered.record(Some(id), None),
+            Registered::Taken => Audit::RegisteredAgain.record(None, None),
         }
         Ok(registered)
     }
@@ -74,6 +76,12 @@ impl Service {
         let email: EmailAddress = request.email.parse().map_err(|_| Error::WrongCredentials)?;
         let password = Password::parse(request.password.into_inner()).map_err(|_| Error::WrongCredentials)?;
 
+        let delay = self.database.ask(async |connection| login_failures::delay(connection, &email).await);
+        let delay = delay.await?;
+        if !delay.is_zero() {
+            Audit::SignInDelayed.record(None, None);
+            return Err(Error::TooManyTries(delay));
+        }
         let account = self.database.ask(async |connection| accounts::find(connection, &email).await).await?;
         let (account, hash) = match account {
             Some(account) => {
@@ -86,14 +94,17 @@ impl Service {
         match account {
             Some(account) if is_right => {
                 let issued = self.begin_session(account.id, &request.client, request.is_short).await?;
-                tracing::info!(user.id = %account.id, "logged in");
+                Audit::SignedIn.record(Some(account.id), None);
+                self.database
+                    .ask(async |connection| login_failures::forget(connection, &email).await)
+                    .await?;
                 Ok(issued)
             }
-            Some(account) => {
-                tracing::info!(user.id = %account.id, "wrong password");
+            account => {
+                Audit::SignInFailed.record(account.map(|account| account.id), None);
+                self.database.ask(async |connection| login_failures::add(connection, &email).await).await?;
                 Err(Error::WrongCredentials)
             }
-            None => Err(Error::WrongCredentials),
         }
     }
 
@@ -160,7 +171,7 @@ impl Service {
             Exchange::Done(account, session) => self.issue(&account, session, Some(token)),
             Exchange::Unknown => Err(Error::InvalidRefreshToken),
             Exchange::Reused(account, session) => {
-                tracing::warn!(user.id = %account, session.id = %session, "a refresh token was used again: the session is ended");
+                Audit::RefreshTokenReused.record(Some(account), Some(&session.to_string()));
                 metrics::counter!("mixdown_refresh_tokens_reused_total").increment(1);
                 Err(Error::InvalidRefreshToken)
             }
@@ -171,11 +182,15 @@ impl Service {
     pub(crate) async fn log_out(&self, token: &Secret) -> Result<(), Error> {
         let hash = TokenHash::of(token.expose());
         let ended = transact!(self.database, |transaction| {
-            let Some(id) = sessions::of_token(transaction, &hash).await? else { return Ok(()) };
-            let Some(account) = sessions::lock(transaction, id).await? else { return Ok(()) };
-            sessions::revoke(transaction, account, id).await.map(drop)
+            let Some(id) = sessions::of_token(transaction, &hash).await? else { return Ok(None) };
+            let Some(account) = sessions::lock(transaction, id).await? else { return Ok(None) };
+            sessions::revoke(transaction, account, id).await?;
+            Ok(Some((account, id)))
         });
-        Ok(ended.await?)
+        if let Some((account, session)) = ended.await? {
+            Audit::SignedOut.record(Some(account), Some(&session.to_string()));
+        }
+        Ok(())
     }
 
     fn issue(

@@ -58,6 +58,11 @@ impl TestDatabase {
         MySqlConnection::connect(&self.url).await.unwrap()
     }
 
+    /// Carries out a statement.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        sqlx::query(statement).execute(&mut self.connect().await).await.unwrap();
+    }
+
     /// A number that a query of one row and one column gives.
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&mut self.connect().await).await.unwrap()

@@ -5,6 +5,7 @@
 mod accounts;
 mod administration;
 mod api_keys;
+mod delays;
 mod elsewhere;
 mod harness;
 mod inputs;

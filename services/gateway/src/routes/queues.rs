@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use contracts::{ProblemCode, Queue};
 use serde::Serialize;
+use service_kit::Audit;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -123,7 +124,7 @@ pub(crate) async fn replay(
 ) -> Result<Json<Replayed>, Error> {
     let queue = queue(&name)?;
     let replayed = gateway.broker.replay(queue, MOST_REPLAYED).await?;
-    tracing::info!(user.id = %person.claims.sub, queue = queue.name(), replayed, "replayed dead letters");
+    Audit::DeadLettersReplayed.record(Some(person.claims.sub), Some(queue.name()));
     Ok(Json(Replayed { replayed }))
 }
 

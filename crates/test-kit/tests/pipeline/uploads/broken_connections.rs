@@ -11,6 +11,9 @@ use super::*;
 
 const PIECE: u64 = 1 << 20;
 
+/// For a gibibyte on a machine whose disk others use, too.
+const LONG: Duration = Duration::from_mins(8);
+
 /// The bytes of a file that no two places of have in common.
 fn content(range: Range<u64>) -> Bytes {
     let word = |number: u64| (number ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
@@ -53,7 +56,7 @@ async fn go_on_to_the_end(user: &User, path: &str, bytes: u64) -> Result<JobId> 
         loop {
             let offset = offset_of(user, path).await?;
             let rest = patch(user, path, offset, Body::wrap_stream(pieces(offset..bytes)));
-            let answer = rest.header("content-length", bytes - offset).send().await?;
+            let answer = rest.header("content-length", bytes - offset).timeout(LONG).send().await?;
             match answer.status().as_u16() {
                 204 => return job_in(&answer),
                 409 | 423 => {}
@@ -61,7 +64,7 @@ async fn go_on_to_the_end(user: &User, path: &str, bytes: u64) -> Result<JobId> 
             }
         }
     };
-    tokio::time::timeout(PATIENCE, ended).await.context("it does not end")?
+    tokio::time::timeout(LONG, ended).await.context("it does not end")?
 }
 
 #[tokio::test]
@@ -71,7 +74,7 @@ async fn a_gibibyte_survives_a_gateway_that_is_killed_in_the_middle_and_another_
     let mut mixdown = only_gateway().await?;
     let user = mixdown.user().await?;
     let path = begin(&user, BYTES).await?;
-    let sending = tokio::spawn(patch(&user, &path, 0, unending(0..SENT)).send());
+    let sending = tokio::spawn(patch(&user, &path, 0, unending(0..SENT)).timeout(LONG).send());
     let counted = wait_for_offset(&user, &path, 200 << 20).await;
     mixdown.service(Service::Gateway)?.kill_hard().await;
     assert!(sending.await?.is_err(), "a dead gateway gave an answer");

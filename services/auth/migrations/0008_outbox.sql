@@ -4,7 +4,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     id BINARY(16) NOT NULL COMMENT 'UUIDv7, the mail''s',
     kind VARCHAR(24) NOT NULL,
     email VARCHAR(254) NOT NULL,
-    account_id BINARY(16) NULL COMMENT 'where the address is not the account''s own',
+    account_id BINARY(16) NULL COMMENT 'whose address it is or is to be, where that was known',
     created_at DATETIME(6) NOT NULL COMMENT 'UTC',
     -- One of several replicas publishes it, and another one if that one dies.
     taken_by BINARY(16) NULL,

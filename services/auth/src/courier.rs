@@ -53,6 +53,12 @@ enum CourierError {
     Random(#[from] aws_lc_rs::error::Unspecified),
 }
 
+/// Whether the address is that of the account that was asked for, and not of an older one.
+async fn is_own(connection: &mut MySqlConnection, wanted: &Wanted) -> Result<bool, sqlx::Error> {
+    let account = accounts::find(connection, &wanted.email).await?;
+    Ok(account.is_some_and(|account| Some(account.id) == wanted.account))
+}
+
 /// For what another replica left, and what was put here by a command.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -116,8 +122,10 @@ impl Courier {
             Ok(match wanted.kind {
                 MailKind::AddressChanged => Some(AccountMailContent::AddressChanged),
                 MailKind::PasswordChanged => Some(AccountMailContent::PasswordChanged),
-                MailKind::Taken => self.write_taken(transaction, &wanted.email).await?,
-                MailKind::Verify => {
+                MailKind::Registered if !is_own(transaction, wanted).await? => {
+                    self.write_taken(transaction, &wanted.email).await?
+                }
+                MailKind::Verify | MailKind::Registered => {
                     let sent = self.token_for_owner(transaction, wanted, Purpose::Verify, &hash).await?;
                     sent.then(|| AccountMailContent::VerifyAddress {
                         token: token.clone(),

@@ -1,5 +1,5 @@
 use std::str::FromStr as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::mysql::{MySqlConnectOptions, MySqlPoolOptions};
@@ -151,6 +151,8 @@ macro_rules! transact {
                         if attempt < crate::database::ATTEMPTS
                             && crate::database::Database::is_deadlock(&error) =>
                     {
+                        // Those that met here would meet again.
+                        tokio::time::sleep(crate::database::pause_after(attempt)).await;
                         attempt += 1;
                     }
                     done => break done,
@@ -162,7 +164,15 @@ macro_rules! transact {
 pub(crate) use transact;
 
 /// Of transactions that keep deadlocking something else is wrong.
-pub(crate) const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 12;
+
+/// Between attempts: growing, and different for each that waits, so that they come one after the other.
+pub(crate) fn pause_after(attempt: u32) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The nanoseconds of the clock are as good as dice here.
+    let share = now.subsec_nanos() % 1000;
+    Duration::from_millis(20) * attempt * share / 1000
+}
 
 /// A value in a row that none of ours can be.
 pub(crate) fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {

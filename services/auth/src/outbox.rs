@@ -13,8 +13,8 @@ use crate::database::{micros, unexpected};
 pub(crate) enum MailKind {
     /// A token that confirms the address, if its account still needs one.
     Verify,
-    /// Word to an address that has an account already.
-    Taken,
+    /// Somebody registered: a token, if that made an account, or else word that the address has one.
+    Registered,
     /// A token that allows a new password, if the address has an account.
     Reset,
     /// A token that moves the account to this address.
@@ -27,7 +27,7 @@ pub(crate) enum MailKind {
 
 const KINDS: [MailKind; 6] = [
     MailKind::Verify,
-    MailKind::Taken,
+    MailKind::Registered,
     MailKind::Reset,
     MailKind::NewAddress,
     MailKind::AddressChanged,
@@ -38,7 +38,7 @@ impl MailKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "verify",
-            Self::Taken => "taken",
+            Self::Registered => "registered",
             Self::Reset => "reset",
             Self::NewAddress => "new_address",
             Self::AddressChanged => "address_changed",
@@ -53,7 +53,7 @@ pub(crate) struct Wanted {
     pub(crate) id: MailId,
     pub(crate) kind: MailKind,
     pub(crate) email: EmailAddress,
-    /// The account that is to move to the address.
+    /// The account that is to move to the address, or that a registration would have made.
     pub(crate) account: Option<UserId>,
 }
 

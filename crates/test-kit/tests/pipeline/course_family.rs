@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use contracts::{Job, JobStatus};
 use tempfile::TempDir;
+use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
 use test_kit::project::find_program;
 use test_kit::unique_name;
@@ -40,6 +41,12 @@ async fn the_readme_works_with_curl() -> Result<()> {
     let body = serde_json::json!({ "email": email, "password": password }).to_string();
     let register = format!("{url}/register");
     curl(folder.path(), &["-X", "POST", &register, "-H", "Content-Type: application/json", "-d", &body])
+        .await?;
+
+    let mail = Inbox::shared().wait_for_mail(&email, crate::stage::PATIENCE).await;
+    let token = serde_json::json!({ "token": mail.token().context("the mail has no token")? }).to_string();
+    let verify = format!("{url}/verify");
+    curl(folder.path(), &["-X", "POST", &verify, "-H", "Content-Type: application/json", "-d", &token])
         .await?;
 
     let account = format!("{email}:{password}");

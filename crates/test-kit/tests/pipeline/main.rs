@@ -9,6 +9,7 @@ mod bad_input;
 mod course_family;
 mod deleting;
 mod edge;
+mod elsewhere;
 mod expiry;
 mod formats;
 mod limits;
@@ -17,6 +18,9 @@ mod mp3;
 mod outages;
 mod ownership;
 mod page;
+#[expect(dead_code, clippy::unwrap_used, reason = "shared with the tests of auth, which use all of it")]
+#[path = "../../../../services/auth/tests/it/provider.rs"]
+mod provider;
 mod quotas;
 mod retrying;
 mod secrecy;

@@ -51,13 +51,9 @@ impl Service {
         };
         let id = UserId::generate();
         let registered = transact!(self.database, |transaction| {
-            let registered = accounts::register(transaction, id, &email, &hash).await?;
-            let kind = match registered {
-                Registered::Created => MailKind::Verify,
-                Registered::Taken => MailKind::Taken,
-            };
-            outbox::put(transaction, kind, &email, None).await?;
-            Ok(registered)
+            // Last comes what is locked until the end: others may be registering with this address.
+            outbox::put(transaction, MailKind::Registered, &email, Some(id)).await?;
+            accounts::register(transaction, id, &email, &hash).await
         });
         let registered = registered.await?;
         self.bell.ring();

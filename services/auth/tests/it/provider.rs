@@ -34,6 +34,8 @@ pub(crate) struct Behaviour {
     pub(crate) token: Option<String>,
     pub(crate) issuer_in_metadata: Option<String>,
     pub(crate) is_broken: bool,
+    /// Where browsers are sent back to.
+    pub(crate) redirect_uri: String,
 }
 
 impl Default for Behaviour {
@@ -45,6 +47,7 @@ impl Default for Behaviour {
             token: None,
             issuer_in_metadata: None,
             is_broken: false,
+            redirect_uri: REDIRECT_URI.to_owned(),
         }
     }
 }
@@ -124,7 +127,7 @@ impl Provider {
         };
         assert_eq!(value("response_type"), "code");
         assert_eq!(value("client_id"), CLIENT_ID);
-        assert_eq!(value("redirect_uri"), REDIRECT_URI);
+        assert_eq!(value("redirect_uri"), self.inner.behaviour.lock().unwrap().redirect_uri);
         assert_eq!(value("code_challenge_method"), "S256");
         assert!(value("scope").split(' ').any(|scope| scope == "openid"));
         *self.inner.attempt.lock().unwrap() = (value("nonce"), value("code_challenge"));
@@ -181,13 +184,16 @@ async fn keys(State(inner): State<Arc<Inner>>) -> Json<JwkSet> {
 async fn token(State(inner): State<Arc<Inner>>, headers: HeaderMap, Form(form): Form<Exchange>) -> Response {
     let basic = STANDARD.encode("mixdown+client:s3cret%3Awith%2Fmarks");
     assert_eq!(headers["authorization"], format!("Basic {basic}"));
-    assert_eq!((form.grant_type.as_str(), form.redirect_uri.as_str()), ("authorization_code", REDIRECT_URI));
+    let behaviour = inner.behaviour.lock().unwrap().clone();
+    assert_eq!(
+        (form.grant_type.as_str(), &form.redirect_uri),
+        ("authorization_code", &behaviour.redirect_uri)
+    );
     let (nonce, challenge) = inner.attempt.lock().unwrap().clone();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, form.code_verifier.as_bytes());
     if form.code != CODE || URL_SAFE_NO_PAD.encode(digest) != challenge {
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
     }
-    let behaviour = inner.behaviour.lock().unwrap().clone();
     let now = jsonwebtoken::get_current_timestamp();
     let mut claims = json!({
         "iss": inner.issuer, "aud": CLIENT_ID, "sub": "ada at the provider", "nonce": nonce,

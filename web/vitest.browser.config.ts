@@ -7,6 +7,8 @@ export default defineConfig({
     environment: "node",
     fileParallelism: false,
     retry: 0,
+    // Vite has a BASE_URL of its own, which it puts in the place of ours.
+    env: { MIXDOWN_URL: process.env.BASE_URL ?? "" },
     testTimeout: 90_000,
     hookTimeout: 60_000,
   },

@@ -86,29 +86,31 @@ function Row({ account, isBusy, onChange }: { account: Account; isBusy: boolean;
       <th scope="row">{account.email}</th>
       <td>{date(account.created_at)}</td>
       <td>{state.join(", ")}</td>
-      <td className="admin-actions">
-        {!isOwn && (
-          <>
-            <button
-              type="button"
-              className="button"
-              disabled={isBusy}
-              onClick={() => onChange({ role: isAdmin ? "user" : "admin" })}
-            >
-              {isAdmin ? "Make a user" : "Make an admin"}
-              <span className="hidden"> of {account.email}</span>
-            </button>
-            <button
-              type="button"
-              className="button"
-              disabled={isBusy}
-              onClick={() => onChange({ is_disabled: !account.is_disabled })}
-            >
-              {account.is_disabled ? "Open" : "Close"}
-              <span className="hidden"> the account of {account.email}</span>
-            </button>
-          </>
-        )}
+      <td>
+        <div className="admin-actions">
+          {!isOwn && (
+            <>
+              <button
+                type="button"
+                className="button"
+                disabled={isBusy}
+                onClick={() => onChange({ role: isAdmin ? "user" : "admin" })}
+              >
+                {isAdmin ? "Make a user" : "Make an admin"}
+                <span className="hidden"> of {account.email}</span>
+              </button>
+              <button
+                type="button"
+                className="button"
+                disabled={isBusy}
+                onClick={() => onChange({ is_disabled: !account.is_disabled })}
+              >
+                {account.is_disabled ? "Open" : "Close"}
+                <span className="hidden"> the account of {account.email}</span>
+              </button>
+            </>
+          )}
+        </div>
       </td>
     </tr>
   );

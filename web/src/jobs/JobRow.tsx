@@ -3,7 +3,7 @@ import type { Job } from "../api/types";
 import { PlayButton, usePlayer } from "../player/PlayButton";
 import { Waveform } from "../player/Waveform";
 import { Bars } from "../ui/Bars";
-import { bytes, clock, relative } from "../ui/format";
+import { bytes, clock } from "../ui/format";
 import { Icon } from "../ui/Icon";
 import { told } from "../ui/told";
 import { download } from "./download";
@@ -11,7 +11,7 @@ import { failureWords } from "./failures";
 import { JobDetails } from "./JobDetails";
 import { RemoveJob } from "./RemoveJob";
 import { retry } from "./retry";
-import { expiryOf, formatOf, isUnderWay, qualityOf, stateOf, titleOf } from "./words";
+import { ago, expiryOf, formatOf, isUnderWay, qualityOf, stateOf, titleOf } from "./words";
 import "./JobRow.css";
 
 interface JobRowProps {
@@ -107,7 +107,7 @@ function Facts({ job, now }: { job: Job; now: Date }) {
     return (
       <p className="job-facts">
         {stateOf(job)}
-        {!isUnderWay(job) && <span> · {relative(new Date(job.created_at), now)}</span>}
+        {!isUnderWay(job) && <span> · {ago(job, now)}</span>}
       </p>
     );
   }

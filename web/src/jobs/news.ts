@@ -21,7 +21,11 @@ export function endedSince(seen: Seen, jobs: Job[]): Job[] {
 export function seenNow(jobs: Job[]): Seen {
   return {
     open: jobs.filter(isUnderWay).map(({ id }) => id),
-    newest: jobs.reduce((newest, { id }) => (id > newest ? id : newest), ""),
+    newest:
+      jobs
+        .map(({ id }) => id)
+        .sort()
+        .at(-1) ?? "",
   };
 }
 

@@ -43,6 +43,12 @@ export function isUnderWay(job: Job): boolean {
   return job.status === "queued" || job.status === "converting";
 }
 
+/** How long ago it was uploaded. The service's clock, or the minute for which `now` was taken, may be a little ahead. */
+export function ago(job: Job, now: Date): string {
+  const then = new Date(job.created_at);
+  return relative(then < now ? then : now, now);
+}
+
 /** A file that goes within this is worth a warning. */
 const SOON_MS = 24 * 3600 * 1000;
 

@@ -123,13 +123,15 @@ function draw(canvas: HTMLCanvasElement, peaks: Peaks | undefined, ratio: number
   context.scale(scale, scale);
   // A canvas knows no variables and no `light-dark()`; the style sheet puts both colours where they are computed.
   const { color: rest, caretColor: done } = getComputedStyle(canvas);
-  const count = Math.floor(width / (BAR + GAP));
+  const count = Math.floor((width + GAP) / (BAR + GAP));
+  // The bars share what is left over, so that the last one ends where the sound does.
+  const step = (width - BAR) / Math.max(1, count - 1);
   const bars = peaks ? heights(peaks, count) : [];
   for (let index = 0; index < count; index += 1) {
     const size = Math.max(2, (bars[index] ?? 0) * (height - 2));
     context.fillStyle = (index + 0.5) / count <= ratio ? done : rest;
     context.beginPath();
-    context.roundRect(index * (BAR + GAP), (height - size) / 2, BAR, size, BAR / 2);
+    context.roundRect(index * step, (height - size) / 2, BAR, size, BAR / 2);
     context.fill();
   }
 }

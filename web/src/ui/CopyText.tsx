@@ -2,6 +2,9 @@ import { useRef, useState } from "react";
 import { Icon } from "./Icon";
 import "./CopyText.css";
 
+/** On the narrowest screens; wider ones have a line to spare. */
+const CHARACTERS_IN_ROW = 34;
+
 /** A text to be taken away, with the button that does it. It can be selected by hand too: not every browser gives pages the clipboard. */
 export function CopyText({ text, label }: { text: string; label: string }) {
   const field = useRef<HTMLTextAreaElement>(null);
@@ -13,7 +16,7 @@ export function CopyText({ text, label }: { text: string; label: string }) {
         readOnly
         value={text}
         aria-label={label}
-        rows={text.length > 70 ? 3 : 1}
+        rows={Math.ceil(text.length / CHARACTERS_IN_ROW)}
         onFocus={(event) => event.target.select()}
       />
       <button

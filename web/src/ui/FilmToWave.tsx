@@ -4,44 +4,55 @@ import "./FilmToWave.css";
 const WIDTH = 1200;
 const HEIGHT = 200;
 const GAP = 7;
+/** Frames narrower than this have no perforation: they are on their way to being bars. */
+const FILM_WIDTH = 40;
+const HOLE = 7;
 
 /** What Mixdown does, as one drawing: frames of a film grow narrower from left to right until they are the bars of a waveform. */
-export function FilmToWave({ seed = "mixdown" }: { seed?: string }) {
+export function FilmToWave() {
   return (
     <svg
       className="film-to-wave"
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
-      preserveAspectRatio="xMidYMid slice"
+      preserveAspectRatio="xMinYMid slice"
       aria-hidden="true"
       focusable="false"
     >
-      {shapes(seed).map(({ x, width, height, film }) => (
-        <rect
-          key={x}
-          x={x}
-          y={(HEIGHT - height) / 2}
-          width={width}
-          height={height}
-          rx={Math.min(width / 2, 9)}
-          className={film > 0.5 ? "film" : "bar"}
-          opacity={film > 0.5 ? 0.35 + 0.65 * film : 1 - 1.2 * film}
-        />
+      {SHAPES.map(({ x, width, height, opacity }) => (
+        <g key={x} className={width > FILM_WIDTH ? "film" : "bar"} opacity={opacity}>
+          <rect x={x} y={(HEIGHT - height) / 2} width={width} height={height} rx={Math.min(width / 2, 8)} />
+          {width > FILM_WIDTH && <Perforation x={x} width={width} height={height} />}
+        </g>
       ))}
     </svg>
   );
 }
 
-function shapes(seed: string) {
-  const heights = sketch(seed, 120);
-  const all: { x: number; width: number; height: number; film: number }[] = [];
-  let x = 2;
+function Perforation({ x, width, height }: { x: number; width: number; height: number }) {
+  const count = Math.max(2, Math.floor(width / 20));
+  const places = Array.from({ length: count }, (_, index) => x + ((index + 0.5) * width) / count - HOLE / 2);
+  const top = (HEIGHT - height) / 2 + 7;
+  return places.map((place) => (
+    <g key={place} className="hole">
+      <rect x={place} y={top} width={HOLE} height={HOLE} rx={2} />
+      <rect x={place} y={HEIGHT - top - HOLE} width={HOLE} height={HOLE} rx={2} />
+    </g>
+  ));
+}
+
+const SHAPES = shapes();
+
+function shapes() {
+  const heights = sketch("mixdown", 120);
+  const all: { x: number; width: number; height: number; opacity: number }[] = [];
+  let x = 1;
   while (x < WIDTH) {
-    const along = x / WIDTH;
-    // All film up to a tenth of the way, all sound from two thirds on.
-    const film = 1 - Math.min(1, Math.max(0, (along - 0.06) / 0.55));
+    // From 1, all film, to 0, all sound.
+    const film = 1 - Math.min(1, Math.max(0, (x / WIDTH - 0.06) / 0.55));
     const width = 5 + 118 * film ** 3;
     const sound = 24 + 150 * (heights[all.length] ?? 0.5);
-    all.push({ x, width, height: 84 * film ** 0.7 + sound * (1 - film), film: film ** 3 * 1.4 });
+    const height = 96 * film ** 0.7 + sound * (1 - film);
+    all.push({ x, width, height, opacity: width > FILM_WIDTH ? 1 : Math.min(1, 1.25 - film ** 2 * 1.6) });
     x += width + GAP;
   }
   return all;

@@ -1,6 +1,7 @@
 // Drawn for this page, on a grid of 20 with lines of 1.6.
 const PATHS = {
   play: "M7 4.5v11l9-5.5z",
+  up: "M10 16V5m-4.5 4.5L10 5l4.5 4.5",
   pause: "M6.5 4.5v11M13.5 4.5v11",
   download: "M10 3v10m-4-4 4 4 4-4M4 16.5h12",
   link: "M8.5 11.5a3 3 0 0 0 4.2 0l2.6-2.6a3 3 0 0 0-4.2-4.2L10 5.8M11.5 8.5a3 3 0 0 0-4.2 0l-2.6 2.6a3 3 0 0 0 4.2 4.2l1.1-1.1",

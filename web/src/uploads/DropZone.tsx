@@ -18,7 +18,16 @@ export function DropZone({ onPick }: { onPick: (pick: Pick) => void }) {
     <section className={isOver ? "drop-zone is-over" : "drop-zone"} aria-labelledby="drop-heading">
       <FilmToWave />
       <div className="drop-zone-words">
-        <h2 id="drop-heading">{isOver ? "Let go, and it begins" : "Drop videos here"}</h2>
+        <h2 id="drop-heading">
+          {isOver ? (
+            "Let go, and it begins"
+          ) : (
+            <>
+              <span className="with-mouse">Drop videos here</span>
+              <span className="with-finger">Add your videos</span>
+            </>
+          )}
+        </h2>
         <p>One, many, or a whole folder. If the connection breaks, they go on where they were.</p>
         <div className="drop-zone-buttons">
           <button type="button" className="button button-primary" onClick={pickFiles}>

@@ -152,7 +152,7 @@ function Fields({ options, onChange }: OptionsPanelProps) {
         {options.format === "mp3" && (
           <Check
             label="Take more time for a smaller file"
-            hint="Long videos are made on one core, about 8 % smaller."
+            hint="Long videos are made on one core, about 8 % smaller."
             isOn={options.isSequential}
             onChange={(isSequential) => set({ isSequential })}
           />

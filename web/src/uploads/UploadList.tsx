@@ -30,6 +30,7 @@ function UploadRow({ item, queue, onPickAgain }: { item: UploadItem; queue: Uplo
   const isRefused = state.kind === "refused";
   return (
     <li className={isRefused ? "upload is-refused" : "upload"}>
+      <Lead item={item} queue={queue} />
       <div className="upload-words">
         <h3>{name}</h3>
         <p role={isRefused ? "alert" : undefined}>{wordsOf(item)}</p>
@@ -43,21 +44,6 @@ function UploadRow({ item, queue, onPickAgain }: { item: UploadItem; queue: Uplo
         />
       )}
       <div className="upload-actions">
-        {(state.kind === "sending" || state.kind === "waiting" || state.kind === "stalled") && (
-          <button type="button" className="icon-button" aria-label={`Pause ${name}`} onClick={() => queue.pause(id)}>
-            <Icon name="pause" />
-          </button>
-        )}
-        {state.kind === "paused" && (
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={`Go on with ${name}`}
-            onClick={() => queue.resume(id)}
-          >
-            <Icon name="play" />
-          </button>
-        )}
         {state.kind === "unopened" && (
           <button
             type="button"
@@ -65,16 +51,7 @@ function UploadRow({ item, queue, onPickAgain }: { item: UploadItem; queue: Uplo
             onClick={() => (state.isRemembered ? void queue.reopen(id) : onPickAgain())}
           >
             {state.isRemembered ? "Go on" : "Find the file"}
-          </button>
-        )}
-        {isRefused && state.canTryAgain && (
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={`Try ${name} again`}
-            onClick={() => queue.resume(id)}
-          >
-            <Icon name="retry" />
+            <span className="hidden"> {state.isRemembered ? `with ${name}` : name}</span>
           </button>
         )}
         <button
@@ -88,6 +65,47 @@ function UploadRow({ item, queue, onPickAgain }: { item: UploadItem; queue: Uplo
       </div>
     </li>
   );
+}
+
+/** The one button that one wants most often, where a finished file has its play button. */
+function Lead({ item: { id, name, state }, queue }: { item: UploadItem; queue: UploadQueue }) {
+  switch (state.kind) {
+    case "waiting":
+    case "sending":
+    case "stalled":
+      return (
+        <button type="button" className="upload-lead" aria-label={`Pause ${name}`} onClick={() => queue.pause(id)}>
+          <Icon name="pause" />
+        </button>
+      );
+    case "paused":
+      return (
+        <button
+          type="button"
+          className="upload-lead"
+          aria-label={`Go on with ${name}`}
+          onClick={() => queue.resume(id)}
+        >
+          <Icon name="up" />
+        </button>
+      );
+    case "unopened":
+      return (
+        <span className="upload-lead is-idle" aria-hidden="true">
+          <Icon name="up" />
+        </span>
+      );
+    case "refused":
+      return state.canTryAgain ? (
+        <button type="button" className="upload-lead" aria-label={`Try ${name} again`} onClick={() => queue.resume(id)}>
+          <Icon name="retry" />
+        </button>
+      ) : (
+        <span className="job-mark job-mark-failed" aria-hidden="true">
+          <Icon name="close" />
+        </span>
+      );
+  }
 }
 
 function wordsOf({ state, sent, size, speed }: UploadItem): string {

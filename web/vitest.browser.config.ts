@@ -9,7 +9,8 @@ export default defineConfig({
     retry: 0,
     // Vite has a BASE_URL of its own, which it puts in the place of ours.
     env: { MIXDOWN_URL: process.env.BASE_URL ?? "" },
-    testTimeout: 90_000,
+    expect: { poll: { timeout: 20_000, interval: 50 } },
+    testTimeout: 120_000,
     hookTimeout: 60_000,
   },
 });

@@ -76,7 +76,7 @@ test("who forgot the password sets another one", async () => {
   await page.getByLabel("E-mail address").fill(email);
   await page.getByRole("button", { name: "Send the link" }).click();
   await page.goto(await mailedLink(email, "reset"));
-  await page.getByLabel("New password").fill("another long password");
+  await page.getByLabel("New password", { exact: true }).fill("another long password");
   await page.getByRole("button", { name: "Set the password" }).click();
   await page.getByText("Your new password is set").waitFor();
   await page.getByRole("link", { name: "Sign in" }).click();

@@ -4,14 +4,21 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type CDPSession,
+  chromium,
+  type Page,
+} from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 
 export const BASE = required("MIXDOWN_URL", "BASE_URL").replace(/\/$/, "");
 const INBOX = required("INBOX_URL").replace(/\/$/, "");
 
 /** How long a conversion, a mail or a page may take on a busy machine. */
-export const PATIENCE_MS = 45_000;
+export const PATIENCE_MS = 20_000;
 
 export const PASSWORD = "enchantress of numbers";
 
@@ -218,16 +225,33 @@ export function uploadRow(page: Page, name: string) {
   return page.locator(".upload").filter({ has: page.getByRole("heading", { name, exact: true }) });
 }
 
-/** Makes the network as slow as it is on the road. */
-export async function slowUploads(page: Page, bytesPerSecond: number): Promise<void> {
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("Network.enable");
-  await devtools.send("Network.emulateNetworkConditions", {
-    offline: false,
-    latency: 0,
-    downloadThroughput: -1,
-    uploadThroughput: bytesPerSecond,
-  });
+/** A page's network, as slow as it is on the road, or not there at all. */
+export class Network {
+  readonly #page: Page;
+  #devtools: CDPSession | undefined;
+
+  constructor(page: Page) {
+    this.#page = page;
+  }
+
+  slow(bytesPerSecond: number): Promise<void> {
+    return this.#become({ offline: false, uploadThroughput: bytesPerSecond });
+  }
+
+  /** Breaks what is under way, too. */
+  cut(): Promise<void> {
+    return this.#become({ offline: true, uploadThroughput: -1 });
+  }
+
+  async #become(conditions: { offline: boolean; uploadThroughput: number }): Promise<void> {
+    this.#devtools ??= await this.#page.context().newCDPSession(this.#page);
+    await this.#devtools.send("Network.enable");
+    await this.#devtools.send("Network.emulateNetworkConditions", {
+      latency: 0,
+      downloadThroughput: -1,
+      ...conditions,
+    });
+  }
 }
 
 /** How much of an upload has been sent, in percent, as the page says. */

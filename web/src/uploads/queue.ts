@@ -44,7 +44,7 @@ interface Entry {
 
 /** A browser opens six connections to a host: one is the stream of events, and the page wants to stay usable. */
 const AT_ONCE = 3;
-/** How long until the next try when the service can't be reached though the browser thinks to be online. */
+/** How long until the next try when the service can't be reached and the browser says nothing of it. */
 const STALLED_RETRY_MS = 10_000;
 
 /** All uploads of this tab. Knows nothing of how it is shown. */
@@ -221,10 +221,10 @@ export class UploadQueue {
     this.#startNext();
   }
 
-  /** The network is back, or may be. */
+  /** The network is back, or may be: a browser that thinks to be offline still reaches a service on the same machine. */
   #goOn(): void {
     for (const entry of this.#entries) {
-      if (entry.item.state.kind === "stalled" && navigator.onLine) this.#become(entry, { kind: "waiting" });
+      if (entry.item.state.kind === "stalled") this.#become(entry, { kind: "waiting" });
     }
     this.#startNext();
   }

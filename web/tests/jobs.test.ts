@@ -5,12 +5,12 @@ import {
   choose,
   file,
   jobRow,
-  Network,
   newContext,
   PASSWORD,
   register,
   signedIn,
   signIn,
+  slowUploads,
   uploadRow,
   video,
   withBrowser,
@@ -45,7 +45,7 @@ test("two windows show the same, share one session, and do not send the same fil
   await Promise.all([one.reload(), two.reload()]);
   await Promise.all([one, two].map((page) => page.getByRole("button", { name: "Choose videos" }).waitFor()));
 
-  await new Network(one).slow(3 << 20);
+  await slowUploads(one, 3 << 20);
   const path = video("both.mkv", { padding: 9 << 20 });
   await choose(one, path);
   await uploadRow(one, "both.mkv").getByText(/ left/).waitFor();

@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { choose, file, jobRow, Network, percentSent, signedIn, uploadRow, video, withBrowser } from "./world";
+import { choose, file, jobRow, percentSent, signedIn, slowUploads, uploadRow, video, wire, withBrowser } from "./world";
 
 withBrowser();
 
@@ -40,7 +40,7 @@ function lastOffset(requests: string[]): number {
 test("an upload pauses, keeps still, and goes on where it was", async () => {
   const page = await signedIn();
   const requests = watchRequests(page);
-  await new Network(page).slow(SLOW.bytesPerSecond);
+  await slowUploads(page, SLOW.bytesPerSecond);
   await choose(page, slowVideo("pause.mkv"));
   await untilSent(page, "pause.mkv", 30);
   await uploadRow(page, "pause.mkv")
@@ -59,7 +59,7 @@ test("an upload pauses, keeps still, and goes on where it was", async () => {
 test("an upload survives a reload of the page in the middle of it", async () => {
   const page = await signedIn();
   const requests = watchRequests(page);
-  await new Network(page).slow(SLOW.bytesPerSecond);
+  await slowUploads(page, SLOW.bytesPerSecond);
   const path = slowVideo("reload.mkv");
   await choose(page, path);
   await untilSent(page, "reload.mkv", 30);
@@ -79,13 +79,12 @@ test("an upload survives a reload of the page in the middle of it", async () => 
 test("an upload waits while the network is cut, and goes on by itself", async () => {
   const page = await signedIn();
   const requests = watchRequests(page);
-  const network = new Network(page);
-  await network.slow(SLOW.bytesPerSecond);
+  await slowUploads(page, SLOW.bytesPerSecond);
   await choose(page, slowVideo("cut.mkv"));
   await untilSent(page, "cut.mkv", 30);
-  await network.cut();
+  wire.cut();
   await uploadRow(page, "cut.mkv").getByText("No connection.").waitFor();
-  await network.slow(SLOW.bytesPerSecond);
+  wire.mend();
   await untilReady(page, "cut");
   expect(requests.filter((request) => request === "POST")).toHaveLength(1);
   expect(lastOffset(requests)).toBeGreaterThan(0);
@@ -94,7 +93,7 @@ test("an upload waits while the network is cut, and goes on by itself", async ()
 test("a cancelled upload leaves nothing behind", async () => {
   const page = await signedIn();
   const requests = watchRequests(page);
-  await new Network(page).slow(SLOW.bytesPerSecond);
+  await slowUploads(page, SLOW.bytesPerSecond);
   await choose(page, slowVideo("cancel.mkv"));
   await untilSent(page, "cancel.mkv", 10);
   await page.getByRole("button", { name: "Cancel cancel.mkv" }).click();

@@ -4,15 +4,9 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  type CDPSession,
-  chromium,
-  type Page,
-} from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { Wire } from "./wire";
 
 export const BASE = required("MIXDOWN_URL", "BASE_URL").replace(/\/$/, "");
 const INBOX = required("INBOX_URL").replace(/\/$/, "");
@@ -38,6 +32,7 @@ function program(): string {
 }
 
 let browser: Browser;
+export const wire = new Wire(new URL(BASE));
 let contexts: BrowserContext[] = [];
 /** What the browser complained about: a violated policy, an error that nobody caught. */
 let complaints: string[] = [];
@@ -45,6 +40,7 @@ let complaints: string[] = [];
 /** Gives the tests of a file a browser; each test must leave it without a complaint. */
 export function withBrowser(): void {
   beforeAll(async () => {
+    const port = await wire.open();
     browser = await chromium.launch({
       executablePath: program(),
       args: [
@@ -55,18 +51,23 @@ export function withBrowser(): void {
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
+        `--host-resolver-rules=MAP ${new URL(BASE).host} 127.0.0.1:${port}`,
         "--autoplay-policy=no-user-gesture-required",
       ],
     });
   });
   afterEach(async () => {
+    wire.mend();
     for (const context of contexts) await context.close();
     contexts = [];
     const found = complaints;
     complaints = [];
     expect(found).toEqual([]);
   });
-  afterAll(() => browser?.close());
+  afterAll(async () => {
+    await browser?.close();
+    wire.close();
+  });
 }
 
 /** A browser of somebody who was never here. */
@@ -225,33 +226,16 @@ export function uploadRow(page: Page, name: string) {
   return page.locator(".upload").filter({ has: page.getByRole("heading", { name, exact: true }) });
 }
 
-/** A page's network, as slow as it is on the road, or not there at all. */
-export class Network {
-  readonly #page: Page;
-  #devtools: CDPSession | undefined;
-
-  constructor(page: Page) {
-    this.#page = page;
-  }
-
-  slow(bytesPerSecond: number): Promise<void> {
-    return this.#become({ offline: false, uploadThroughput: bytesPerSecond });
-  }
-
-  /** Breaks what is under way, too. */
-  cut(): Promise<void> {
-    return this.#become({ offline: true, uploadThroughput: -1 });
-  }
-
-  async #become(conditions: { offline: boolean; uploadThroughput: number }): Promise<void> {
-    this.#devtools ??= await this.#page.context().newCDPSession(this.#page);
-    await this.#devtools.send("Network.enable");
-    await this.#devtools.send("Network.emulateNetworkConditions", {
-      latency: 0,
-      downloadThroughput: -1,
-      ...conditions,
-    });
-  }
+/** Makes a page's network as slow as it is on the road. */
+export async function slowUploads(page: Page, bytesPerSecond: number): Promise<void> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Network.enable");
+  await devtools.send("Network.emulateNetworkConditions", {
+    offline: false,
+    latency: 0,
+    downloadThroughput: -1,
+    uploadThroughput: bytesPerSecond,
+  });
 }
 
 /** How much of an upload has been sent, in percent, as the page says. */

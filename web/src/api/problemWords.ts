@@ -17,6 +17,8 @@ export const PROBLEM_WORDS: Record<ProblemCode, Words> = {
   bad_password: "A password has 8 to 128 characters.",
   common_password: "Everybody tries this password first. Choose one that is harder to guess.",
   bad_or_expired_token: "This link does not work any more: it was used, or is too old. Ask for a new one.",
+  oidc_failed: "Signing in there did not work. Try again, or sign in with your password.",
+  oidc_denied: "You did not allow it there. Try again, or sign in with your password.",
   no_token: "Sign in first.",
   invalid_token: "Your session has ended. Sign in again.",
   expired_token: "Your session has ended. Sign in again.",

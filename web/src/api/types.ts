@@ -23,4 +23,4 @@ export type Provider = Schemas["Provider"];
 export type Account = Schemas["AccountSummary"];
 export type AccountPage = Schemas["AccountPage"];
 export type QueueState = Schemas["QueueState"];
-export type SignedLink = Schemas["Link"];
+export type SignedLink = Schemas["MadeLink"];

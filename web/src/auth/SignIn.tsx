@@ -1,6 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { callOpenly } from "../api/client";
-import type { Provider } from "../api/types";
+import { Problem } from "../api/problem";
+import { PROBLEM_WORDS, wordsFor } from "../api/problemWords";
+import type { ProblemCode, Provider } from "../api/types";
 import { Field } from "../ui/Field";
 import { Notice } from "../ui/Notice";
 import { Link, navigate } from "../ui/router";
@@ -71,7 +73,8 @@ export function Providers() {
 /** Why a sign-in elsewhere did not work: the callback leaves a code in the address. */
 function providerError(): string | undefined {
   const code = new URLSearchParams(location.search).get("oidc_error");
-  if (code === null) return undefined;
-  if (code === "access_denied") return "You did not allow it there. Try again, or sign in with your password.";
-  return "Signing in there did not work. Try again, or sign in with your password.";
+  // Anybody can write anything into an address: only codes that we know are shown.
+  return code === null
+    ? undefined
+    : wordsFor(new Problem(code as ProblemCode, 403, PROBLEM_WORDS.oidc_failed as string));
 }

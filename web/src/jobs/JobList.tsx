@@ -1,4 +1,4 @@
-import { type ReactNode, useDeferredValue, useEffect, useMemo, useState } from "react";
+import { type ReactNode, useDeferredValue, useEffect, useId, useMemo, useState } from "react";
 import { wordsFor } from "../api/problemWords";
 import type { JobStatus } from "../api/types";
 import { plural } from "../ui/format";
@@ -30,12 +30,15 @@ export function JobList({ empty }: { empty: ReactNode }) {
   const now = useNow();
   const [chosen, setChosen] = useState<Set<string>>();
   const isFiltered = settled.text !== "" || settled.status !== undefined;
-  if (list.isSuccess && jobs.length === 0 && !isFiltered && filter.text === "") return empty;
+  // The answer to another question, which is shown until this one's is there, says nothing about that.
+  if (list.isSuccess && !list.isPlaceholderData && jobs.length === 0 && !isFiltered && filter.text === "") return empty;
   const choosable = jobs.filter(({ status }) => status === "converted");
   return (
     <section className="jobs" aria-labelledby="jobs-heading">
       <div className="jobs-head">
-        <h2 id="jobs-heading">Your music</h2>
+        <h2 id="jobs-heading" tabIndex={-1}>
+          Your music
+        </h2>
         <Filters filter={filter} onChange={setFilter} />
         {choosable.length > 1 && (
           <button
@@ -95,6 +98,7 @@ export function JobList({ empty }: { empty: ReactNode }) {
 }
 
 function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Filter) => void }) {
+  const status = useId();
   return (
     <search className="jobs-filters">
       <label className="jobs-search">
@@ -107,9 +111,12 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Filt
           onChange={(event) => onChange({ ...filter, text: event.target.value })}
         />
       </label>
-      <label>
-        <span className="hidden">Show</span>
+      <div>
+        <label className="hidden" htmlFor={status}>
+          Show
+        </label>
         <select
+          id={status}
           value={filter.status ?? ""}
           onChange={(event) =>
             onChange({ ...filter, status: (event.target.value || undefined) as JobStatus | undefined })
@@ -121,7 +128,7 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (filter: Filt
             </option>
           ))}
         </select>
-      </label>
+      </div>
     </search>
   );
 }

@@ -29,7 +29,11 @@ export function RemoveJob({ job, onClose }: { job: Job; onClose: () => void }) {
     }
     onClose();
     // A cancelled one stays in the list; its event says so.
-    if (!isUnderWay(job)) cache.remove(job.id);
+    if (!isUnderWay(job)) {
+      cache.remove(job.id);
+      // The row that had the focus is gone.
+      document.getElementById("jobs-heading")?.focus();
+    }
     toast(wasUnderWay ? `${title} is cancelled.` : `${title} is deleted.`);
   };
   return (

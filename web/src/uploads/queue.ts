@@ -45,7 +45,7 @@ interface Entry {
 /** A browser opens six connections to a host: one is the stream of events, and the page wants to stay usable. */
 const AT_ONCE = 3;
 /** How long until the next try when the service can't be reached and the browser says nothing of it. */
-const STALLED_RETRY_MS = 10_000;
+const STALLED_RETRY_MS = 3_000;
 
 /** All uploads of this tab. Knows nothing of how it is shown. */
 export class UploadQueue {
@@ -224,14 +224,15 @@ export class UploadQueue {
   /** The network is back, or may be: a browser that thinks to be offline still reaches a service on the same machine. */
   #goOn(): void {
     for (const entry of this.#entries) {
-      if (entry.item.state.kind === "stalled") this.#become(entry, { kind: "waiting" });
+      // It is shown as stalled until bytes go again: a try alone is no news.
+      if (entry.item.state.kind === "stalled" && !entry.transfer?.isActive) void this.#send(entry);
     }
     this.#startNext();
   }
 
   #startNext(): void {
     for (const entry of this.#entries) {
-      const underWay = this.#entries.filter(({ item }) => item.state.kind === "sending").length;
+      const underWay = this.#entries.filter(isUnderWay).length;
       if (underWay >= AT_ONCE) return;
       if (entry.item.state.kind === "waiting") void this.#send(entry);
     }
@@ -240,7 +241,7 @@ export class UploadQueue {
   async #send(entry: Entry): Promise<void> {
     const { file } = entry;
     if (file === undefined) return;
-    this.#become(entry, { kind: "sending" });
+    if (entry.item.state.kind !== "stalled") this.#become(entry, { kind: "sending" });
     entry.release ??= await take(entry.fingerprint);
     if (entry.release === undefined) {
       const words = "Another window is sending this file already.";
@@ -248,7 +249,7 @@ export class UploadQueue {
       this.#startNext();
       return;
     }
-    if (entry.item.state.kind !== "sending") return;
+    if (!isUnderWay(entry)) return;
     if (entry.handle) void keepHandle(entry.fingerprint, entry.handle);
     entry.meter.reset();
     entry.transfer ??= this.#transferOf(entry, file);
@@ -264,8 +265,9 @@ export class UploadQueue {
           rememberPending(this.#userId, pendingOf(entry));
         },
         onProgress: (sent) => {
+          if (!isUnderWay(entry)) return;
           entry.meter.add(sent, performance.now());
-          entry.item = { ...entry.item, sent, speed: entry.meter.speed() };
+          entry.item = { ...entry.item, state: { kind: "sending" }, sent, speed: entry.meter.speed() };
           this.#publish();
         },
         onFinished: (jobId) => {
@@ -279,7 +281,7 @@ export class UploadQueue {
 
   #failed(entry: Entry, problem: Problem): void {
     // Stopped by hand meanwhile.
-    if (entry.item.state.kind !== "sending") return;
+    if (!isUnderWay(entry)) return;
     if (problem.code === "no_connection") {
       this.#become(entry, { kind: "stalled" });
     } else {
@@ -316,6 +318,10 @@ export class UploadQueue {
     this.#items = this.#entries.map(({ item }) => item);
     for (const listener of this.#listeners) listener();
   }
+}
+
+function isUnderWay({ item }: Entry): boolean {
+  return item.state.kind === "sending" || item.state.kind === "stalled";
 }
 
 function pendingOf({ fingerprint, url, item, fields }: Entry): Pending {

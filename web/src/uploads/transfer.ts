@@ -29,7 +29,7 @@ export class Transfer {
   readonly #hooks: Hooks;
   #upload: Upload | undefined;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
-  #isStopped = false;
+  #isActive = false;
   #jobId: string | undefined;
   #token = "";
 
@@ -38,12 +38,18 @@ export class Transfer {
     this.#hooks = hooks;
   }
 
+  /** Whether it is sending, or trying to. */
+  get isActive(): boolean {
+    return this.#isActive;
+  }
+
   async start(): Promise<void> {
-    this.#isStopped = false;
+    this.#isActive = true;
     // Only who uploads something needs the client.
     const tus = await import("tus-js-client").catch(() => undefined);
-    if (this.#isStopped) return;
+    if (!this.#isActive) return;
     if (tus === undefined) {
+      this.#end();
       this.#hooks.onFailed(noConnection());
       return;
     }
@@ -54,8 +60,7 @@ export class Transfer {
 
   /** Stops sending. The gateway keeps what it has. */
   stop(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#watchdog);
+    this.#end();
     void this.#upload?.abort();
   }
 
@@ -86,19 +91,25 @@ export class Transfer {
         this.#hooks.onProgress(sent);
       },
       onShouldRetry: (error) => {
-        const status = error.originalResponse?.getStatus();
-        return status === undefined || status === 0 ? navigator.onLine : status === 401 || PASSING.includes(status);
+        const status = error.originalResponse?.getStatus() ?? 0;
+        // A lost connection is the queue's business, which tells the person and tries for as long as it takes.
+        return status === 401 || PASSING.includes(status);
       },
       onSuccess: () => {
-        clearTimeout(this.#watchdog);
+        this.#end();
         this.#hooks.onFinished(this.#jobId);
       },
       onError: (error) => {
-        clearTimeout(this.#watchdog);
+        this.#end();
         this.#hooks.onFailed(problemOf(error));
       },
     });
     return upload;
+  }
+
+  #end(): void {
+    this.#isActive = false;
+    clearTimeout(this.#watchdog);
   }
 
   #watch(): void {

@@ -32,8 +32,8 @@ S ?=
 .PHONY: fuzz images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
-.PHONY: install-for-tests
-.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s
+.PHONY: install-for-tests page
+.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-web
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,10 +45,11 @@ logs: logs-$(STACK) ## Follow the services' logs; one part's with S=converter
 
 demo: up demo-$(STACK) ## Send a sample video through the whole system, starting it if need be
 
-test: install-for-tests build ## Run every test, on real servers started for it alone
+test: install-for-tests build page ## Run every test, on real servers started for it alone
+	npm --prefix web test
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace
 
-check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s ## Run what CI checks beside the tests
+check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-web ## Run what CI checks beside the tests
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -95,7 +96,21 @@ clean: clean-$(STACK) ## Stop the stack and delete it with all of its data and t
 build:
 	$(CARGO) build --release --workspace --bins
 
-up-native: install build
+# The browser page. Built again when a file of it is newer.
+PAGE := web/dist/index.html
+PAGE_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name '*.tsbuildinfo')
+
+page: $(PAGE)
+
+$(PAGE): web/node_modules/.package-lock.json $(PAGE_SOURCES)
+	npm --prefix web run build --silent
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm --prefix web ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+up-native: install build page
 	@$(STACK_BIN) up
 
 # Without a record nothing was ever started here, and nothing need be built to say so.
@@ -136,6 +151,9 @@ demo-compose:
 clean-compose:
 	$(COMPOSE) --profile observability down --volumes
 	rm -rf docker/secrets
+
+check-web: web/node_modules/.package-lock.json
+	npm --prefix web run check --silent
 
 check-fmt:
 	$(CARGO) fmt --all --check

@@ -90,6 +90,7 @@ missing_packages() {
         # What is made is read by programs that did not make it.
         has mpg123 || echo mpg123
         has mp3val || echo mp3val
+        has chromium || echo chromium
     fi
 }
 

@@ -59,6 +59,16 @@ impl Project {
         installed(self.stack_dir().join("tools/mail-catcher/node_modules/maildev/bin/maildev"))
     }
 
+    /// The folder of the browser page, as `make page` builds it.
+    ///
+    /// # Errors
+    /// When it is not built.
+    pub fn page(&self) -> Result<PathBuf> {
+        let folder = self.root.join("web/dist");
+        installed(folder.join("index.html"))?;
+        Ok(folder)
+    }
+
     /// The folder where the stock tus client of the tests is installed.
     ///
     /// # Errors

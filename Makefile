@@ -58,7 +58,8 @@ bench: install build ## Measure the system against the plain tools; see docs/BEN
 	@$(STACK_BIN) run -- $(TARGET_DIR)/release/bench
 
 fuzz: install ## Convert thousands of mutated files; MUTATIONS=… SEED=… SECONDS=…
-	$(CARGO) run --release --workspace --example fuzz
+	$(CARGO) build --release --workspace --example fuzz
+	$(TARGET_DIR)/release/examples/fuzz
 
 images: ## Build the services' container images
 	$(COMPOSE) build

@@ -1,11 +1,13 @@
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! problems {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal, $status:literal, $title:literal;)+) => {
         /// Everything that can go wrong for a client: the `code` of a `application/problem+json` body (RFC 9457).
         /// Codes are stable; a client may depend on them.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ProblemCode {
             $($(#[doc = $doc])+ #[serde(rename = $code)] $variant,)+
         }
@@ -126,6 +128,19 @@ problems! {
     Unavailable = "unavailable", 503, "A part of the service is away, try again soon";
 }
 
+// By hand: the derive doesn't see names that come out of a macro.
+impl PartialSchema for ProblemCode {
+    fn schema() -> RefOr<Schema> {
+        let codes = Self::ALL.iter().map(|code| code.as_str());
+        let description =
+            "Everything that can go wrong for a client. Codes are stable; a client may depend on them.";
+        let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes));
+        schema.description(Some(description)).into()
+    }
+}
+
+impl ToSchema for ProblemCode {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +150,13 @@ mod tests {
         for code in ProblemCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
         }
+    }
+
+    #[test]
+    fn the_schema_has_the_codes() {
+        let schema = serde_json::to_value(ProblemCode::schema()).unwrap();
+        let codes: Vec<&str> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(schema["enum"], serde_json::json!(codes));
     }
 
     #[test]

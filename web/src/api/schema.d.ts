@@ -4,6 +4,91 @@
  */
 
 export interface paths {
+    "/admin/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look how long the queues are. For administrators. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{queue}/dead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look at the oldest messages with which nothing could be done, up to a hundred. For administrators. */
+        get: operations["dead"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/queues/{queue}/dead/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put messages with which nothing could be done back into their queue, the oldest thousand. For administrators. */
+        post: operations["replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List accounts, the latest first. For administrators. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change an account's role, close it, or open it again. For administrators. */
+        patch: operations["change"];
+        trace?: never;
+    };
     "/archives": {
         parameters: {
             query?: never;
@@ -228,140 +313,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Get tokens, by HTTP Basic or with a JSON body.
-         * @description With HTTP Basic, and unless `Accept` names `application/json`, the answer is the bare access token, so that
-         *     `TOKEN=$(curl -su me@example.org:password -X POST …/login)` works. That session has no refresh token.
-         */
-        post: operations["login"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/register": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Make an account. A mail asks to confirm the address. The answer is the same whether or not the address has one already. */
-        post: operations["register"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/upload": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Upload a video to be converted. */
-        post: operations["upload"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/uploads": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Begin an upload, with its first bytes if you like.
-         * @description `Upload-Metadata` has the file's name as `filename`, its media type as `filetype` if you like, and the options of `POST /upload`
-         *     under their own names.
-         */
-        post: operations["create"];
-        delete?: never;
-        /** Ask what is spoken here: tus 1.0.0, for uploads that survive a bad connection. */
-        options: operations["capabilities"];
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/uploads/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Give one of your uploads up; what was stored of it is deleted. One that has become a job is only forgotten. */
-        delete: operations["terminate"];
-        options?: never;
-        /** Ask where one of your uploads stands. */
-        head: operations["look"];
-        /**
-         * Go on with one of your uploads, at the offset where it stands. When the last byte is there, it becomes a job.
-         * @description Another connection that still sends to the same upload is asked to stop. What arrived of a request that broke off is kept,
-         *     unless it has a checksum.
-         */
-        patch: operations["append"];
-        trace?: never;
-    };
-    "/admin/users": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List accounts, the latest first. For administrators. */
-        get: operations["list"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/admin/users/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Change an account's role, close it, or open it again. For administrators. */
-        patch: operations["change"];
-        trace?: never;
-    };
     "/keys": {
         parameters: {
             query?: never;
@@ -392,6 +343,27 @@ export interface paths {
         post?: never;
         /** Delete an API key. It works for some seconds more at the most. */
         delete: operations["delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get tokens, by HTTP Basic or with a JSON body.
+         * @description With HTTP Basic, and unless `Accept` names `application/json`, the answer is the bare access token, so that
+         *     `TOKEN=$(curl -su me@example.org:password -X POST …/login)` works. That session has no refresh token.
+         */
+        post: operations["login"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -552,6 +524,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make an account. A mail asks to confirm the address. The answer is the same whether or not the address has one already. */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions": {
         parameters: {
             query?: never;
@@ -608,6 +597,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/upload": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Upload a video to be converted. */
+        post: operations["upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an upload, with its first bytes if you like.
+         * @description `Upload-Metadata` has the file's name as `filename`, its media type as `filetype` if you like, and the options of `POST /upload`
+         *     under their own names.
+         */
+        post: operations["create"];
+        delete?: never;
+        /** Ask what is spoken here: tus 1.0.0, for uploads that survive a bad connection. */
+        options: operations["capabilities"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Give one of your uploads up; what was stored of it is deleted. One that has become a job is only forgotten. */
+        delete: operations["terminate"];
+        options?: never;
+        /** Ask where one of your uploads stands. */
+        head: operations["look"];
+        /**
+         * Go on with one of your uploads, at the offset where it stands. When the last byte is there, it becomes a job.
+         * @description Another connection that still sends to the same upload is asked to stop. What arrived of a request that broke off is kept,
+         *     unless it has a checksum.
+         */
+        patch: operations["append"];
+        trace?: never;
+    };
     "/verify": {
         parameters: {
             query?: never;
@@ -646,6 +697,90 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What an administrator changes of an account; what is left out stays. */
+        AccountChange: {
+            /** @description Whether it is closed: nobody can sign in, and all sessions end. */
+            is_disabled?: boolean | null;
+            role?: components["schemas"]["Role"] | null;
+        };
+        /** @description A page of accounts. */
+        AccountPage: {
+            next_cursor?: components["schemas"]["UserId"] | null;
+            /** @description The accounts, the latest first. */
+            users: components["schemas"]["AccountSummary"][];
+        };
+        /** @description An account, as an administrator sees it. */
+        AccountSummary: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Its address. */
+            email: components["schemas"]["EmailAddress"];
+            /** @description Whether its owner has confirmed it. */
+            email_verified: boolean;
+            /** @description The account. */
+            id: components["schemas"]["UserId"];
+            /** @description Whether it is closed. */
+            is_disabled: boolean;
+            /** @description What it may do beside its own things. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description Another address for the account. */
+        AddressChange: {
+            /**
+             * Format: email
+             * @description The new e-mail address.
+             * @example ada@example.net
+             */
+            email: string;
+            /** @description The account's password. */
+            password: components["schemas"]["Secret"];
+        };
+        /** @description An address to send a mail to. */
+        AddressRequest: {
+            /**
+             * Format: email
+             * @description The account's e-mail address.
+             * @example ada@example.org
+             */
+            email: string;
+        };
+        /** @description An API key, without the key. */
+        ApiKey: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it stops to work, if ever.
+             */
+            expires_at?: string | null;
+            /** @description The key's identifier. */
+            id: components["schemas"]["ApiKeyId"];
+            /**
+             * Format: date-time
+             * @description When it was last used, to the minute.
+             */
+            last_used_at?: string | null;
+            /** @description What you called it. */
+            name: string;
+            /** @description What it may be used for. */
+            scopes: components["schemas"]["Scope"][];
+        };
+        /**
+         * Format: uuid
+         * @description Identifies an API key; it is not the key.
+         */
+        ApiKeyId: string;
+        /** @description Your API keys, the latest first. */
+        ApiKeys: {
+            /** @description The keys. */
+            keys: components["schemas"]["ApiKey"][];
+        };
         /** @description The finished audio file. */
         Audio: {
             /**
@@ -758,25 +893,54 @@ export interface components {
          * @enum {string}
          */
         CoverSource: "auto" | "none";
-        /** @description An e-mail address and a password, as a client sends them. */
-        Credentials: {
-            /**
-             * Format: email
-             * @description The account's e-mail address.
-             * @example ada@example.org
-             */
-            email: string;
-            /**
-             * Format: password
-             * @description The password: 8 to 128 characters.
-             */
-            password: string;
+        /** @description An API key that was made. */
+        CreatedApiKey: components["schemas"]["ApiKey"] & {
+            /** @description The key itself. It is not shown again. */
+            key: components["schemas"]["Secret"];
         };
+        /** @description A message with which nothing could be done. */
+        DeadMessage: {
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description Its length in bytes. */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description When it was published first.
+             */
+            first_published_at: string;
+            /** @description Its name, if it has one. */
+            message_id?: string | null;
+            /** @description Why it was given up; none where it killed one consumer after the other. */
+            reason?: string | null;
+        };
+        /**
+         * Format: email
+         * @description An e-mail address in lower case: ASCII, an unquoted local part of at most 64 characters, at most
+         *     254 in all (RFC 5321, sections 4.1.2 and 4.5.3.1).
+         *
+         *     `Debug` hides it, since addresses do not belong in logs.
+         * @example ada@example.org
+         */
+        EmailAddress: string;
+        /** @description An answer that says nothing, so that it is the same for everybody. */
+        Empty: Record<string, never>;
         /**
          * @description How an MP3 of a long sound is made.
          * @enum {string}
          */
-        Encoder: "parallel" | "sequential";
+        Encoder: "parallel" | "repacked" | "sequential";
+        /** @description The end of an account. */
+        ErasureRequest: {
+            /**
+             * @description The account's password. An account without one (it signs in elsewhere) must have signed in within the last
+             *     quarter of an hour, and sends an empty text.
+             */
+            password: components["schemas"]["Secret"];
+        };
         /** @description Why a job failed. */
         Failure: {
             /** @description Stable, for programs. */
@@ -847,6 +1011,19 @@ export interface components {
          * @enum {string}
          */
         JobStatus: "queued" | "converting" | "converted" | "failed" | "cancelled" | "expired";
+        /** @description An e-mail address and a password, as a client sends them. */
+        Login: {
+            /** @description For pages in a browser: put the refresh token into a cookie that no script can read. */
+            cookie?: boolean;
+            /**
+             * Format: email
+             * @description The account's e-mail address.
+             * @example ada@example.org
+             */
+            email: string;
+            /** @description The password: 8 to 128 characters. */
+            password: components["schemas"]["Secret"];
+        };
         /** @description What normalization measured and did (EBU R 128, ITU-R BS.1770). */
         Loudness: {
             /**
@@ -883,6 +1060,59 @@ export interface components {
             /** @description The address. Whoever knows it can download. */
             url: string;
         };
+        /** @description Which mails about jobs an account wants. */
+        MailPreferences: {
+            /**
+             * @description When a video could not be converted.
+             * @default true
+             */
+            failed: boolean;
+            /**
+             * @description When a file is ready.
+             * @default true
+             */
+            finished: boolean;
+            /**
+             * @description When a video was accepted.
+             * @default false
+             */
+            submitted: boolean;
+        };
+        /** @description Which mails are to be switched on or off; those left out stay as they are. */
+        MailPreferencesChange: {
+            /** @description When a video could not be converted. */
+            failed?: boolean | null;
+            /** @description When a file is ready. */
+            finished?: boolean | null;
+            /** @description When a video was accepted. */
+            submitted?: boolean | null;
+        };
+        /** @description Your account. */
+        Me: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /** @description Its address. */
+            email: components["schemas"]["EmailAddress"];
+            /** @description Whether you have confirmed it. */
+            email_verified: boolean;
+            /** @description Whether it has a password; one that signs in elsewhere need not. */
+            has_password: boolean;
+            /** @description The account. */
+            id: components["schemas"]["UserId"];
+            /** @description Which mails about jobs you get. */
+            mails: components["schemas"]["MailPreferences"];
+            pending_email?: components["schemas"]["EmailAddress"] | null;
+            /** @description What you may do beside your own things. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description What is to be changed of your account. */
+        MeChange: {
+            /** @description Which mails about jobs you get. Jobs that are under way keep what held when they were uploaded. */
+            mails: components["schemas"]["MailPreferencesChange"];
+        };
         /**
          * @description What becomes of the titles, chapters and picture of the source.
          * @enum {string}
@@ -890,6 +1120,21 @@ export interface components {
         Metadata: "keep" | "strip";
         /** @description A finished MP3 in database `mp3s`. */
         Mp3Fid: components["schemas"]["FileId"];
+        /** @description An API key to be made. */
+        NewApiKey: {
+            /**
+             * Format: int32
+             * @description For how many days it works, up to 3650; for ever if left out.
+             */
+            expires_in_days?: number | null;
+            /**
+             * @description What you call it, 1 to 100 characters.
+             * @example backup script
+             */
+            name: string;
+            /** @description What it may be used for; at least one. */
+            scopes: components["schemas"]["Scope"][];
+        };
         /** @description What is to be in an archive. */
         NewArchive: {
             /** @description Ids of converted jobs of yours, each once. */
@@ -928,6 +1173,13 @@ export interface components {
          * @enum {string}
          */
         Outcome: "converted" | "failed";
+        /** @description A new password, for whoever knows the old one. */
+        PasswordChange: {
+            /** @description The password until now. */
+            current_password: components["schemas"]["Secret"];
+            /** @description The password from now on: 8 to 128 characters. */
+            new_password: components["schemas"]["Secret"];
+        };
         /**
          * @description What a converter is doing with a job.
          * @enum {string}
@@ -960,7 +1212,7 @@ export interface components {
          *     Codes are stable; a client may depend on them.
          * @enum {string}
          */
-        ProblemCode: "bad_request" | "no_file" | "several_files" | "empty_file" | "incomplete_upload" | "unknown_option" | "bad_option" | "bad_cursor" | "bad_email" | "bad_password" | "common_password" | "no_token" | "invalid_token" | "expired_token" | "wrong_credentials" | "not_found" | "method_not_allowed" | "request_timeout" | "not_retryable" | "wrong_offset" | "gone" | "unsupported_tus_version" | "too_large" | "unsupported_media_type" | "range_not_satisfiable" | "upload_locked" | "too_many_requests" | "checksum_mismatch" | "internal" | "unavailable" | "bad_or_expired_token" | "oidc_failed" | "oidc_denied" | "invalid_refresh_token" | "wrong_password" | "account_disabled" | "address_not_verified" | "cross_site" | "scope_missing" | "admin_only" | "too_many_keys";
+        ProblemCode: "BadRequest" | "NoFile" | "SeveralFiles" | "EmptyFile" | "IncompleteUpload" | "UnknownOption" | "BadOption" | "BadCursor" | "BadEmail" | "BadPassword" | "CommonPassword" | "BadOrExpiredToken" | "OidcFailed" | "OidcDenied" | "NoToken" | "InvalidToken" | "ExpiredToken" | "WrongCredentials" | "InvalidRefreshToken" | "WrongPassword" | "AccountDisabled" | "AddressNotVerified" | "CrossSite" | "ScopeMissing" | "AdminOnly" | "StorageFull" | "NotFound" | "MethodNotAllowed" | "RequestTimeout" | "NotRetryable" | "WrongOffset" | "TooManyKeys" | "Gone" | "UnsupportedTusVersion" | "TooLarge" | "UnsupportedMediaType" | "RangeNotSatisfiable" | "UploadLocked" | "TooManyRequests" | "ChecksumMismatch" | "TooManyJobs" | "DailyLimit" | "Internal" | "Unavailable";
         /** @description How far a job is. */
         Progress: {
             /** @description What is being done. */
@@ -971,17 +1223,116 @@ export interface components {
              */
             ratio: number;
         };
+        /** @description An identity provider that one can sign in with. */
+        Provider: {
+            /** @description Its name in addresses. */
+            id: string;
+            /** @description Its name for people. */
+            name: string;
+        };
+        /** @description The identity providers. */
+        Providers: {
+            /** @description In the order of the settings. */
+            providers: components["schemas"]["Provider"][];
+        };
         /**
          * @description LAME's variable bit rate quality, from V0 (best, largest) to V9 (smallest).
          * @example V2
          */
         Quality: string;
+        /** @description How many messages there are. */
+        QueueDepth: {
+            /**
+             * Format: int32
+             * @description Those with which nothing could be done.
+             */
+            dead: number;
+            /** @description `video`, `mp3` or `account`. */
+            queue: string;
+            /**
+             * Format: int32
+             * @description Those that wait, without those being handled and those waiting for a retry.
+             */
+            ready: number;
+        };
+        /** @description A refresh token. */
+        RefreshRequest: {
+            /** @description The token as the last answer had it. Left out by a browser that has it in a cookie. */
+            refresh_token?: string | null;
+        };
+        /** @description An e-mail address and a password for a new account. */
+        Registration: {
+            /**
+             * Format: email
+             * @description Where its mails go.
+             * @example ada@example.org
+             */
+            email: string;
+            /** @description The password: 8 to 128 characters. */
+            password: components["schemas"]["Secret"];
+        };
+        /** @description What became of them. */
+        Replayed: {
+            /**
+             * Format: int32
+             * @description How many were put back into the queue.
+             */
+            replayed: number;
+        };
+        /** @description A new password, for whoever reads the account's mail. */
+        ResetRequest: {
+            /** @description The new password: 8 to 128 characters. */
+            password: components["schemas"]["Secret"];
+            /** @description What follows `#token=` in the link. */
+            token: components["schemas"]["Secret"];
+        };
+        /**
+         * @description What an account may do beside its own things.
+         * @enum {string}
+         */
+        Role: "user" | "admin";
         /**
          * Format: int32
          * @description A sample rate in Hz.
          * @example 44100
          */
         SampleRate: number;
+        /**
+         * @description What an API key may be used for.
+         * @enum {string}
+         */
+        Scope: "upload" | "read" | "delete";
+        /** @description A password or token on its way between two services. `Debug` hides it. */
+        Secret: string;
+        /** @description A place where you are signed in. */
+        Session: {
+            /** @description What the client called itself. */
+            client: string;
+            /**
+             * Format: date-time
+             * @description When you signed in.
+             */
+            created_at: string;
+            /** @description The session. */
+            id: components["schemas"]["SessionId"];
+            /** @description Whether it is the one that asks. */
+            is_current: boolean;
+            /**
+             * Format: date-time
+             * @description When it last got new tokens.
+             */
+            last_used_at: string;
+        };
+        /**
+         * Format: uuid
+         * @description Identifies a session: all tokens that follow from one sign-in.
+         */
+        SessionId: string;
+        /** @description Where you are signed in, the latest first. */
+        Sessions: {
+            /** @description The sessions. */
+            sessions: components["schemas"]["Session"][];
+        };
         /** @description The uploaded video. */
         Source: {
             /** @description The audio tracks found in it. */
@@ -1038,8 +1389,9 @@ export interface components {
              */
             cover?: string | null;
             /**
-             * @description How a long MP3 is encoded: `parallel` (the default) on every core, `sequential` on one with LAME's bit reservoir, which makes
-             *     it 8 % smaller at V2.
+             * @description How a long MP3 is encoded: `parallel` (the default) on every core, every frame by itself; `repacked` likewise, but 8 % smaller
+             *     at V2, since frames then fill the room that others leave (the sound is the same; not with a `bitrate`); `sequential` on one core,
+             *     with LAME's bit reservoir.
              * @default parallel
              */
             encoder: string | null;
@@ -1081,6 +1433,16 @@ export interface components {
             /** @description Which audio track: its index in the job's `source.audio_tracks`, from 0, or its language as it stands there, such as `eng`. */
             track?: string | null;
         };
+        /**
+         * Format: uuid
+         * @description Identifies an account, for as long as it exists.
+         */
+        UserId: string;
+        /** @description A token out of a mail. */
+        VerifyRequest: {
+            /** @description What follows `#token=` in the link. */
+            token: components["schemas"]["Secret"];
+        };
         /** @description An uploaded video in database `videos`. */
         VideoFid: components["schemas"]["FileId"];
         /** @description A waveform. The converter makes it; this describes it. */
@@ -1118,295 +1480,6 @@ export interface components {
              */
             version: number;
         };
-        /** @description What an administrator changes of an account; what is left out stays. */
-        AccountChange: {
-            /** @description Whether it is closed: nobody can sign in, and all sessions end. */
-            is_disabled?: boolean | null;
-            role?: components["schemas"]["Role"] | null;
-        };
-        /** @description A page of accounts. */
-        AccountPage: {
-            next_cursor?: components["schemas"]["UserId"] | null;
-            /** @description The accounts, the latest first. */
-            users: components["schemas"]["AccountSummary"][];
-        };
-        /** @description An account, as an administrator sees it. */
-        AccountSummary: {
-            /**
-             * Format: date-time
-             * @description When it was made.
-             */
-            created_at: string;
-            /** @description Its address. */
-            email: components["schemas"]["EmailAddress"];
-            /** @description Whether its owner has confirmed it. */
-            email_verified: boolean;
-            /** @description The account. */
-            id: components["schemas"]["UserId"];
-            /** @description Whether it is closed. */
-            is_disabled: boolean;
-            /** @description What it may do beside its own things. */
-            role: components["schemas"]["Role"];
-        };
-        /** @description Another address for the account. */
-        AddressChange: {
-            /**
-             * Format: email
-             * @description The new e-mail address.
-             * @example ada@example.net
-             */
-            email: string;
-            /** @description The account's password. */
-            password: components["schemas"]["Secret"];
-        };
-        /** @description An address to send a mail to. */
-        AddressRequest: {
-            /**
-             * Format: email
-             * @description The account's e-mail address.
-             * @example ada@example.org
-             */
-            email: string;
-        };
-        /** @description An API key, without the key. */
-        ApiKey: {
-            /**
-             * Format: date-time
-             * @description When it was made.
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When it stops to work, if ever.
-             */
-            expires_at?: string | null;
-            /** @description The key's identifier. */
-            id: components["schemas"]["ApiKeyId"];
-            /**
-             * Format: date-time
-             * @description When it was last used, to the minute.
-             */
-            last_used_at?: string | null;
-            /** @description What you called it. */
-            name: string;
-            /** @description What it may be used for. */
-            scopes: components["schemas"]["Scope"][];
-        };
-        /**
-         * Format: uuid
-         * @description Identifies an API key; it is not the key.
-         */
-        ApiKeyId: string;
-        /** @description Your API keys, the latest first. */
-        ApiKeys: {
-            /** @description The keys. */
-            keys: components["schemas"]["ApiKey"][];
-        };
-        /** @description An API key that was made. */
-        CreatedApiKey: components["schemas"]["ApiKey"] & {
-            /** @description The key itself. It is not shown again. */
-            key: components["schemas"]["Secret"];
-        };
-        /**
-         * Format: email
-         * @description An e-mail address in lower case: ASCII, an unquoted local part of at most 64 characters, at most
-         *     254 in all (RFC 5321, sections 4.1.2 and 4.5.3.1).
-         *
-         *     `Debug` hides it, since addresses do not belong in logs.
-         * @example ada@example.org
-         */
-        EmailAddress: string;
-        /** @description An answer that says nothing, so that it is the same for everybody. */
-        Empty: Record<string, never>;
-        /** @description The end of an account. */
-        ErasureRequest: {
-            /**
-             * @description The account's password. An account without one (it signs in elsewhere) must have signed in within the last
-             *     quarter of an hour, and sends an empty text.
-             */
-            password: components["schemas"]["Secret"];
-        };
-        /** @description An e-mail address and a password, as a client sends them. */
-        Login: {
-            /** @description For pages in a browser: put the refresh token into a cookie that no script can read. */
-            cookie?: boolean;
-            /**
-             * Format: email
-             * @description The account's e-mail address.
-             * @example ada@example.org
-             */
-            email: string;
-            /** @description The password: 8 to 128 characters. */
-            password: components["schemas"]["Secret"];
-        };
-        /** @description Which mails about jobs an account wants. */
-        MailPreferences: {
-            /**
-             * @description When a video could not be converted.
-             * @default true
-             */
-            failed: boolean;
-            /**
-             * @description When a file is ready.
-             * @default true
-             */
-            finished: boolean;
-            /**
-             * @description When a video was accepted.
-             * @default false
-             */
-            submitted: boolean;
-        };
-        /** @description Which mails are to be switched on or off; those left out stay as they are. */
-        MailPreferencesChange: {
-            /** @description When a video could not be converted. */
-            failed?: boolean | null;
-            /** @description When a file is ready. */
-            finished?: boolean | null;
-            /** @description When a video was accepted. */
-            submitted?: boolean | null;
-        };
-        /** @description Your account. */
-        Me: {
-            /**
-             * Format: date-time
-             * @description When it was made.
-             */
-            created_at: string;
-            /** @description Its address. */
-            email: components["schemas"]["EmailAddress"];
-            /** @description Whether you have confirmed it. */
-            email_verified: boolean;
-            /** @description Whether it has a password; one that signs in elsewhere need not. */
-            has_password: boolean;
-            /** @description The account. */
-            id: components["schemas"]["UserId"];
-            /** @description Which mails about jobs you get. */
-            mails: components["schemas"]["MailPreferences"];
-            pending_email?: components["schemas"]["EmailAddress"] | null;
-            /** @description What you may do beside your own things. */
-            role: components["schemas"]["Role"];
-        };
-        /** @description What is to be changed of your account. */
-        MeChange: {
-            /** @description Which mails about jobs you get. Jobs that are under way keep what held when they were uploaded. */
-            mails: components["schemas"]["MailPreferencesChange"];
-        };
-        /** @description An API key to be made. */
-        NewApiKey: {
-            /**
-             * Format: int32
-             * @description For how many days it works, up to 3650; for ever if left out.
-             */
-            expires_in_days?: number | null;
-            /**
-             * @description What you call it, 1 to 100 characters.
-             * @example backup script
-             */
-            name: string;
-            /** @description What it may be used for; at least one. */
-            scopes: components["schemas"]["Scope"][];
-        };
-        /** @description A new password, for whoever knows the old one. */
-        PasswordChange: {
-            /** @description The password until now. */
-            current_password: components["schemas"]["Secret"];
-            /** @description The password from now on: 8 to 128 characters. */
-            new_password: components["schemas"]["Secret"];
-        };
-        /** @description An identity provider that one can sign in with. */
-        Provider: {
-            /** @description Its name in addresses. */
-            id: string;
-            /** @description Its name for people. */
-            name: string;
-        };
-        /** @description The identity providers. */
-        Providers: {
-            /** @description In the order of the settings. */
-            providers: components["schemas"]["Provider"][];
-        };
-        /** @description A refresh token. */
-        RefreshRequest: {
-            /** @description The token as the last answer had it. Left out by a browser that has it in a cookie. */
-            refresh_token?: string | null;
-        };
-        /** @description An e-mail address and a password for a new account. */
-        Registration: {
-            /**
-             * Format: email
-             * @description Where its mails go.
-             * @example ada@example.org
-             */
-            email: string;
-            /** @description The password: 8 to 128 characters. */
-            password: components["schemas"]["Secret"];
-        };
-        /** @description A new password, for whoever reads the account's mail. */
-        ResetRequest: {
-            /** @description The new password: 8 to 128 characters. */
-            password: components["schemas"]["Secret"];
-            /** @description What follows `#token=` in the link. */
-            token: components["schemas"]["Secret"];
-        };
-        /**
-         * @description What an account may do beside its own things.
-         * @enum {string}
-         */
-        Role: "user" | "admin";
-        /**
-         * @description What an API key may be used for.
-         * @enum {string}
-         */
-        Scope: "upload" | "read" | "delete";
-        /** @description A password or token on its way between two services. `Debug` hides it. */
-        Secret: string;
-        /** @description A place where you are signed in. */
-        Session: {
-            /** @description What the client called itself. */
-            client: string;
-            /**
-             * Format: date-time
-             * @description When you signed in.
-             */
-            created_at: string;
-            /** @description The session. */
-            id: components["schemas"]["SessionId"];
-            /** @description Whether it is the one that asks. */
-            is_current: boolean;
-            /**
-             * Format: date-time
-             * @description When it last got new tokens.
-             */
-            last_used_at: string;
-        };
-        /**
-         * Format: uuid
-         * @description Identifies a session: all tokens that follow from one sign-in.
-         */
-        SessionId: string;
-        /** @description Where you are signed in, the latest first. */
-        Sessions: {
-            /** @description The sessions. */
-            sessions: components["schemas"]["Session"][];
-        };
-        /**
-         * Format: uuid
-         * @description Identifies an account, for as long as it exists.
-         */
-        UserId: string;
-        /** @description A token out of a mail. */
-        VerifyRequest: {
-            /** @description What follows `#token=` in the link. */
-            token: components["schemas"]["Secret"];
-        };
-        QueueState: {
-            queue: string;
-            /** Format: int64 */
-            ready: number;
-            /** Format: int64 */
-            dead: number;
-        };
     };
     responses: never;
     parameters: never;
@@ -1416,6 +1489,321 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The queues */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueDepth"][];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing`, `admin_only` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    dead: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `video`, `mp3` or `account` */
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The messages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadMessage"][];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing`, `admin_only` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `video`, `mp3` or `account` */
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are back */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing`, `admin_only` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A part of the address. */
+                q: string | null;
+                /** @description The `next_cursor` of the page before. */
+                cursor: components["schemas"]["UserId"] | null;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of accounts */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountPage"];
+                };
+            };
+            /** @description `bad_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing`, `admin_only` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChange"];
+            };
+        };
+        responses: {
+            /** @description The account as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountSummary"];
+                };
+            };
+            /** @description `bad_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing`, `admin_only` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
     make: {
         parameters: {
             query?: never;
@@ -1656,6 +2044,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
+            /** @description `scope_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
             /** @description `not_found` */
             404: {
                 headers: {
@@ -1723,6 +2120,15 @@ export interface operations {
             };
             /** @description `no_token`, `invalid_token`, `expired_token` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1808,6 +2214,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
+            /** @description `scope_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
             /** @description `not_found` */
             404: {
                 headers: {
@@ -1848,6 +2263,15 @@ export interface operations {
             };
             /** @description `no_token`, `invalid_token`, `expired_token` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1946,6 +2370,15 @@ export interface operations {
             };
             /** @description `no_token`, `invalid_token`, `expired_token` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2064,6 +2497,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
+            /** @description `scope_missing` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
             /** @description `not_found`: no such job of yours, or it has no file yet or any more */
             404: {
                 headers: {
@@ -2133,813 +2575,6 @@ export interface operations {
             };
             /** @description `too_many_requests` */
             429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["Login"] | null;
-            };
-        };
-        responses: {
-            /** @description The tokens */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TokenAnswer"];
-                    "text/plain": string;
-                };
-            };
-            /** @description `bad_request` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `wrong_credentials` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `cross_site`, `account_disabled` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_many_requests` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    register: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Registration"];
-            };
-        };
-        responses: {
-            /** @description Done, or the address has an account already */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Empty"];
-                };
-            };
-            /** @description `bad_email`, `bad_password`, `common_password`, `bad_request` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_many_requests` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    upload: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "multipart/form-data": components["schemas"]["UploadForm"];
-            };
-        };
-        responses: {
-            /** @description Accepted: the job */
-            202: {
-                headers: {
-                    /** @description Address of the job */
-                    location?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description `no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `request_timeout` */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_many_requests` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    create: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
-                /** @description The file's length in bytes */
-                "Upload-Length": number;
-                /** @description Pairs of a name and a value in Base64, with commas between */
-                "Upload-Metadata"?: string | null;
-                /** @description Of the bytes sent with it: `sha1` or `sha256`, and the sum in Base64 */
-                "Upload-Checksum"?: string | null;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/offset+octet-stream": number[];
-            };
-        };
-        responses: {
-            /** @description Begun; finished already if every byte was sent with it */
-            201: {
-                headers: {
-                    /** @description Address of the job, once every byte is there */
-                    "job-location"?: string;
-                    /** @description Address of the upload */
-                    location?: string;
-                    /** @description When it is given up unless more is sent */
-                    "upload-expires"?: string;
-                    /** @description How much of the file is stored */
-                    "upload-offset"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `bad_request`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `request_timeout` */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_tus_version` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_many_requests` */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `checksum_mismatch` */
-            460: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    capabilities: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The protocol's version, extensions and limits */
-            204: {
-                headers: {
-                    /** @description `sha1,sha256` */
-                    "tus-checksum-algorithm"?: string;
-                    /** @description `creation,creation-with-upload,termination,expiration,checksum` */
-                    "tus-extension"?: string;
-                    /** @description The largest file that is taken, in bytes */
-                    "tus-max-size"?: string;
-                    /** @description `1.0.0` */
-                    "tus-version"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    terminate: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
-            };
-            path: {
-                id: components["schemas"]["FileId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Gone */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_tus_version` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `upload_locked`: it is becoming a job at this moment */
-            423: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    look: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
-            };
-            path: {
-                id: components["schemas"]["FileId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Where it stands */
-            200: {
-                headers: {
-                    /** @description Address of the job, once every byte is there */
-                    "job-location"?: string;
-                    /** @description When it is given up unless more is sent */
-                    "upload-expires"?: string;
-                    /** @description The file's length */
-                    "upload-length"?: string;
-                    /** @description As it was given */
-                    "upload-metadata"?: string;
-                    /** @description How much of the file is stored */
-                    "upload-offset"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `unsupported_tus_version` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    append: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
-                /** @description Where these bytes begin in the file */
-                "Upload-Offset": number;
-                /** @description Of these bytes: `sha1` or `sha256`, and the sum in Base64 */
-                "Upload-Checksum"?: string | null;
-            };
-            path: {
-                id: components["schemas"]["FileId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/offset+octet-stream": number[];
-            };
-        };
-        responses: {
-            /** @description Stored */
-            204: {
-                headers: {
-                    /** @description Address of the job, once every byte is there */
-                    "job-location"?: string;
-                    /** @description When it is given up unless more is sent */
-                    "upload-expires"?: string;
-                    /** @description How much of the file is stored */
-                    "upload-offset"?: string;
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description `bad_request`, `incomplete_upload` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `request_timeout` */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `wrong_offset` */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_tus_version` */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_large`: more bytes than the file was to have */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `upload_locked` */
-            423: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `checksum_mismatch` */
-            460: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description A part of the address. */
-                q: string | null;
-                /** @description The `next_cursor` of the page before. */
-                cursor: components["schemas"]["UserId"] | null;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description A page of accounts */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AccountPage"];
-                };
-            };
-            /** @description `bad_request` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `scope_missing`, `admin_only` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unavailable` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-        };
-    };
-    change: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: components["schemas"]["UserId"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AccountChange"];
-            };
-        };
-        responses: {
-            /** @description The account as it is now */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AccountSummary"];
-                };
-            };
-            /** @description `bad_request` */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `scope_missing`, `admin_only` */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `not_found` */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `too_large` */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
-            };
-            /** @description `unsupported_media_type` */
-            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3130,6 +2765,94 @@ export interface operations {
             };
             /** @description `not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Login"] | null;
+            };
+        };
+        responses: {
+            /** @description The tokens */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenAnswer"];
+                    "text/plain": string;
+                };
+            };
+            /** @description `bad_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `wrong_credentials` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `cross_site`, `account_disabled` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_many_requests` */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3863,6 +3586,75 @@ export interface operations {
             };
         };
     };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Registration"];
+            };
+        };
+        responses: {
+            /** @description Done, or the address has an account already */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Empty"];
+                };
+            };
+            /** @description `bad_email`, `bad_password`, `common_password`, `bad_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_many_requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
     list: {
         parameters: {
             query?: never;
@@ -4080,6 +3872,515 @@ export interface operations {
             };
             /** @description `too_many_requests` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["UploadForm"];
+            };
+        };
+        responses: {
+            /** @description Accepted: the job */
+            202: {
+                headers: {
+                    /** @description Address of the job */
+                    location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description `no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `address_not_verified`, `scope_missing`, `storage_full` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `request_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_many_requests`, `too_many_jobs`, `daily_limit` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `1.0.0` */
+                "Tus-Resumable": string;
+                /** @description The file's length in bytes */
+                "Upload-Length": number;
+                /** @description Pairs of a name and a value in Base64, with commas between */
+                "Upload-Metadata"?: string | null;
+                /** @description Of the bytes sent with it: `sha1` or `sha256`, and the sum in Base64 */
+                "Upload-Checksum"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description Begun; finished already if every byte was sent with it */
+            201: {
+                headers: {
+                    /** @description Address of the job, once every byte is there */
+                    "job-location"?: string;
+                    /** @description Address of the upload */
+                    location?: string;
+                    /** @description When it is given up unless more is sent */
+                    "upload-expires"?: string;
+                    /** @description How much of the file is stored */
+                    "upload-offset"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `request_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_tus_version` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_many_requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `checksum_mismatch` */
+            460: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    capabilities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The protocol's version, extensions and limits */
+            204: {
+                headers: {
+                    /** @description `sha1,sha256` */
+                    "tus-checksum-algorithm"?: string;
+                    /** @description `creation,creation-with-upload,termination,expiration,checksum` */
+                    "tus-extension"?: string;
+                    /** @description The largest file that is taken, in bytes */
+                    "tus-max-size"?: string;
+                    /** @description `1.0.0` */
+                    "tus-version"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    terminate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `1.0.0` */
+                "Tus-Resumable": string;
+            };
+            path: {
+                id: components["schemas"]["FileId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_tus_version` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `upload_locked`: it is becoming a job at this moment */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    look: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `1.0.0` */
+                "Tus-Resumable": string;
+            };
+            path: {
+                id: components["schemas"]["FileId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where it stands */
+            200: {
+                headers: {
+                    /** @description Address of the job, once every byte is there */
+                    "job-location"?: string;
+                    /** @description When it is given up unless more is sent */
+                    "upload-expires"?: string;
+                    /** @description The file's length */
+                    "upload-length"?: string;
+                    /** @description As it was given */
+                    "upload-metadata"?: string;
+                    /** @description How much of the file is stored */
+                    "upload-offset"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unsupported_tus_version` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    append: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `1.0.0` */
+                "Tus-Resumable": string;
+                /** @description Where these bytes begin in the file */
+                "Upload-Offset": number;
+                /** @description Of these bytes: `sha1` or `sha256`, and the sum in Base64 */
+                "Upload-Checksum"?: string | null;
+            };
+            path: {
+                id: components["schemas"]["FileId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/offset+octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description Stored */
+            204: {
+                headers: {
+                    /** @description Address of the job, once every byte is there */
+                    "job-location"?: string;
+                    /** @description When it is given up unless more is sent */
+                    "upload-expires"?: string;
+                    /** @description How much of the file is stored */
+                    "upload-offset"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`, `incomplete_upload` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `request_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `wrong_offset` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_tus_version` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_large`: more bytes than the file was to have */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `upload_locked` */
+            423: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `checksum_mismatch` */
+            460: {
                 headers: {
                     [name: string]: unknown;
                 };

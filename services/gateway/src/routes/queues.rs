@@ -15,9 +15,9 @@ use crate::caller::Administrator;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
 
-/// How many messages there are.
+/// How many messages a queue has.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct QueueDepth {
+pub(crate) struct QueueState {
     /// `video`, `mp3` or `account`.
     #[schema(value_type = String, pattern = "^(video|mp3|account)$")]
     queue: &'static str,
@@ -58,7 +58,7 @@ const MOST_REPLAYED: u16 = 1000;
 #[utoipa::path(
     get, path = "/admin/queues", tag = "administration", security(("token" = [])),
     responses(
-        (status = 200, description = "The queues", body = Vec<QueueDepth>),
+        (status = 200, description = "The queues", body = Vec<QueueState>),
         (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
@@ -67,12 +67,12 @@ const MOST_REPLAYED: u16 = 1000;
 pub(crate) async fn list(
     State(gateway): State<Arc<Gateway>>,
     _: Administrator,
-) -> Result<Json<Vec<QueueDepth>>, Error> {
+) -> Result<Json<Vec<QueueState>>, Error> {
     let mut queues = Vec::new();
     for queue in Queue::ALL {
         let ready = gateway.broker.depth(queue).await.map_err(|_| Error::BrokerAway)?;
         let dead = gateway.broker.dead_depth(queue).await.map_err(|_| Error::BrokerAway)?;
-        queues.push(QueueDepth { queue: queue.name(), ready, dead });
+        queues.push(QueueState { queue: queue.name(), ready, dead });
     }
     Ok(Json(queues))
 }

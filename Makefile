@@ -27,12 +27,17 @@ OVERLAY ?= minikube
 # For `make logs`: one part's log, as in `make logs S=converter`.
 S ?=
 
+# The browser page: its tools are there when this file is, and it is built when that one is.
+WEB_TOOLS := web/node_modules/.package-lock.json
+WEB_PAGE := web/dist/index.html
+WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts)
+
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo test check fmt bench install build clean
-.PHONY: fuzz images sbom compose-test settings openapi minikube smoke k8s-secrets
+.PHONY: test-web page fuzz images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
-.PHONY: install-for-tests page
+.PHONY: install-for-tests
 .PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-web
 
 help: ## List the targets
@@ -49,10 +54,15 @@ test: install-for-tests build page ## Run every test, on real servers started fo
 	npm --prefix web test
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace
 
+test-web: install-for-tests build page ## Run the tests of the browser page alone
+	npm --prefix web test
+	$(STACK_BIN) run -- $(CARGO) test --release --workspace --test browser -- --nocapture
+
 check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-web ## Run what CI checks beside the tests
 
-fmt: ## Format the code
+fmt: $(WEB_TOOLS) ## Format the code
 	$(CARGO) fmt --all
+	npm --prefix web run format
 
 bench: install build ## Measure the system against the plain tools; see docs/BENCHMARKS.md
 	@$(STACK_BIN) run -- $(TARGET_DIR)/release/bench
@@ -97,19 +107,14 @@ clean: clean-$(STACK) ## Stop the stack and delete it with all of its data and t
 build:
 	$(CARGO) build --release --workspace --bins
 
-# The browser page. Built again when a file of it is newer.
-PAGE := web/dist/index.html
-PAGE_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path 'web/dist/*' -not -name '*.tsbuildinfo')
+page: $(WEB_PAGE) ## Build the browser page into web/dist
 
-page: $(PAGE)
-
-$(PAGE): web/node_modules/.package-lock.json $(PAGE_SOURCES)
-	npm --prefix web run build --silent
+$(WEB_TOOLS): web/package-lock.json
+	cd web && npm ci --ignore-scripts --update-notifier=false --loglevel=error
 	@touch $@
 
-web/node_modules/.package-lock.json: web/package-lock.json
-	npm --prefix web ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	@touch $@
+$(WEB_PAGE): $(WEB_TOOLS) $(WEB_SOURCES)
+	npm --prefix web run build
 
 up-native: install build page
 	@$(STACK_BIN) up
@@ -181,6 +186,10 @@ check-scripts:
 
 check-k8s:
 	scripts/check-k8s.sh
+
+# That the types are those of docs/openapi.json, too.
+check-web: $(WEB_TOOLS)
+	npm --prefix web run check
 
 # Its own manifest's lock file, and a folder of this checkout: nothing of the user's cargo is touched.
 .tools/bin/cargo-deny:

@@ -90,7 +90,8 @@ missing_packages() {
         # What is made is read by programs that did not make it.
         has mpg123 || echo mpg123
         has mp3val || echo mp3val
-        has chromium || echo chromium
+        # The browser that the page's tests drive.
+        has chromium || has chromium-browser || has google-chrome || echo chromium
     fi
 }
 

@@ -180,10 +180,13 @@ interface VideoOptions {
   hasSound?: boolean;
 }
 
-/** A video with a sound that swells, made by FFmpeg. */
+/** A video with a sound that swells and fades, made by FFmpeg. */
 export function video(name: string, { seconds = 5, padding = 0, hasSound = true }: VideoOptions = {}): string {
   const path = join(folder, name);
-  const sound = `aevalsrc='(0.2+0.7*abs(sin(0.9*t)))*sin(2*PI*220*t)':d=${seconds}:s=44100`;
+  // Other names sound otherwise.
+  const [slow, fast] = [0.11 + (name.length % 7) / 23, 1.3 + (name.length % 5) / 3];
+  const swell = `abs(sin(${slow}*t+1)*sin(${fast}*t)*cos(${slow / 3}*t))`;
+  const sound = `aevalsrc='(0.08+0.8*${swell}*(0.4+0.6*random(0)))*sin(2*PI*220*t)':d=${seconds}:s=44100`;
   const inputs = ["-f", "lavfi", "-i", `testsrc2=size=320x180:rate=10:duration=${seconds}`];
   if (hasSound) inputs.push("-f", "lavfi", "-i", sound);
   // Padding would follow the index of an MP4; a Matroska file has none that minds.

@@ -43,6 +43,13 @@ impl Project {
         self.root.join(".stack")
     }
 
+    /// The folder of the built browser page, if it is built.
+    #[must_use]
+    pub fn page(&self) -> Option<PathBuf> {
+        let folder = self.root.join("web/dist");
+        folder.join("index.html").is_file().then_some(folder)
+    }
+
     /// The MongoDB server: one on the PATH first, else the one that the installer put into `.stack/tools`.
     ///
     /// # Errors
@@ -57,16 +64,6 @@ impl Project {
     /// When it is not installed.
     pub fn mail_catcher(&self) -> Result<PathBuf> {
         installed(self.stack_dir().join("tools/mail-catcher/node_modules/maildev/bin/maildev"))
-    }
-
-    /// The folder of the browser page, as `make page` builds it.
-    ///
-    /// # Errors
-    /// When it is not built.
-    pub fn page(&self) -> Result<PathBuf> {
-        let folder = self.root.join("web/dist");
-        installed(folder.join("index.html"))?;
-        Ok(folder)
     }
 
     /// The folder where the stock tus client of the tests is installed.

@@ -22,18 +22,14 @@ export function Mails({ me }: { me: Me }) {
     },
     onError: (error) => toast(wordsFor(error), "bad"),
   });
+  // As it will be, until the service says how it is.
+  const shown = change.isPending ? { ...me.mails, ...change.variables } : me.mails;
   return (
     <Section title="Mails" about="Which mails we send you.">
       <fieldset className="settings-checks">
         <legend>Write to me</legend>
         {MAILS.map(([mail, label]) => (
-          <Check
-            key={mail}
-            label={label}
-            isOn={me.mails[mail]}
-            disabled={change.isPending}
-            onChange={(isOn) => change.mutate({ [mail]: isOn })}
-          />
+          <Check key={mail} label={label} isOn={shown[mail]} onChange={(isOn) => change.mutate({ [mail]: isOn })} />
         ))}
       </fieldset>
     </Section>

@@ -82,11 +82,11 @@ fn service_ports(ledger: &Ledger) -> Result<ServicePorts> {
     })
 }
 
-/// The page, if it is built, and what this shell has set of what may be set for a moment: `RUST_LOG=debug make up` restarts the
+/// Where the page is, and what this shell has set of what may be set for a moment: `RUST_LOG=debug make up` restarts the
 /// services with that level.
 fn variables(project: &Project) -> BTreeMap<String, String> {
     let names = ["RUST_LOG", "ALLOW_UNSANDBOXED_FFMPEG"];
     let passed_on = names.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
-    let page = project.page().ok().map(|folder| ("STATIC_DIR".to_owned(), folder.display().to_string()));
+    let page = project.page().map(|folder| ("STATIC_DIR".to_owned(), folder.display().to_string()));
     passed_on.chain(page).collect()
 }

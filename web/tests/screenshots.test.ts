@@ -3,12 +3,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { describe, test } from "vitest";
+import { describe, test, vi } from "vitest";
 import { choose, file, jobRow, newPage, register, signIn, slowUploads, video, withBrowser } from "./world";
 
 const folder = process.env.SCREENSHOTS && join("..", process.env.SCREENSHOTS);
 
 withBrowser();
+vi.setConfig({ testTimeout: 300_000 });
 
 const LOOKS = [
   ["light", { colorScheme: "light" }],

@@ -4,12 +4,12 @@ import { fetchSignedIn } from "../api/client";
 import type { Job } from "../api/types";
 import { CopyText, copy } from "../ui/CopyText";
 import { Select } from "../ui/Field";
-import { bytes, clock, date } from "../ui/format";
+import { bytes, clock, date, relative } from "../ui/format";
 import { Icon } from "../ui/Icon";
 import { toast } from "../ui/toasts";
 import { told } from "../ui/told";
 import { linkTo } from "./download";
-import { expiryOf, formatOf, qualityOf, titleOf } from "./words";
+import { formatOf, qualityOf, titleOf } from "./words";
 import "./JobDetails.css";
 
 const VALIDITY = [
@@ -58,10 +58,7 @@ function factsOf(job: Job, now: Date): [string, string][] {
     ["File", [formatOf(job), qualityOf(job), bytes(audio.bytes)].filter(Boolean).join(", ")],
     ["Loudness", loudnessOf(job)],
     ["Made", date(job.created_at)],
-    [
-      "Kept",
-      job.expires_at ? `until ${date(job.expires_at)}, then ${expiryOf(job, now)?.words ?? "deleted"}` : undefined,
-    ],
+    ["Kept", job.expires_at ? `until ${date(job.expires_at)} (${relative(new Date(job.expires_at), now)})` : undefined],
     ["Mail", mailOf(job)],
   ];
   return facts.flatMap(([name, value]) => (value ? [[name, value]] : []));
@@ -70,9 +67,14 @@ function factsOf(job: Job, now: Date): [string, string][] {
 function loudnessOf({ audio }: Job): string | undefined {
   const loudness = audio?.loudness;
   if (!loudness) return undefined;
-  const measured = loudness.measured_lufs == null ? "silence" : `${loudness.measured_lufs.toFixed(1)} LUFS`;
-  const gain = `${loudness.gain_db >= 0 ? "+" : "−"}${Math.abs(loudness.gain_db).toFixed(1)} dB`;
-  return `${measured} in the video, ${gain} to ${loudness.target_lufs} LUFS${loudness.is_limited ? ", peaks held back" : ""}`;
+  const measured = loudness.measured_lufs == null ? "silence" : `${signed(loudness.measured_lufs)} LUFS`;
+  const gain = `${loudness.gain_db >= 0 ? "+" : ""}${signed(loudness.gain_db)} dB`;
+  return `${measured} in the video, ${gain} to ${signed(loudness.target_lufs)} LUFS${loudness.is_limited ? ", peaks held back" : ""}`;
+}
+
+/** With a real minus: a hyphen is read as a pause. */
+function signed(value: number): string {
+  return value.toFixed(1).replace("-", "−");
 }
 
 function mailOf(job: Job): string | undefined {

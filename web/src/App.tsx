@@ -7,6 +7,7 @@ import { session } from "./auth/session";
 import { useSession } from "./auth/useSession";
 import { Verify } from "./auth/Verify";
 import { Home } from "./Home";
+import { forgetJobs } from "./jobs/useJobs";
 import { Shell } from "./Shell";
 import { navigate, usePath } from "./ui/router";
 import { Toasts } from "./ui/toasts";
@@ -22,7 +23,9 @@ export function App() {
   const person = state.kind === "signed-in" ? state.identity.userId : undefined;
   useEffect(() => {
     // What one person has seen is nothing for the next.
-    if (person === undefined) client.clear();
+    if (person !== undefined) return;
+    client.clear();
+    forgetJobs();
   }, [client, person]);
   return (
     <>

@@ -20,7 +20,7 @@ export function SignIn() {
   const elsewhere = providerError();
   return (
     <Welcome title="Sign in">
-      {state.kind === "signed-out" && state.hasEnded && (
+      {state.kind === "signed-out" && state.hasEnded && !elsewhere && (
         <Notice tone="warn">Your session has ended. Sign in again to go on.</Notice>
       )}
       {elsewhere && <Notice tone="bad">{elsewhere}</Notice>}

@@ -1,5 +1,6 @@
 import { noConnection, Problem, parseProblem } from "../api/problem";
 import type { TokenAnswer } from "../api/types";
+import { read, write } from "../ui/storage";
 import { singleFlight } from "./singleFlight";
 
 /** Who is signed in, out of the access token. It is only for showing things; the gateway checks the token itself. */
@@ -128,7 +129,8 @@ export class SessionStore {
       answer = await this.#post("/token/refresh", {});
     } catch (error) {
       const isOver = error instanceof Problem && (error.status === 401 || error.status === 403);
-      if (isOver && era === this.#era) this.#end(this.#state.kind === "signed-in");
+      // Nobody asks for a token without a reason to think that there is a session.
+      if (isOver && era === this.#era) this.#end(true);
       throw error;
     }
     // Somebody signed out meanwhile: this answer must not bring them back.
@@ -213,16 +215,15 @@ export function startSession(): void {
   session.onSharedChange = (change) => channel.postMessage(change);
   session.subscribe(() => {
     const { kind } = session.state();
-    if (kind === "signed-in") localStorage.setItem(HINT, "yes");
-    if (kind === "signed-out") localStorage.removeItem(HINT);
+    if (kind !== "unknown") write(HINT, kind === "signed-in");
   });
   addEventListener("online", () => {
     if (session.state().kind === "unknown") void session.resume(true);
   });
-  void session.resume(localStorage.getItem(HINT) !== null);
+  void session.resume(read(HINT, false));
 }
 
 /** Before the browser leaves for an identity provider: it comes back with a cookie that the page knows nothing of. */
 export function expectSession(): void {
-  localStorage.setItem(HINT, "yes");
+  write(HINT, true);
 }

@@ -35,6 +35,11 @@ function query({ text, status }: Filter, cursor: string | undefined): URLSearchP
 // An answer may have been on its way while an event told something newer. `null` is a job that was removed.
 const told = new Map<string, Job | null>();
 
+/** Forgets one person's jobs before the next one comes. */
+export function forgetJobs(): void {
+  told.clear();
+}
+
 function current(page: JobPage): JobPage {
   const jobs = page.jobs.flatMap((job) => {
     const known = told.get(job.id);

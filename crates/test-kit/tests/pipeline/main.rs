@@ -10,6 +10,7 @@ mod course_family;
 mod deleting;
 mod edge;
 mod elsewhere;
+mod every_route;
 mod expiry;
 mod formats;
 mod limits;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { AxeResults } from "axe-core";
-import type { Page } from "playwright-core";
+import type { FileChooser, Page } from "playwright-core";
 import { expect, test } from "vitest";
 import {
   BASE,
@@ -153,6 +153,8 @@ async function tabTo(page: Page, name: RegExp): Promise<void> {
 test("everything can be done with the keyboard alone", async () => {
   const email = await register(newAddress());
   const page = await newPage();
+  // From the beginning: the browser takes a moment until it leaves dialogs to us.
+  const dialog = new Promise<FileChooser>((resolve) => page.once("filechooser", resolve));
   await page.goto("/sign-in");
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await tabTo(page, /^E-mail address/);
@@ -163,7 +165,6 @@ test("everything can be done with the keyboard alone", async () => {
   await page.getByRole("button", { name: "Choose videos" }).waitFor();
 
   await tabTo(page, /^Choose videos/);
-  const dialog = page.waitForEvent("filechooser");
   await page.keyboard.press("Enter");
   await (await dialog).setFiles([video("keys.mkv", { seconds: 30 }), file("notes.txt", "milk")]);
   await jobRow(page, "keys").getByRole("button", { name: "Play keys" }).waitFor();

@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core";
+import type { FileChooser, Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { choose, file, jobRow, percentSent, signedIn, slowUploads, uploadRow, video, wire, withBrowser } from "./world";
 
@@ -63,11 +63,11 @@ test("an upload survives a reload of the page in the middle of it", async () => 
   const path = slowVideo("reload.mkv");
   await choose(page, path);
   await untilSent(page, "reload.mkv", 30);
+  const dialog = new Promise<FileChooser>((resolve) => page.once("filechooser", resolve));
   await page.reload();
   await uploadRow(page, "reload.mkv")
     .getByText(/Interrupted at [1-9]\d? %/)
     .waitFor();
-  const dialog = page.waitForEvent("filechooser");
   await uploadRow(page, "reload.mkv").getByRole("button", { name: "Find the file" }).click();
   await (await dialog).setFiles(path);
   await untilReady(page, "reload");

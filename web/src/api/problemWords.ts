@@ -30,6 +30,7 @@ export const PROBLEM_WORDS: Record<ProblemCode, Words> = {
   cross_site: "The browser says that another site asked for this. Open this page directly.",
   scope_missing: "This needs a sign-in with your password, not a key.",
   admin_only: "This is for administrators.",
+  storage_full: withDetail("Your files take up all the room that you have. Delete some that you don’t need."),
   not_found: "It is not there any more.",
   method_not_allowed: "The service does not do this. Reload the page and try again.",
   request_timeout: "It took too long to arrive. Check your connection and try again.",
@@ -43,6 +44,8 @@ export const PROBLEM_WORDS: Record<ProblemCode, Words> = {
   range_not_satisfiable: "That place is not in the file.",
   upload_locked: "Another window is sending this file right now.",
   too_many_requests: "That was a bit much at once. Wait a minute and try again.",
+  too_many_jobs: withDetail("Too many of your videos are still waiting. Let some of them get done first."),
+  daily_limit: withDetail("You have converted as much as one can in a day. Come back tomorrow."),
   checksum_mismatch: "Something was damaged on the way. Try again.",
   internal: ({ requestId }) =>
     `Something went wrong on our side. Try again${requestId ? `; if it stays, tell whoever runs this service the number ${requestId}` : ""}.`,

@@ -158,9 +158,6 @@ clean-compose:
 	$(COMPOSE) --profile observability down --volumes
 	rm -rf docker/secrets
 
-check-web: web/node_modules/.package-lock.json
-	npm --prefix web run check --silent
-
 check-fmt:
 	$(CARGO) fmt --all --check
 

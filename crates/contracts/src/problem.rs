@@ -116,12 +116,12 @@ problems! {
     UploadLocked = "upload_locked", 423, "Another connection is sending to this upload";
     /// Too many requests.
     TooManyRequests = "too_many_requests", 429, "Too many requests, try again later";
-    /// What arrived is not what the checksum was made of.
-    ChecksumMismatch = "checksum_mismatch", 460, "The bytes do not match their checksum";
     /// The user has as many unfinished jobs as they may.
     TooManyJobs = "too_many_jobs", 429, "You have too many jobs that have not ended";
     /// The user has converted as much as is allowed in a day.
     DailyLimit = "daily_limit", 429, "You have converted as much as is allowed in a day";
+    /// What arrived is not what the checksum was made of.
+    ChecksumMismatch = "checksum_mismatch", 460, "The bytes do not match their checksum";
     /// A bug, or a state that should not be.
     Internal = "internal", 500, "Something went wrong on our side";
     /// A part of the system is away for the moment.

@@ -76,7 +76,7 @@ pub(crate) async fn harden(is_https: bool, request: Request, next: Next) -> Resp
 }
 
 /// Pages of exactly these origins may use the API, with tokens of their own; cookies are for our own page alone.
-pub(crate) fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
+pub(crate) fn cross_origin(origins: &[HeaderValue]) -> Option<CorsLayer> {
     const EXPOSED: [HeaderName; 6] =
         [ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, LOCATION, RETRY_AFTER];
     const METHODS: [Method; 6] =
@@ -96,12 +96,16 @@ pub(crate) fn cross_origin(origins: &[HeaderValue]) -> CorsLayer {
         "upload-offset",
         "x-request-id",
     ];
-    CorsLayer::new()
+    if origins.is_empty() {
+        return None;
+    }
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_methods(METHODS)
         .allow_headers(Any)
         .expose_headers(EXPOSED.into_iter().chain(ours.map(HeaderName::from_static)).collect::<Vec<_>>())
-        .max_age(Duration::from_hours(1))
+        .max_age(Duration::from_hours(1));
+    Some(layer)
 }
 
 /// Notes where a request about an account came from: auth notes what became of it, under the same request id.

@@ -84,7 +84,11 @@ pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<R
         .route_layer(middleware::from_fn_with_state(Arc::clone(&gateway), edge::note_account_request))
         .with_state(gateway)
         .layer(config.client_ip_source.clone().into_extension())
-        .layer(edge::cross_origin(&config.cors_origins))
         .layer(middleware::from_fn(move |request, next| edge::harden(is_https, request, next)));
+    // It takes every `OPTIONS` for a browser's question, also those of tus clients.
+    let router = match edge::cross_origin(&config.cors_origins) {
+        Some(answering) => router.layer(answering),
+        None => router,
+    };
     Ok(service_kit::http::with_layers(router))
 }

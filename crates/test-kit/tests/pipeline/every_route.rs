@@ -33,26 +33,31 @@ async fn routes(user: &User) -> Result<Vec<Route>> {
     Ok(routes)
 }
 
+const NOBODYS: &str = "0190a3c4-0000-7000-8000-000000000001";
+
 /// The route asked for something that is `job`'s.
 async fn ask(user: &User, token: Option<&str>, route: &Route, job: &Value) -> Result<Response> {
     let path = match route.path.as_str() {
-        path if path.starts_with("/jobs/") => path.replace("{id}", job["id"].as_str().unwrap_or_default()),
+        path if path.starts_with("/jobs/") => path.replace("{id}", job["id"].as_str().unwrap_or(NOBODYS)),
         path if path.starts_with("/uploads/") => {
-            path.replace("{id}", job["draft"].as_str().unwrap_or_default())
+            path.replace("{id}", job["draft"].as_str().unwrap_or("665f1c2ab8e4a70012345678"))
         }
         "/download" => format!("/download?fid={}", job["source"]["fid"].as_str().unwrap_or_default()),
         path if path.starts_with("/admin/queues") => path.replace("{queue}", "video"),
-        path => path.replace("{id}", "0190a3c4-0000-7000-8000-000000000001"),
+        path => path.replace("{id}", NOBODYS),
     };
     let mut request = user.anonymous(route.method.clone(), &path).header("tus-resumable", "1.0.0");
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
     if matches!(route.method, Method::POST | Method::PATCH) {
-        request = if route.path == "/uploads" {
-            request.header("upload-length", "10")
-        } else {
-            request.json(&json!({}))
+        request = match route.path.as_str() {
+            "/uploads" => request.header("upload-length", "10"),
+            "/uploads/{id}" => request
+                .header("content-type", "application/offset+octet-stream")
+                .header("upload-offset", "0")
+                .body("a"),
+            _ => request.json(&json!({})),
         };
     }
     Ok(request.send().await?)

@@ -84,6 +84,8 @@ async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
             auth.log_in(email, "incorrect horse").await.assert_problem(401, "wrong_credentials");
             *fastest = began.elapsed().min(*fastest);
         }
+        // Or the next would be told to wait.
+        database.execute("DELETE FROM login_failures").await;
     }
     let [known, unknown] = fastest;
     assert!(unknown > known / 4, "known {known:?}, unknown {unknown:?}");

@@ -124,7 +124,8 @@ for mail in json.load(sys.stdin)["messages"]:
     else
         request "$INBOX/email" | python3 -c '
 import json, sys
-for mail in json.load(sys.stdin):
+# The oldest comes first.
+for mail in reversed(json.load(sys.stdin)):
     if any(recipient["address"] == sys.argv[1] for recipient in mail["envelope"]["to"]):
         print(mail.get("text") or "")
         break

@@ -46,10 +46,7 @@ const FILE_NAME: &str = "mixdown.zip";
     post, path = "/archives", tag = "files", security(("token" = [])), request_body = NewArchive,
     responses(
         (status = 201, description = "The link", body = MadeLink),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: one of them is no job of yours, or has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn make(
@@ -83,7 +80,6 @@ pub(crate) async fn make(
         (status = 200, description = "The archive", body = Vec<u8>, content_type = "application/zip"),
         (status = 404, description = "`not_found`: no link of ours, or one of the files is gone", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 410, description = "`gone`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn open(

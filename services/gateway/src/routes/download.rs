@@ -28,12 +28,8 @@ pub(crate) struct File {
         (status = 200, description = "The file: audio/mpeg, audio/mp4, audio/ogg, audio/flac or audio/wav", body = Vec<u8>, content_type = "audio/mpeg"),
         (status = 206, description = "The range of it", body = Vec<u8>, content_type = "audio/mpeg"),
         (status = 304, description = "You have it already"),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 416, description = "`range_not_satisfiable`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn download(

@@ -39,7 +39,6 @@ pub(crate) struct Callback {
     get, path = "/oidc/providers", tag = "accounts",
     responses(
         (status = 200, description = "The providers", body = Providers),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn providers(State(gateway): State<Arc<Gateway>>) -> Result<Json<Providers>, Error> {
@@ -52,8 +51,6 @@ pub(crate) async fn providers(State(gateway): State<Arc<Gateway>>) -> Result<Jso
     responses(
         (status = 303, description = "To the provider, or to `/?oidc_error=CODE`"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn start(
@@ -77,8 +74,6 @@ pub(crate) async fn start(
     get, path = "/oidc/{id}/callback", tag = "accounts", params(("id" = String, Path,), Callback),
     responses(
         (status = 303, description = "To `/`, with the refresh token in a cookie, or to `/?oidc_error=CODE`"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn callback(

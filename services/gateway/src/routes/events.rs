@@ -30,10 +30,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
     get, path = "/jobs/{id}/events", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 200, description = "The job, each time that it changes", body = Job, content_type = "text/event-stream"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn events(
@@ -64,7 +61,6 @@ pub(crate) async fn events(
     get, path = "/jobs/events", tag = "jobs", security(("token" = [])),
     responses(
         (status = 200, description = "Your jobs, as they change", body = Job, content_type = "text/event-stream"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`: too many of these streams are open", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]

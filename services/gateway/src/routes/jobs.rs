@@ -54,9 +54,6 @@ const MAX_SEARCH_CHARS: usize = 250;
     responses(
         (status = 200, description = "A page of jobs", body = JobPage),
         (status = 400, description = "`bad_cursor`, `bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(
@@ -91,10 +88,7 @@ pub(crate) async fn list(
     get, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 200, description = "The job", body = Job),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn read(
@@ -114,10 +108,7 @@ pub(crate) async fn read(
     get, path = "/jobs/{id}/peaks", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 200, description = "The waveform", body = Waveform),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such job of yours, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn peaks(
@@ -161,9 +152,7 @@ pub(crate) struct Waveform {
     get, path = "/jobs/{id}/cover", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 200, description = "The picture, of at most 1000 by 1000 pixels", body = Vec<u8>, content_type = "image/jpeg"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`: no such job of yours, or its file has no picture, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn cover(
@@ -183,11 +172,8 @@ pub(crate) async fn cover(
     post, path = "/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 202, description = "The job, which is queued again", body = Job),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 409, description = "`not_retryable`: it has not failed, or its video is gone", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn retry(
@@ -216,10 +202,7 @@ pub(crate) async fn retry(
     delete, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 204, description = "Cancelled or deleted"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn delete(

@@ -22,9 +22,6 @@ use crate::openapi::ProblemAnswer;
     get, path = "/keys", tag = "accounts", security(("token" = [])),
     responses(
         (status = 200, description = "Your keys, the latest first", body = ApiKeys),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(
@@ -40,13 +37,8 @@ pub(crate) async fn list(
     post, path = "/keys", tag = "accounts", request_body = NewApiKey, security(("token" = [])),
     responses(
         (status = 201, description = "The key", body = CreatedApiKey),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 409, description = "`too_many_keys`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn make(
@@ -64,10 +56,7 @@ pub(crate) async fn make(
     delete, path = "/keys/{id}", tag = "accounts", params(("id" = ApiKeyId, Path,)), security(("token" = [])),
     responses(
         (status = 204, description = "The key is gone"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn delete(

@@ -43,13 +43,9 @@ pub(crate) struct Login {
             (TokenAnswer = "application/json"),
             (String = "text/plain"),
         )),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 401, description = "`wrong_credentials`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`cross_site`, `account_disabled`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn login(

@@ -21,9 +21,6 @@ use crate::openapi::ProblemAnswer;
     get, path = "/me", tag = "accounts", security(("token" = [])),
     responses(
         (status = 200, description = "Your account", body = Me),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, person: Person) -> Result<Json<Me>, Error> {
@@ -36,12 +33,7 @@ pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, person: Person) ->
     patch, path = "/me", tag = "accounts", request_body = MeChange, security(("token" = [])),
     responses(
         (status = 200, description = "Your account as it is now", body = Me),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change(
@@ -58,13 +50,8 @@ pub(crate) async fn change(
     delete, path = "/me", tag = "accounts", request_body = ErasureRequest, security(("token" = [])),
     responses(
         (status = 202, description = "It cannot be used any more, and is gone within moments", body = Empty),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `wrong_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn erase(
@@ -86,12 +73,8 @@ pub(crate) async fn erase(
     responses(
         (status = 204, description = "The password is changed; sign in with the new one"),
         (status = 400, description = "`bad_request`, `bad_password`, `common_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `wrong_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change_password(
@@ -113,12 +96,8 @@ pub(crate) async fn change_password(
     responses(
         (status = 202, description = "A mail to the new address is on its way", body = Empty),
         (status = 400, description = "`bad_request`, `bad_email`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `wrong_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change_address(

@@ -59,9 +59,7 @@ const MOST_REPLAYED: u16 = 1000;
     get, path = "/admin/queues", tag = "administration", security(("token" = [])),
     responses(
         (status = 200, description = "The queues", body = Vec<QueueState>),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(
@@ -83,10 +81,8 @@ pub(crate) async fn list(
     params(("queue" = String, Path, description = "`video`, `mp3` or `account`")),
     responses(
         (status = 200, description = "The messages", body = Vec<DeadMessage>),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn dead(
@@ -111,10 +107,8 @@ pub(crate) async fn dead(
     params(("queue" = String, Path, description = "`video`, `mp3` or `account`")),
     responses(
         (status = 200, description = "They are back", body = Replayed),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn replay(

@@ -30,10 +30,7 @@ pub(crate) struct Registration {
     responses(
         (status = 201, description = "Done, or the address has an account already", body = Empty),
         (status = 400, description = "`bad_email`, `bad_password`, `common_password`, `bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn register(

@@ -85,13 +85,9 @@ fn refresh_token(
     post, path = "/token/refresh", tag = "accounts", request_body = Option<RefreshRequest>,
     responses(
         (status = 200, description = "New tokens", body = TokenAnswer),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 401, description = "`invalid_refresh_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn refresh(
@@ -112,12 +108,8 @@ pub(crate) async fn refresh(
     post, path = "/logout", tag = "accounts", request_body = Option<RefreshRequest>,
     responses(
         (status = 204, description = "The session is over"),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn log_out(
@@ -144,9 +136,6 @@ pub(crate) async fn log_out(
     get, path = "/sessions", tag = "accounts", security(("token" = [])),
     responses(
         (status = 200, description = "Your sessions, the latest first", body = Sessions),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(
@@ -162,9 +151,6 @@ pub(crate) async fn list(
     delete, path = "/sessions", tag = "accounts", security(("token" = [])),
     responses(
         (status = 204, description = "You are signed in nowhere"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn end_all(
@@ -181,10 +167,7 @@ pub(crate) async fn end_all(
     delete, path = "/sessions/{id}", tag = "accounts", params(("id" = SessionId, Path,)), security(("token" = [])),
     responses(
         (status = 204, description = "The session is over"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn end(

@@ -83,13 +83,9 @@ pub(crate) struct UploadForm {
     responses(
         (status = 202, description = "Accepted: the job", body = Job, headers(("location", description = "Address of the job"))),
         (status = 400, description = "`no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`address_not_verified`, `scope_missing`, `storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`, `too_many_jobs`, `daily_limit`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn upload(

@@ -105,14 +105,9 @@ pub(crate) async fn capabilities(State(gateway): State<Arc<Gateway>>) -> Respons
             ("job-location", description = "Address of the job, once every byte is there"),
         )),
         (status = 400, description = "`bad_request`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 412, description = "`unsupported_tus_version`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 460, description = "`checksum_mismatch`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn create(
@@ -220,16 +215,13 @@ pub(crate) async fn look(
             ("job-location", description = "Address of the job, once every byte is there"),
         )),
         (status = 400, description = "`bad_request`, `incomplete_upload`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 408, description = "`request_timeout`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 409, description = "`wrong_offset`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 412, description = "`unsupported_tus_version`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 413, description = "`too_large`: more bytes than the file was to have", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 423, description = "`upload_locked`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 460, description = "`checksum_mismatch`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn append(
@@ -264,11 +256,9 @@ pub(crate) async fn append(
     params(("id" = FileId, Path,), ("Tus-Resumable" = String, Header, description = "`1.0.0`")),
     responses(
         (status = 204, description = "Gone"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 412, description = "`unsupported_tus_version`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 423, description = "`upload_locked`: it is becoming a job at this moment", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn terminate(

@@ -31,10 +31,7 @@ pub(crate) struct Search {
     get, path = "/admin/users", tag = "administration", params(Search), security(("token" = [])),
     responses(
         (status = 200, description = "A page of accounts", body = AccountPage),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(
@@ -52,13 +49,9 @@ pub(crate) async fn list(
     patch, path = "/admin/users/{id}", tag = "administration", params(("id" = UserId, Path,)), request_body = AccountChange, security(("token" = [])),
     responses(
         (status = 200, description = "The account as it is now", body = AccountSummary),
-        (status = 400, description = "`bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 401, description = "`no_token`, `invalid_token`, `expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 413, description = "`too_large`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 503, description = "`unavailable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change(

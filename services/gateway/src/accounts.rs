@@ -33,6 +33,7 @@ impl Accounts {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(15))
+            .pool_idle_timeout(service_kit::http::HEAD_PATIENCE / 2)
             .build()?;
         Ok(Self { http, auth })
     }

@@ -60,7 +60,10 @@ impl TokenVerifier {
     pub(crate) fn new(auth: Url) -> Result<Self, reqwest::Error> {
         let mut address = auth;
         address.set_path("/.well-known/jwks.json");
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .pool_idle_timeout(service_kit::http::HEAD_PATIENCE / 2)
+            .build()?;
         Ok(Self { http, address, known: RwLock::default(), asked: Mutex::default() })
     }
 

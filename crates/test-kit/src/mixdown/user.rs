@@ -13,6 +13,9 @@ use crate::{unique_name, wait_until};
 /// No answer takes that long, not even from a system whose servers are away.
 const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 
+/// The services close idle connections after 20 s, which a test that is busy with something else would not notice in time.
+const POOL_IDLE: Duration = Duration::from_secs(5);
+
 /// How long a test waits for something that takes seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -36,7 +39,7 @@ struct Page {
 
 impl User {
     pub(super) async fn register(url: &str, inbox: Option<&Inbox>) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(REQUEST_DEADLINE).build()?;
+        let http = reqwest::Client::builder().timeout(REQUEST_DEADLINE).pool_idle_timeout(POOL_IDLE).build()?;
         let mut user = Self {
             http,
             url: url.to_owned(),

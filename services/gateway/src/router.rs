@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::openapi::{Api, add_common_answers};
+use crate::openapi::{Api, completed};
 use crate::routes::{
     archives, download, elsewhere, events, jobs, keys, links, login, mailed, me, queues, register, session,
     upload, uploads, users,
@@ -76,9 +76,8 @@ fn accounts() -> OpenApiRouter<Arc<Gateway>> {
 
 pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {
     let is_https = config.public_url.scheme() == "https";
-    let (router, mut document) = api().split_for_parts();
-    add_common_answers(&mut document);
-    let router = router.merge(SwaggerUi::new("/docs").url("/openapi.json", document));
+    let (router, document) = api().split_for_parts();
+    let router = router.merge(SwaggerUi::new("/docs").url("/openapi.json", completed(document)));
     let router = page::with_page(router, config.static_dir.as_deref())?
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .route_layer(middleware::from_fn_with_state(Arc::clone(&gateway), edge::note_account_request))

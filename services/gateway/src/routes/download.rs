@@ -16,6 +16,7 @@ use crate::openapi::ProblemAnswer;
 
 /// Which file.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct File {
     /// The `audio.fid` of a converted job.
     fid: String,

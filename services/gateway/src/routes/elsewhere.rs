@@ -24,6 +24,7 @@ const ATTEMPT_SECONDS: u64 = 600;
 
 /// What the provider sends the browser back with.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Callback {
     #[param(value_type = Option<String>)]
     state: Option<Secret>,

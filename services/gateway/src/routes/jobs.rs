@@ -19,6 +19,7 @@ use crate::turns::give_turn_or_leave;
 
 /// Which jobs, and which page of the list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
     /// Only jobs with this in the video's name or in the title that was asked for, in capitals or not.
     #[param(max_length = 250)]

@@ -38,7 +38,6 @@ pub(crate) async fn list(
     responses(
         (status = 201, description = "The key", body = CreatedApiKey),
         (status = 409, description = "`too_many_keys`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn make(

@@ -20,6 +20,7 @@ use crate::openapi::ProblemAnswer;
 
 /// How a file is to be opened.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Opening {
     /// `1`: to be played in the browser, not saved.
     #[param(pattern = "^[01]$")]

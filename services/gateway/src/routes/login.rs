@@ -45,7 +45,6 @@ pub(crate) struct Login {
         )),
         (status = 401, description = "`wrong_credentials`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`cross_site`, `account_disabled`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn login(

@@ -18,7 +18,6 @@ use crate::openapi::ProblemAnswer;
     responses(
         (status = 204, description = "The address is confirmed"),
         (status = 400, description = "`bad_request`, `bad_or_expired_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn verify(
@@ -37,7 +36,6 @@ pub(crate) async fn verify(
     responses(
         (status = 202, description = "If the address has an account that needs one, a mail is on its way", body = Empty),
         (status = 400, description = "`bad_request`, `bad_email`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn resend(
@@ -56,7 +54,6 @@ pub(crate) async fn resend(
     responses(
         (status = 202, description = "If the address has an account, a mail is on its way", body = Empty),
         (status = 400, description = "`bad_request`, `bad_email`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn forgot(
@@ -75,7 +72,6 @@ pub(crate) async fn forgot(
     responses(
         (status = 204, description = "The password is replaced"),
         (status = 400, description = "`bad_request`, `bad_or_expired_token`, `bad_password`, `common_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn reset(

@@ -33,7 +33,6 @@ pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, person: Person) ->
     patch, path = "/me", tag = "accounts", request_body = MeChange, security(("token" = [])),
     responses(
         (status = 200, description = "Your account as it is now", body = Me),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change(
@@ -51,7 +50,6 @@ pub(crate) async fn change(
     responses(
         (status = 202, description = "It cannot be used any more, and is gone within moments", body = Empty),
         (status = 403, description = "`scope_missing`, `wrong_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn erase(
@@ -74,7 +72,6 @@ pub(crate) async fn erase(
         (status = 204, description = "The password is changed; sign in with the new one"),
         (status = 400, description = "`bad_request`, `bad_password`, `common_password`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `wrong_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change_password(
@@ -97,7 +94,6 @@ pub(crate) async fn change_password(
         (status = 202, description = "A mail to the new address is on its way", body = Empty),
         (status = 400, description = "`bad_request`, `bad_email`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`scope_missing`, `wrong_password`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change_address(

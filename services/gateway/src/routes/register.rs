@@ -30,7 +30,6 @@ pub(crate) struct Registration {
     responses(
         (status = 201, description = "Done, or the address has an account already", body = Empty),
         (status = 400, description = "`bad_email`, `bad_password`, `common_password`, `bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn register(

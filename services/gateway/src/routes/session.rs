@@ -87,7 +87,6 @@ fn refresh_token(
         (status = 200, description = "New tokens", body = TokenAnswer),
         (status = 401, description = "`invalid_refresh_token`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn refresh(
@@ -109,7 +108,6 @@ pub(crate) async fn refresh(
     responses(
         (status = 204, description = "The session is over"),
         (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn log_out(

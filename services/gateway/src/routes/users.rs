@@ -19,6 +19,7 @@ use crate::openapi::ProblemAnswer;
 
 /// Which accounts.
 #[derive(Debug, Serialize, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Search {
     /// A part of the address.
     q: Option<String>,
@@ -51,7 +52,6 @@ pub(crate) async fn list(
         (status = 200, description = "The account as it is now", body = AccountSummary),
         (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 415, description = "`unsupported_media_type`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn change(

@@ -22,6 +22,18 @@ impl Series {
         }
     }
 
+    /// The value below which this share of all is; not a number if nothing was measured.
+    pub(crate) fn at(&self, share: f64) -> f64 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "a share of a small number"
+        )]
+        let index = (self.0.len() as f64 * share) as usize;
+        self.0.get(index.min(self.0.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    }
+
     /// The median and, in parentheses, the lowest and the highest, each in this form.
     pub(crate) fn show(&self, form: impl Fn(f64) -> String) -> String {
         match self.0.as_slice() {
@@ -135,5 +147,7 @@ mod tests {
         assert_eq!(show(&[3.0, 1.0, 2.0]), "2.00× (1.00× to 3.00×)");
         assert_eq!(show(&[1.0, 2.0]), "1.50× (1.00× to 2.00×)");
         assert_eq!(show(&[1.0]), "1.00×");
+        let hundred: Series = (1..=100).map(f64::from).collect();
+        assert_eq!((hundred.at(0.0), hundred.at(0.99), hundred.at(1.0)), (1.0, 100.0, 100.0));
     }
 }

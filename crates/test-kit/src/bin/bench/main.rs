@@ -3,6 +3,7 @@
 //! Started by `stack run -- bench`, which gives it servers of its own.
 
 mod conversions;
+mod edge;
 mod figures;
 mod media;
 mod memory;
@@ -14,12 +15,12 @@ mod world;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use test_kit::services::Service;
 
 use crate::figures::{Row, print_table};
 use crate::media::Clips;
-use crate::person::Person;
+use crate::person::{Person, Upload};
 use crate::world::World;
 
 /// On two idle cores it takes about fifteen minutes.
@@ -43,8 +44,11 @@ async fn main() -> ExitCode {
 /// In this order: idle memory needs a fresh system, and transfers need the cores that the converter would take.
 async fn measure(rows: &mut Vec<Row>) -> Result<()> {
     let mut world = World::start().await?;
-    if std::env::args().nth(1).as_deref() == Some("uploads") {
-        return uploads_alone(&mut world, rows).await;
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("uploads") => return uploads_alone(&mut world, rows).await,
+        Some("edge") => return edge_alone(&mut world, rows).await,
+        Some(other) => bail!("there is nothing called {other}: uploads, edge, or everything"),
     }
     eprintln!("Idle memory");
     rows.push(memory::idle(&world).await?);
@@ -66,6 +70,7 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
     for service in [Service::Converter, Service::Notification] {
         world.stop(service).await?;
     }
+    measure_edge(&mut world, &person, &converted.job, rows).await?;
     let mp3 = transfers::store_long_mp3(&world, &converted.job).await?;
     eprintln!("Uploads of 1 GiB");
     rows.push(transfers::uploads(&world, &person).await?);
@@ -79,6 +84,26 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
         rows.push(memory::of_downloads(&mut world, &person, &mp3, transfers).await?);
     }
     Ok(())
+}
+
+async fn measure_edge(world: &mut World, person: &Person, job: &str, rows: &mut Vec<Row>) -> Result<()> {
+    eprintln!("Jobs looked up");
+    rows.push(edge::lookups(world, person, job).await?);
+    eprintln!("Slow clients");
+    rows.push(edge::slow_clients(world, person, job).await?);
+    eprintln!("Logins");
+    rows.push(edge::logins(world, person).await?);
+    eprintln!("What time tells");
+    rows.extend(edge::secrecy(person).await?);
+    Ok(())
+}
+
+/// `bench edge`: the gateway and auth, in five minutes.
+async fn edge_alone(world: &mut World, rows: &mut Vec<Row>) -> Result<()> {
+    let person = Person::register(&world.url()).await?;
+    let job = person.upload(&Upload::Pieces(1)).await?;
+    world.stop(Service::Converter).await?;
+    measure_edge(world, &person, &job.id, rows).await
 }
 
 /// `bench uploads`: what is sent, in two minutes.

@@ -117,7 +117,7 @@ fn peak(world: &World) -> Result<f64> {
 }
 
 /// A field of one of the kernel's files about a process, in MiB.
-fn field(pid: u32, file: &str, name: &str) -> Result<f64> {
+pub(crate) fn field(pid: u32, file: &str, name: &str) -> Result<f64> {
     let path = format!("/proc/{pid}/{file}");
     let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
     let line = text.lines().find_map(|line| line.strip_prefix(name)).context("there is no such field")?;

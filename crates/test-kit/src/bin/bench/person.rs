@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use reqwest::{Body, Method, Response};
+use reqwest::{Body, Method, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use test_kit::inbox::Inbox;
@@ -41,6 +41,8 @@ pub(crate) enum Upload {
 pub(crate) struct Person {
     http: reqwest::Client,
     url: String,
+    email: String,
+    password: String,
     token: String,
 }
 
@@ -82,8 +84,10 @@ impl Person {
     pub(crate) async fn register(url: &str) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         let email = format!("{}@example.com", unique_name("bench"));
-        let credentials = json!({ "email": email, "password": unique_name("correct horse") });
-        let mut person = Self { http, url: url.to_owned(), token: String::new() };
+        let password = unique_name("correct horse");
+        let credentials = json!({ "email": email, "password": password });
+        let mut person =
+            Self { http, url: url.to_owned(), email: email.clone(), password, token: String::new() };
         let post = |path: &str| person.http.post(format!("{url}{path}")).json(&credentials).send();
         succeeded(post("/register").await?).await?;
         let mail = Inbox::shared().wait_for_mail(&email, PATIENCE).await;
@@ -155,6 +159,29 @@ impl Person {
             }
         }
         bail!("the events ended before the job did")
+    }
+
+    /// One of the person's jobs.
+    pub(crate) async fn job(&self, id: &str) -> Result<Job> {
+        Ok(succeeded(self.get(&format!("/jobs/{id}")).await?).await?.json().await?)
+    }
+
+    /// How a login of theirs is answered.
+    pub(crate) async fn log_in(&self) -> Result<StatusCode> {
+        self.post("/login", &json!({ "email": self.email, "password": self.password })).await
+    }
+
+    /// How somebody's wish about an address is answered, who is not signed in.
+    pub(crate) async fn knock(&self, path: &str, email: &str, password: &str) -> Result<StatusCode> {
+        self.post(path, &json!({ "email": email, "password": password })).await
+    }
+
+    async fn post(&self, path: &str, body: &serde_json::Value) -> Result<StatusCode> {
+        let answer = self.http.post(format!("{}{path}", self.url)).json(body).send().await?;
+        let status = answer.status();
+        // To its end, so that the connection can be used again.
+        answer.bytes().await?;
+        Ok(status)
     }
 
     /// The newest hundred of the person's jobs.

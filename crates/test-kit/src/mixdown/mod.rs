@@ -15,6 +15,7 @@ pub use self::plan::Plan;
 pub use self::user::User;
 use crate::gridfs::GridFs;
 use crate::inbox::Inbox;
+use crate::process::STACK_MARK;
 use crate::services::{RunningService, Service, ServicePorts, System};
 
 /// A running Mixdown; its processes die when it is dropped, or with the thread that started it.
@@ -25,8 +26,29 @@ pub struct Mixdown {
     prefix: String,
     /// Where its people read their mails; none where they get none.
     inbox: Option<Inbox>,
-    // Last, so that it is removed when nobody writes into it any more.
-    _home: TempDir,
+    /// Last, so that it goes when nobody writes into it any more.
+    _home: Home,
+}
+
+/// A system's folder, of which only the logs stay: `stack run` searches them when the run is over.
+#[derive(Debug)]
+struct Home(TempDir);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let Ok(entries) = std::fs::read_dir(self.0.path()) else { return };
+        let logs = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension() == Some("log".as_ref()));
+        let kept = self.0.path().with_extension("logs");
+        if std::env::var_os(STACK_MARK).is_some() && std::fs::create_dir(&kept).is_ok() {
+            for log in logs {
+                // One that is lost is not searched, which is no reason to fail.
+                let _ = std::fs::rename(&log, kept.join(log.file_name().unwrap_or_default()));
+            }
+        }
+    }
 }
 
 impl Mixdown {

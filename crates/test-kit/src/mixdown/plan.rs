@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::Mixdown;
+use super::{Home, Mixdown};
 use crate::inbox::Inbox;
 use crate::process::{Lifetime, STACK_MARK};
 use crate::project::find_program;
@@ -140,7 +140,7 @@ impl Plan {
             Ok::<_, anyhow::Error>((*service, RunningService::start(&system, *service).await?))
         });
         let services = try_join_all(started).await?.into_iter().collect();
-        Ok(Mixdown { services, system, prefix: self.prefix, inbox: self.inbox, _home: home })
+        Ok(Mixdown { services, system, prefix: self.prefix, inbox: self.inbox, _home: Home(home) })
     }
 }
 

@@ -39,7 +39,8 @@ struct Page {
 
 impl User {
     pub(super) async fn register(url: &str, inbox: Option<&Inbox>) -> Result<Self> {
-        let http = reqwest::Client::builder().timeout(REQUEST_DEADLINE).pool_idle_timeout(POOL_IDLE).build()?;
+        let http =
+            reqwest::Client::builder().timeout(REQUEST_DEADLINE).pool_idle_timeout(POOL_IDLE).build()?;
         let mut user = Self {
             http,
             url: url.to_owned(),

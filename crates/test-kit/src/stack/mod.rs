@@ -6,6 +6,7 @@ mod ledger;
 mod logs;
 mod parts;
 mod run;
+mod secrecy;
 mod status;
 mod up;
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::secrecy::{Searched, search_logs};
 use crate::process::{Identity, STACK_MARK, stop_strays};
 use crate::project::{Project, find_program};
 use crate::servers::{MailCatcher, MongoDb, MySql, RabbitMq, Running, Server};
@@ -34,9 +35,23 @@ pub async fn run(project: &Project, command: &[String]) -> Result<u8> {
     lock.lock().context("could not take the lock")?;
 
     let result = run_in(project, home.path(), command).await;
+    let result = result.and_then(|code| Ok(if keeps_secrets(home.path())? { code } else { code.max(1) }));
     // The servers, and whatever the command left running. An orderly end would only cost time: the data goes too.
     stop_strays(home.path(), &[], Duration::ZERO).await;
     result
+}
+
+/// Whether no service of this run has logged a secret; says what was found.
+fn keeps_secrets(home: &Path) -> Result<bool> {
+    let searched = search_logs(home)?;
+    if searched.files > 0 {
+        let Searched { files, lines, found } = &searched;
+        println!("Searched {files} logs with {lines} lines for secrets and addresses: found {}", found.len());
+    }
+    for line in &searched.found {
+        println!("  {line}");
+    }
+    Ok(searched.found.is_empty())
 }
 
 async fn run_in(project: &Project, home: &Path, command: &[String]) -> Result<u8> {

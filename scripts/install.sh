@@ -44,6 +44,7 @@ main() {
     install_from_npm mail-catcher 'the mail catcher'
     if [ "$PURPOSE" = tests ]; then
         install_from_npm tus-client 'the tus client'
+        install_schemathesis
     fi
 }
 
@@ -216,6 +217,23 @@ install_from_npm() {
         fail "npm could not install $what." 'Check the network, then run this again.'
     rm -rf "${TOOLS:?}/$folder"
     mv "$SCRATCH/$folder" "$TOOLS/$folder"
+}
+
+# What tries the description of the interface. Into a folder of its own: a virtual environment is one more package on Debian.
+install_schemathesis() {
+    local requirements=scripts/schemathesis/requirements.txt
+    if cmp -s "$requirements" "$TOOLS/schemathesis/requirements.txt"; then
+        return
+    fi
+    say 'installing Schemathesis with pip'
+    new_scratch
+    python_pip || fail 'Python has no pip.' 'Install it: apt-get install python3-pip'
+    "$PYTHON" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --only-binary :all: \
+        --target "$SCRATCH/schemathesis" --requirement "$requirements" ||
+        fail 'pip could not install Schemathesis.' 'Check the network, then run this again.'
+    cp "$requirements" "$SCRATCH/schemathesis/"
+    rm -rf "${TOOLS:?}/schemathesis"
+    mv "$SCRATCH/schemathesis" "$TOOLS/schemathesis"
 }
 
 main "$@"

@@ -75,6 +75,16 @@ impl Project {
         installed(folder.join("node_modules/tus-js-client/package.json"))?;
         Ok(folder)
     }
+
+    /// The folder where Schemathesis is installed, to be run by Python.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn schemathesis(&self) -> Result<PathBuf> {
+        let folder = self.stack_dir().join("tools/schemathesis");
+        installed(folder.join("schemathesis/__init__.py"))?;
+        Ok(folder)
+    }
 }
 
 /// The absolute path of a program.

@@ -6,6 +6,7 @@ mod accounts;
 mod api_keys;
 mod archives;
 mod bad_input;
+mod conformance;
 mod course_family;
 mod deleting;
 mod edge;

@@ -22,10 +22,12 @@ export function App() {
   const client = useQueryClient();
   const person = state.kind === "signed-in" ? state.identity.userId : undefined;
   useEffect(() => {
-    // What one person has seen is nothing for the next.
-    if (person !== undefined) return;
-    client.clear();
-    forgetJobs();
+    // What one person has seen is nothing for the next. Not before the first one: that would end what is being asked for.
+    if (person === undefined) return;
+    return () => {
+      client.clear();
+      forgetJobs();
+    };
   }, [client, person]);
   return (
     <>

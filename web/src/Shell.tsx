@@ -29,7 +29,7 @@ export function Shell({ identity, children }: { identity: Identity | undefined; 
 
 function SignedIn({ identity, children }: { identity: Identity; children: ReactNode }) {
   const { news, clear, onJob } = useNews(identity.userId);
-  const connection = useLiveJobs({ onJob });
+  const connection = useLiveJobs(identity.userId, onJob);
   const uploads = useUploadQueue(identity.userId);
   return (
     <ConnectionContext value={connection}>

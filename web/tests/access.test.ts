@@ -4,6 +4,7 @@ import type { AxeResults } from "axe-core";
 import type { FileChooser, Page } from "playwright-core";
 import { expect, test } from "vitest";
 import {
+  administration,
   BASE,
   choose,
   file,
@@ -13,6 +14,7 @@ import {
   newPage,
   PASSWORD,
   register,
+  SCENE,
   signedIn,
   uploadRow,
   video,
@@ -85,6 +87,33 @@ for (const [look, options] of [
     await page.getByText("this one").waitFor();
     await expectAccessible(page, "settings");
   });
+
+  test(`axe-core finds nothing wrong with the page for administrators, ${look}`, async () => {
+    const page = await administration(options);
+    await page.getByRole("button", { name: "Look at them" }).click();
+    await page.getByText("which this build does not know").first().waitFor();
+    await page.getByRole("rowheader", { name: SCENE.administrator.email }).waitFor();
+    await expectAccessible(page, "admin");
+    if (look === "on a phone") await expectToFit(page, "admin");
+  });
+}
+
+/** Expects nothing to be wider than the phone, and everything to be large enough for a finger. */
+async function expectToFit(page: Page, place: string): Promise<void> {
+  expect(await page.evaluate(() => document.documentElement.scrollWidth), place).toBeLessThanOrEqual(
+    PHONE.viewport.width,
+  );
+  const small = await page.evaluate(() =>
+    [...document.querySelectorAll("button, select, input:not([type=checkbox])")]
+      .filter((element) => element.checkVisibility())
+      .map((element) => ({
+        box: element.getBoundingClientRect(),
+        name: element.getAttribute("aria-label") ?? element.textContent,
+      }))
+      .filter(({ box }) => box.height < 40 || box.width < 40)
+      .map(({ name }) => name),
+  );
+  expect(small, place).toEqual([]);
 }
 
 test("on a phone nothing is wider than the screen, and everything is large enough to touch", async () => {
@@ -106,20 +135,7 @@ test("on a phone nothing is wider than the screen, and everything is large enoug
     .tap();
   for (const place of ["/", "/settings"]) {
     if (place !== "/") await page.getByRole("link", { name: "Settings" }).tap();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth), place).toBeLessThanOrEqual(
-      PHONE.viewport.width,
-    );
-    const small = await page.evaluate(() =>
-      [...document.querySelectorAll("button, select, input:not([type=checkbox])")]
-        .filter((element) => element.checkVisibility())
-        .map((element) => ({
-          box: element.getBoundingClientRect(),
-          name: element.getAttribute("aria-label") ?? element.textContent,
-        }))
-        .filter(({ box }) => box.height < 40 || box.width < 40)
-        .map(({ name }) => name),
-    );
-    expect(small, place).toEqual([]);
+    await expectToFit(page, place);
   }
 });
 

@@ -1,22 +1,27 @@
 import { readFileSync } from "node:fs";
+import type { Page, Request } from "playwright-core";
 import { expect, test } from "vitest";
 import {
   BASE,
   choose,
-  file,
   jobRow,
   newContext,
-  PASSWORD,
+  newPage,
   register,
+  SCENE,
   signedIn,
   signIn,
   slowUploads,
+  tokenOf,
+  upload,
   uploadRow,
   video,
   withBrowser,
 } from "./world";
 
 withBrowser();
+
+const DAY_MS = 24 * 3600 * 1000;
 
 test("a deleted file is gone, after a question, in every window", async () => {
   const page = await signedIn();
@@ -141,61 +146,71 @@ test("what ended while the page was closed is news, once", async () => {
   await later.getByRole("button", { name: "News", exact: true }).waitFor();
 });
 
-test("settings hold: mails, keys that work, sessions", async () => {
+test("a conversion that ran out of time is tried again", async () => {
+  const page = await newPage();
+  await signIn(page, SCENE.unlucky.email, SCENE.unlucky.password);
+  const row = page.locator(".job");
+  await row.getByText("The conversion took too long and was stopped.").waitFor();
+  await row.getByRole("button", { name: "Try again" }).click();
+  await row.getByRole("button", { name: /^Play/ }).waitFor();
+  expect(await row.count()).toBe(1);
+  expect(await row.getByRole("button", { name: "Try again" }).count()).toBe(0);
+});
+
+test("a file says how long it is kept, and warns on its last day", async () => {
   const page = await signedIn();
-  await page.getByRole("link", { name: "Settings" }).click();
-  await page.getByRole("checkbox", { name: "when a video has arrived" }).check();
-  await page.getByText("Saved.").waitFor();
+  await choose(page, video("brief.mkv"));
+  const row = jobRow(page, "brief");
+  await row.getByRole("button", { name: "More about brief" }).click();
+  const end = new Date(Date.now() + 7 * DAY_MS);
+  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(end);
+  await row.getByText(`until ${day} (in 7 days)`).waitFor();
+  expect(await row.getByText("deleted in").count()).toBe(0);
+
+  await page.clock.setFixedTime(end.getTime() - 1.5 * DAY_MS);
   await page.reload();
-  await expect.poll(() => page.getByRole("checkbox", { name: "when a video has arrived" }).isChecked()).toBe(true);
-
-  await page.getByLabel("Name of a new key").fill("backup");
-  await page.getByRole("button", { name: "Make a key" }).click();
-  const line = await page.getByLabel("A line for the terminal").inputValue();
-  const key = /Bearer (mxk_\S+)"/.exec(line)?.[1] ?? "";
-  expect(line).toContain(`${BASE}/upload`);
-  await upload(key, "by script.mp4", "no video");
-  await page.getByRole("link", { name: "Files" }).click();
-  await jobRow(page, "by script").waitFor();
-
-  await page.getByRole("link", { name: "Settings" }).click();
-  await page.getByText("this one").waitFor();
-  await page.getByRole("button", { name: "Delete the key backup" }).click();
-  await page.getByRole("button", { name: "Delete it" }).click();
-  await page.getByRole("button", { name: "Delete the key backup" }).waitFor({ state: "detached" });
+  await row.getByRole("button", { name: "Play brief" }).waitFor();
+  expect(await row.getByText("deleted in").count()).toBe(0);
+  await page.clock.setFixedTime(end.getTime() - 0.5 * DAY_MS);
+  await page.reload();
+  await row.getByText("deleted in 12 hours").waitFor();
 });
 
-test("an account is deleted with its password only", async () => {
-  const page = await signedIn();
-  await page.getByRole("link", { name: "Settings" }).click();
-  await page.getByRole("button", { name: "Delete my account…" }).click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Your password").fill("not the password");
-  await dialog.getByRole("button", { name: "Delete everything" }).click();
-  await dialog.getByRole("alert").filter({ hasText: "not your password" }).waitFor();
-  await dialog.getByLabel("Your password").fill(PASSWORD);
-  await dialog.getByRole("button", { name: "Delete everything" }).click();
-  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+test("many windows share one stream of events, and another takes over when its window goes", async () => {
+  const email = await register();
+  const context = await newContext();
+  const streams = new Set<Request>();
+  context.on("request", (request) => {
+    if (request.url() === `${BASE}/jobs/events`) streams.add(request);
+  });
+  context.on("requestfailed", (request) => void streams.delete(request));
+  const open = () => [...streams].filter((stream) => !stream.frame().page().isClosed());
+  const first = await context.newPage();
+  await signIn(first, email);
+  const pages = [first];
+  // A browser has six connections for one host.
+  while (pages.length < 8) {
+    const page = await context.newPage();
+    pages.push(page);
+    await page.goto("/");
+    await page.getByRole("heading", { name: "Your music will be here" }).waitFor();
+  }
+  const token = await tokenOf(email);
+  const seenByAll = async (title: string) => {
+    await upload(token, `${title}.mp4`, "no video");
+    for (const page of pages) await jobRow(page, title).getByText("that we recognise").waitFor();
+    expect(open()).toHaveLength(1);
+  };
+  await seenByAll("one for all");
+  await pages.shift()?.close();
+  await seenByAll("after the first has gone");
+
+  const leader = open()[0]?.frame().page();
+  await leader?.evaluate(() => {
+    // Nothing hides a page of a browser without windows.
+    Object.defineProperty(document, "hidden", { value: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  pages.splice(pages.indexOf(leader as Page), 1);
+  await seenByAll("after one was put out of sight");
 });
-
-async function tokenOf(email: string): Promise<string> {
-  const answer = await fetch(`${BASE}/login`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify({ email, password: PASSWORD }),
-  });
-  return ((await answer.json()) as { access_token: string }).access_token;
-}
-
-/** Uploads as a program does. */
-async function upload(token: string, name: string, content: string | Buffer): Promise<string> {
-  const form = new FormData();
-  form.append("file", new Blob([readFileSync(file(name, content))]), name);
-  const answer = await fetch(`${BASE}/upload`, {
-    method: "POST",
-    headers: { Authorization: `Bearer ${token}` },
-    body: form,
-  });
-  if (answer.status !== 202) throw new Error(`the upload was answered ${answer.status}: ${await answer.text()}`);
-  return ((await answer.json()) as { id: string }).id;
-}

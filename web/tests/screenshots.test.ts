@@ -4,7 +4,18 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { describe, test, vi } from "vitest";
-import { choose, file, jobRow, newPage, register, signIn, slowUploads, video, withBrowser } from "./world";
+import {
+  administration,
+  choose,
+  file,
+  jobRow,
+  newPage,
+  register,
+  signIn,
+  slowUploads,
+  video,
+  withBrowser,
+} from "./world";
 
 const folder = process.env.SCREENSHOTS && join("..", process.env.SCREENSHOTS);
 
@@ -20,11 +31,14 @@ const LOOKS = [
 describe.skipIf(!folder)("screenshots", () => {
   test.each(LOOKS)("%s", async (look, options) => {
     mkdirSync(folder ?? "", { recursive: true });
-    const page = await newPage({ ...options, deviceScaleFactor: look === "phone" ? 2 : 1 });
-    const picture = async (state: string, fullPage = true) => {
-      await settled(page);
-      await page.screenshot({ path: join(folder ?? "", `${state}-${look}.png`), fullPage });
+    const sharp = { ...options, deviceScaleFactor: look === "phone" ? 2 : 1 };
+    const page = await newPage(sharp);
+    const picture = async (state: string, fullPage = true, of = page) => {
+      await settled(of);
+      await of.screenshot({ path: join(folder ?? "", `${state}-${look}.png`), fullPage });
     };
+    // As it is where no other provider is set up, which is the default.
+    await page.route("/oidc/providers", (route) => route.fulfill({ json: { providers: [] } }));
     await page.goto("/");
     await page.getByRole("heading", { name: "Create an account" }).waitFor();
     await picture("welcome");
@@ -44,6 +58,10 @@ describe.skipIf(!folder)("screenshots", () => {
     await page.getByRole("button", { name: "Make a key" }).click();
     await page.getByLabel("A line for the terminal").waitFor();
     await picture("settings");
+    const admin = await administration(sharp);
+    await admin.getByRole("button", { name: "Look at them" }).click();
+    await admin.getByText("which this build does not know").first().waitFor();
+    await picture("admin", look !== "phone", admin);
   });
 });
 

@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import type { FileChooser, Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { choose, file, jobRow, percentSent, signedIn, slowUploads, uploadRow, video, wire, withBrowser } from "./world";
@@ -145,15 +146,24 @@ test("several videos go at once, each with its own options and name", async () =
   expect(await page.getByLabel("Artist").inputValue()).toBe("Ada");
 });
 
-test("what is dropped on the page is taken, folders with all that is in them", async () => {
+test("what is dropped on the page is taken, folders with all the videos that are in them", async () => {
   const page = await signedIn();
-  const data = await page.evaluateHandle(() => {
-    const transfer = new DataTransfer();
-    transfer.items.add(new File(["shopping"], "list.txt", { type: "text/plain" }));
-    return transfer;
-  });
-  await page.dispatchEvent("body", "dragover", { dataTransfer: data });
+  const album = dirname(video(join("album", "first.mkv")));
+  video(join("album", "inner", "second.mkv"));
+  file(join("album", "cover.txt"), "a list of songs");
+  const devtools = await page.context().newCDPSession(page);
+  const drag = async (type: "dragEnter" | "dragOver" | "drop", ...files: string[]) => {
+    const data = { items: [], files, dragOperationsMask: 1 };
+    await devtools.send("Input.dispatchDragEvent", { type, x: 600, y: 300, data });
+  };
+  const things = [album, video("alone.mkv"), file("list.txt", "shopping")];
+  await drag("dragEnter", ...things);
+  await drag("dragOver", ...things);
   await page.getByRole("heading", { name: "Let go, and it begins" }).waitFor();
-  await page.dispatchEvent("body", "drop", { dataTransfer: data });
+  await drag("drop", ...things);
+  // What lies in a folder may be anything; what was dropped by itself was meant.
+  await page.getByText("1 file in there is no video and was left out.").waitFor();
   await uploadRow(page, "list.txt").getByText("It is a text file").waitFor();
+  for (const title of ["first", "second", "alone"]) await untilReady(page, title);
+  expect(await page.locator(".job").count()).toBe(3);
 });

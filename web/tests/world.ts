@@ -1,15 +1,30 @@
-// What the browser tests stand on: a running Mixdown (BASE_URL), its inbox (INBOX_URL), a browser, and videos.
+// What the browser tests stand on: a running Mixdown (BASE_URL), its inbox (INBOX_URL), what crates/test-kit/tests/browser.rs
+// has set up in it (SCENE), a browser, and videos.
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
 import { Wire } from "./wire";
 
 export const BASE = required("MIXDOWN_URL", "BASE_URL").replace(/\/$/, "");
 const INBOX = required("INBOX_URL").replace(/\/$/, "");
+
+export interface Person {
+  email: string;
+  password: string;
+}
+
+/** What is there from the beginning, since no browser could make it. */
+export const SCENE = JSON.parse(required("SCENE")) as {
+  administrator: Person;
+  /** Has one video, whose conversion ran out of time. */
+  unlucky: Person;
+  /** Where services reach the provider of identities, and where browsers do. */
+  provider: { issuer: string; door: string };
+};
 
 /** How long a conversion, a mail or a page may take on a busy machine. */
 export const PATIENCE_MS = 20_000;
@@ -32,6 +47,8 @@ function program(): string {
 }
 
 let browser: Browser;
+/** Where the videos are. */
+let folder: string;
 export const wire = new Wire(new URL(BASE));
 let contexts: BrowserContext[] = [];
 /** What the browser complained about: a violated policy, an error that nobody caught. */
@@ -40,6 +57,7 @@ let complaints: string[] = [];
 /** Gives the tests of a file a browser; each test must leave it without a complaint. */
 export function withBrowser(): void {
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "mixdown-web-"));
     const port = await wire.open();
     browser = await chromium.launch({
       executablePath: program(),
@@ -51,7 +69,10 @@ export function withBrowser(): void {
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        `--host-resolver-rules=MAP ${new URL(BASE).host} 127.0.0.1:${port}`,
+        `--host-resolver-rules=${[
+          `MAP ${new URL(BASE).host} 127.0.0.1:${port}`,
+          `MAP ${new URL(SCENE.provider.issuer).host} ${new URL(SCENE.provider.door).host}`,
+        ].join(",")}`,
         "--autoplay-policy=no-user-gesture-required",
       ],
     });
@@ -67,6 +88,8 @@ export function withBrowser(): void {
   afterAll(async () => {
     await browser?.close();
     wire.close();
+    // Not when the process ends: that of a test is killed.
+    rmSync(folder, { recursive: true, force: true });
   });
 }
 
@@ -111,13 +134,33 @@ export async function register(email = newAddress()): Promise<string> {
   return email;
 }
 
-async function post(path: string, body: unknown): Promise<void> {
+async function post(path: string, body: unknown): Promise<Response> {
   const answer = await fetch(BASE + path, {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
     body: JSON.stringify(body),
   });
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+  return answer;
+}
+
+/** A token, as a program gets one. */
+export async function tokenOf(email: string): Promise<string> {
+  const answer = await post("/login", { email, password: PASSWORD });
+  return ((await answer.json()) as { access_token: string }).access_token;
+}
+
+/** Uploads as a program does; the job's id. */
+export async function upload(token: string, name: string, content: string | Buffer): Promise<string> {
+  const form = new FormData();
+  form.append("file", new Blob([readFileSync(file(name, content))]), name);
+  const answer = await fetch(`${BASE}/upload`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}` },
+    body: form,
+  });
+  if (answer.status !== 202) throw new Error(`the upload was answered ${answer.status}: ${await answer.text()}`);
+  return ((await answer.json()) as { id: string }).id;
 }
 
 /** A page with somebody signed in. */
@@ -128,12 +171,26 @@ export async function signedIn(options: BrowserContextOptions = {}): Promise<Pag
   return page;
 }
 
-export async function signIn(page: Page, email: string): Promise<void> {
+export async function signIn(page: Page, email: string, password = PASSWORD): Promise<void> {
+  await trySignIn(page, email, password);
+  await page.getByRole("button", { name: "Choose videos" }).waitFor();
+}
+
+/** The page for administrators, with one of them signed in. */
+export async function administration(options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await newPage(options);
+  await signIn(page, SCENE.administrator.email, SCENE.administrator.password);
+  await page.getByRole("link", { name: "Admin" }).click();
+  await page.getByRole("heading", { name: "Admin", level: 1 }).waitFor();
+  return page;
+}
+
+/** Fills in the form and sends it, whatever comes of it. */
+export async function trySignIn(page: Page, email: string, password = PASSWORD): Promise<void> {
   await page.goto("/sign-in");
   await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password").fill(PASSWORD);
+  await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("button", { name: "Choose videos" }).waitFor();
 }
 
 interface CaughtMail {
@@ -170,8 +227,12 @@ async function mailedToken(address: string): Promise<string> {
   return new URL(await mailedLink(address, "verify")).hash.replace("#token=", "");
 }
 
-const folder = mkdtempSync(join(tmpdir(), "mixdown-web-"));
-process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+/** Where a file goes; its name may have folders in front. */
+function pathOf(name: string): string {
+  const path = join(folder, name);
+  mkdirSync(dirname(path), { recursive: true });
+  return path;
+}
 
 interface VideoOptions {
   seconds?: number;
@@ -182,7 +243,7 @@ interface VideoOptions {
 
 /** A video with a sound that swells and fades, made by FFmpeg. */
 export function video(name: string, { seconds = 5, padding = 0, hasSound = true }: VideoOptions = {}): string {
-  const path = join(folder, name);
+  const path = pathOf(name);
   // Other names sound otherwise.
   const [slow, fast] = [0.11 + (name.length % 7) / 23, 1.3 + (name.length % 5) / 3];
   const swell = `abs(sin(${slow}*t+1)*sin(${fast}*t)*cos(${slow / 3}*t))`;
@@ -209,7 +270,7 @@ export function video(name: string, { seconds = 5, padding = 0, hasSound = true 
 
 /** A file of any content. */
 export function file(name: string, content: string | Buffer): string {
-  const path = join(folder, name);
+  const path = pathOf(name);
   writeFileSync(path, content);
   return path;
 }

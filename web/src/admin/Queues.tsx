@@ -1,4 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { call } from "../api/client";
 import { wordsFor } from "../api/problemWords";
 import type { QueueState } from "../api/types";
@@ -6,6 +7,7 @@ import { plural } from "../ui/format";
 import { Icon } from "../ui/Icon";
 import { Notice } from "../ui/Notice";
 import { toast } from "../ui/toasts";
+import { DeadLetters } from "./DeadLetters";
 
 const ABOUT: Record<string, string> = {
   video: "Videos that wait for a converter",
@@ -17,49 +19,61 @@ const ABOUT: Record<string, string> = {
 export function Queues() {
   const client = useQueryClient();
   const queues = useQuery({ queryKey: ["queues"], queryFn: () => call<QueueState[]>("/admin/queues") });
-  const reload = () => client.invalidateQueries({ queryKey: ["queues"] });
-  const replay = useMutation({
-    mutationFn: (queue: string) => call(`/admin/queues/${queue}/dead/replay`, { method: "POST" }),
-    onSuccess: () => {
-      toast("They are on their way again.");
-      return reload();
-    },
-    onError: (error) => toast(wordsFor(error), "bad"),
-  });
   return (
     <section aria-labelledby="queues-heading">
       <div className="admin-head">
         <h2 id="queues-heading">Queues</h2>
-        <button type="button" className="button button-quiet" onClick={() => void reload()}>
+        <button
+          type="button"
+          className="button button-quiet"
+          onClick={() => void client.invalidateQueries({ queryKey: ["queues"] })}
+        >
           <Icon name="retry" /> Look again
         </button>
       </div>
       {queues.isError && <Notice tone="bad">{wordsFor(queues.error)}</Notice>}
       <ul className="admin-queues">
-        {queues.data?.map(({ queue, ready, dead }) => (
-          <li key={queue}>
-            <h3>{ABOUT[queue] ?? queue}</h3>
-            <p>
-              <strong>{ready}</strong> waiting
-            </p>
-            {dead > 0 ? (
-              <>
-                <p className="is-bad">{plural(dead, "message")} that nobody could handle</p>
-                <button
-                  type="button"
-                  className="button"
-                  disabled={replay.isPending}
-                  onClick={() => replay.mutate(queue)}
-                >
-                  Send {dead === 1 ? "it" : "them"} again
-                </button>
-              </>
-            ) : (
-              <p className="quiet">None given up</p>
-            )}
-          </li>
+        {queues.data?.map((state) => (
+          <Queue key={state.queue} state={state} />
         ))}
       </ul>
     </section>
+  );
+}
+
+function Queue({ state: { queue, ready, dead } }: { state: QueueState }) {
+  const client = useQueryClient();
+  const [isOpen, setOpen] = useState(false);
+  const replay = useMutation({
+    mutationFn: () => call(`/admin/queues/${queue}/dead/replay`, { method: "POST" }),
+    onSuccess: () => {
+      toast("They are on their way again.");
+      return client.invalidateQueries({ queryKey: ["queues"] });
+    },
+    onError: (error) => toast(wordsFor(error), "bad"),
+  });
+  return (
+    <li className={isOpen && dead > 0 ? "is-open" : undefined}>
+      <h3>{ABOUT[queue] ?? queue}</h3>
+      <p>
+        <strong>{ready}</strong> waiting
+      </p>
+      {dead > 0 ? (
+        <>
+          <p className="is-bad">{plural(dead, "message")} that nobody could handle</p>
+          <div className="admin-actions">
+            <button type="button" className="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+              Look at {dead === 1 ? "it" : "them"}
+            </button>
+            <button type="button" className="button" disabled={replay.isPending} onClick={() => replay.mutate()}>
+              Send {dead === 1 ? "it" : "them"} again
+            </button>
+          </div>
+          {isOpen && <DeadLetters queue={queue} />}
+        </>
+      ) : (
+        <p className="quiet">None given up</p>
+      )}
+    </li>
   );
 }

@@ -1709,14 +1709,14 @@ export interface operations {
     };
     list: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description A part of the address. */
-                q: string | null;
+                q?: string;
                 /** @description The `next_cursor` of the page before. */
-                cursor: components["schemas"]["UserId"] | null;
+                cursor?: components["schemas"]["UserId"];
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -1960,6 +1960,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
             /** @description `too_many_requests` */
             429: {
                 headers: {
@@ -2049,12 +2058,13 @@ export interface operations {
     };
     open: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `1`: to be played in the browser, not saved. */
+                inline?: string;
+            };
             header?: never;
             path: {
                 link: string;
-                /** @description `1`: to be played in the browser, not saved. */
-                inline: string | null;
             };
             cookie?: never;
         };
@@ -2143,12 +2153,12 @@ export interface operations {
     };
     download: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query: {
                 /** @description The `audio.fid` of a converted job. */
                 fid: string;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -2245,18 +2255,18 @@ export interface operations {
     };
     list: {
         parameters: {
-            query?: never;
-            header?: never;
-            path: {
+            query?: {
                 /** @description Only jobs with this in the video's name or in the title that was asked for, in capitals or not. */
-                q: string | null;
+                q?: string;
                 /** @description Only jobs that stand there. */
-                status: ("queued" | "converting" | "converted" | "failed" | "cancelled" | "expired") | null;
+                status?: "queued" | "converting" | "converted" | "failed" | "cancelled" | "expired";
                 /** @description The `next_cursor` of the page before. */
-                cursor: string | null;
+                cursor?: string;
                 /** @description How many jobs at the most. */
-                limit: number | null;
+                limit?: number;
             };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -2762,6 +2772,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
             /** @description `too_many_requests` */
             429: {
                 headers: {
@@ -3196,7 +3215,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Login"] | null;
+                "application/json": components["schemas"]["Login"];
             };
         };
         responses: {
@@ -3293,7 +3312,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["RefreshRequest"] | null;
+                "application/json": components["schemas"]["RefreshRequest"];
             };
         };
         responses: {
@@ -3865,15 +3884,16 @@ export interface operations {
     };
     callback: {
         parameters: {
-            query?: never;
+            query?: {
+                state?: string;
+                code?: string;
+                /** @description Why there is no code. */
+                error?: string;
+                iss?: string;
+            };
             header?: never;
             path: {
                 id: string;
-                state: string | null;
-                code: string | null;
-                /** @description Why there is no code. */
-                error: string | null;
-                iss: string | null;
             };
             cookie?: never;
         };
@@ -4414,7 +4434,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["RefreshRequest"] | null;
+                "application/json": components["schemas"]["RefreshRequest"];
             };
         };
         responses: {
@@ -4603,21 +4623,20 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
+                "Tus-Resumable": "1.0.0";
                 /** @description The file's length in bytes */
                 "Upload-Length": number;
                 /** @description Pairs of a name and a value in Base64, with commas between */
-                "Upload-Metadata"?: string | null;
+                "Upload-Metadata"?: string;
                 /** @description Of the bytes sent with it: `sha1` or `sha256`, and the sum in Base64 */
-                "Upload-Checksum"?: string | null;
+                "Upload-Checksum"?: string;
             };
             path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/offset+octet-stream": number[];
+                "application/offset+octet-stream": string;
             };
         };
         responses: {
@@ -4758,8 +4777,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
+                "Tus-Resumable": "1.0.0";
             };
             path: {
                 id: components["schemas"]["FileId"];
@@ -4853,8 +4871,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
+                "Tus-Resumable": "1.0.0";
             };
             path: {
                 id: components["schemas"]["FileId"];
@@ -4941,12 +4958,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description `1.0.0` */
-                "Tus-Resumable": string;
+                "Tus-Resumable": "1.0.0";
                 /** @description Where these bytes begin in the file */
                 "Upload-Offset": number;
                 /** @description Of these bytes: `sha1` or `sha256`, and the sum in Base64 */
-                "Upload-Checksum"?: string | null;
+                "Upload-Checksum"?: string;
             };
             path: {
                 id: components["schemas"]["FileId"];
@@ -4955,7 +4971,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/offset+octet-stream": number[];
+                "application/offset+octet-stream": string;
             };
         };
         responses: {

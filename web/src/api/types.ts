@@ -22,5 +22,6 @@ export type Scope = Schemas["Scope"];
 export type Provider = Schemas["Provider"];
 export type Account = Schemas["AccountSummary"];
 export type AccountPage = Schemas["AccountPage"];
+export type DeadMessage = Schemas["DeadMessage"];
 export type QueueState = Schemas["QueueState"];
 export type SignedLink = Schemas["MadeLink"];

@@ -3,7 +3,7 @@ import { EventParser, type ServerEvent } from "./sse";
 
 export type Connection = "connecting" | "live" | "waiting";
 
-interface Hooks {
+export interface Hooks {
   /** The stream has begun: what happened before must be asked for. */
   onOpen: () => void;
   onEvent: (event: ServerEvent) => void;

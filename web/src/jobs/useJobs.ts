@@ -5,7 +5,8 @@ import type { Job, JobPage } from "../api/types";
 import { session } from "../auth/session";
 import { player } from "../player/audio";
 import { type Filter, newer, withJob, withoutJob } from "./listing";
-import { type Connection, follow } from "./live";
+import type { Connection, Hooks } from "./live";
+import { followTogether, whileInSight } from "./sharing";
 
 type Listing = InfiniteData<JobPage, string | undefined>;
 
@@ -75,12 +76,8 @@ export function useJobCache() {
   }
 }
 
-interface LiveHooks {
-  onJob?: (job: Job) => void;
-}
-
-/** Keeps the lists current by the stream of events; whether it flows. */
-export function useLiveJobs({ onJob }: LiveHooks): Connection {
+/** Keeps somebody's lists current by the stream of events; whether it flows. */
+export function useLiveJobs(userId: string, onJob: (job: Job) => void): Connection {
   const [connection, setConnection] = useState<Connection>("connecting");
   const cache = useJobCache();
   const latest = useRef(onJob);
@@ -88,7 +85,7 @@ export function useLiveJobs({ onJob }: LiveHooks): Connection {
     latest.current = onJob;
   }, [onJob]);
   useEffect(() => {
-    return follow("/jobs/events", {
+    const hooks: Hooks = {
       accessToken: () => session.accessToken(),
       forget: (token) => session.forget(token),
       onConnection: setConnection,
@@ -98,13 +95,14 @@ export function useLiveJobs({ onJob }: LiveHooks): Connection {
         if (name === "job") {
           const job = JSON.parse(data) as Job;
           // First who wants to know what it was before.
-          latest.current?.(job);
+          latest.current(job);
           cache.put(job);
         } else if (name === "removed") {
           cache.remove((JSON.parse(data) as { id: string }).id);
         }
       },
-    });
-  }, [cache]);
+    };
+    return whileInSight(() => followTogether(`mixdown.jobs.${userId}`, "/jobs/events", hooks));
+  }, [cache, userId]);
   return connection;
 }

@@ -62,3 +62,8 @@ export function relative(moment: Date, now: Date): string {
 export function date(moment: string | Date): string {
   return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" }).format(new Date(moment));
 }
+
+/** `21 Nov 2026, 17:50`. */
+export function moment(when: string): string {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(new Date(when));
+}

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use contracts::{JobStatus, ProblemCode};
 use futures_util::future::try_join_all;
 use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::json;
 use test_kit::gate::{Passage, TcpGate};
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
@@ -138,5 +139,28 @@ async fn without_auth_or_mysql_only_accounts_are_away() -> Result<()> {
     mixdown.service(Service::Auth)?.restart().await?;
     let again = user.log_in().await?;
     assert_eq!(again.status(), StatusCode::OK);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mail_that_auth_had_promised_when_it_was_killed_comes_once() -> Result<()> {
+    let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
+    let mut mixdown = Plan::new().on_rabbitmq(&url).start().await?;
+    let user = mixdown.user().await?;
+    let forgot = json!({ "email": user.email });
+    let forget = async || user.anonymous(Method::POST, "/password/forgot").json(&forgot).send().await;
+    // It is written down, and its way to RabbitMQ has no end.
+    gate.set(Passage::Silent);
+    assert_eq!(forget().await?.status(), StatusCode::ACCEPTED);
+    mixdown.service(Service::Auth)?.kill_hard().await;
+    gate.set(Passage::Open);
+    mixdown.service(Service::Auth)?.restart().await?;
+    Inbox::shared().wait_for_mail(&user.email, PATIENCE).await;
+    // Mails come in turn: behind this one nothing of the first can follow.
+    assert_eq!(forget().await?.status(), StatusCode::ACCEPTED);
+    let mails = Inbox::shared().wait_for_mails(&user.email, 2, PATIENCE).await;
+    assert_eq!(mails.len(), 2);
+    assert_ne!(mails[0].token(), mails[1].token());
+    assert!(mails.iter().all(|mail| mail.token().is_some()));
     Ok(())
 }

@@ -7,14 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use contracts::{ApiKeyHash, ApiKeyId, KeyCheck, KeyHolder, ProblemCode};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use service_kit::Problem;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 use crate::error::Error;
-use crate::limits::network;
+use crate::limits::{Limit, network};
 
 /// A key that was deleted works this long at the most.
 const FRESH: Duration = Duration::from_secs(5);
@@ -40,7 +38,7 @@ struct Answer {
 pub(crate) struct ApiKeys {
     answers: Mutex<HashMap<ApiKeyHash, Answer>>,
     questions: Semaphore,
-    strangers: DefaultKeyedRateLimiter<IpAddr>,
+    strangers: Limit<IpAddr>,
 }
 
 impl ApiKeys {
@@ -48,7 +46,7 @@ impl ApiKeys {
         Self {
             answers: Mutex::default(),
             questions: Semaphore::new(QUESTIONS),
-            strangers: RateLimiter::keyed(Quota::per_minute(QUESTIONS_PER_MINUTE)),
+            strangers: Limit::new(QUESTIONS_PER_MINUTE),
         }
     }
 
@@ -64,10 +62,8 @@ impl ApiKeys {
         if age.is_some_and(|age| age < FRESH) {
             return works(known);
         }
-        if known.is_none() && self.strangers.check_key(&network(client)).is_err() {
-            return Err(Problem::new(ProblemCode::TooManyRequests)
-                .with_header(axum::http::header::RETRY_AFTER, 60.into())
-                .into());
+        if known.is_none() {
+            self.strangers.count(&network(client))?;
         }
         let asked = {
             let _place = self.questions.acquire().await.map_err(|_| ProblemCode::Unavailable)?;
@@ -100,7 +96,7 @@ impl ApiKeys {
 
     /// Forgets what is of no use any more.
     pub(crate) fn forget_idle(&self) {
-        self.strangers.retain_recent();
+        self.strangers.forget_idle();
         self.lock().retain(|_, answer| answer.is_of_use());
     }
 

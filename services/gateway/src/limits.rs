@@ -55,27 +55,27 @@ impl Limits {
 
     /// Forgets those who have their whole allowance again.
     pub(crate) fn forget_idle(&self) {
-        self.credentials.limiter.retain_recent();
-        self.uploads.limiter.retain_recent();
-        self.requests.limiter.retain_recent();
-        self.strangers.limiter.retain_recent();
+        self.credentials.forget_idle();
+        self.uploads.forget_idle();
+        self.requests.forget_idle();
+        self.strangers.forget_idle();
     }
 }
 
 /// So many a minute, which may come all at once.
-struct Limit<K: Clone + Hash + Eq> {
+pub(crate) struct Limit<K: Clone + Hash + Eq> {
     limiter: DefaultKeyedRateLimiter<K>,
     per_minute: NonZeroU32,
     clock: DefaultClock,
 }
 
 impl<K: Clone + Hash + Eq> Limit<K> {
-    fn new(per_minute: NonZeroU32) -> Self {
+    pub(crate) fn new(per_minute: NonZeroU32) -> Self {
         let limiter = RateLimiter::keyed(Quota::per_minute(per_minute));
         Self { limiter, per_minute, clock: DefaultClock::default() }
     }
 
-    fn count(&self, key: &K) -> Result<(), Problem> {
+    pub(crate) fn count(&self, key: &K) -> Result<(), Problem> {
         self.limiter.check_key(key).map_err(|refusal| {
             let seconds = refusal.wait_time_from(self.clock.now()).as_secs() + 1;
             // The last three are those of draft-ietf-httpapi-ratelimit-headers-06.
@@ -85,6 +85,11 @@ impl<K: Clone + Hash + Eq> Limit<K> {
                 .with_header(HeaderName::from_static("ratelimit-remaining"), 0.into())
                 .with_header(HeaderName::from_static("ratelimit-reset"), HeaderValue::from(seconds))
         })
+    }
+
+    /// Forgets those who have their whole allowance again.
+    pub(crate) fn forget_idle(&self) {
+        self.limiter.retain_recent();
     }
 }
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use axum::body::Body;
 use bytes::Bytes;
-use contracts::{ConversionOptions, JobId, Owner, ProblemCode, Source, VideoFid};
+use contracts::{ConversionOptions, JobId, Owner, ProblemCode};
 use futures_util::StreamExt as _;
-use jobs::NewJob;
 use media_store::{Draft, DraftState, DraftWriter, Resumed, StoreError, StoredFile};
 use serde::{Deserialize, Serialize};
 use service_kit::{Chain, Problem};
@@ -21,7 +20,7 @@ use tracing::Instrument as _;
 use crate::Gateway;
 use crate::error::Error;
 use crate::receive::{BodyFault, GuardedBody};
-use crate::routes::upload::welcome;
+use crate::routes::upload::{job_of, welcome};
 
 /// What is kept with a draft.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -220,20 +219,7 @@ pub(crate) async fn complete(
 
 async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result<JobId, Error> {
     let (fid, id) = (file.fid, about.job);
-    // It may have taken days. What an account that is gone uploads must not stay.
-    if gateway.revocations.is_erased(about.owner.id) {
-        gateway.videos.delete(fid).await?;
-        gateway.videos.settle_draft(fid).await?;
-        return Err(ProblemCode::InvalidToken.into());
-    }
-    let source = Source {
-        fid: VideoFid(fid),
-        name: file.name,
-        bytes: file.bytes,
-        duration_seconds: None,
-        audio_tracks: Vec::new(),
-    };
-    let new = NewJob { id, owner: about.owner, source, options: about.options };
+    let new = job_of(gateway, id, about.owner, file, about.options).await?;
     // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
     if let Some(record) = gateway.jobs.insert_once(new).await? {
         welcome(gateway, &record).await;

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use contracts::{AccessClaims, ProblemCode, SessionId, UserId};
-use service_kit::Chain;
 
 use crate::Gateway;
 use crate::accounts::Accounts;
+use crate::background::every;
 use crate::error::Error;
 
 #[derive(Default)]
@@ -59,14 +59,7 @@ impl Revocations {
 }
 
 /// Asks auth again and again until the end.
-pub(crate) async fn keep_current(gateway: Arc<Gateway>, every: Duration) {
-    let drain = gateway.shutdown.drain().clone();
-    let mut ticks = tokio::time::interval(every);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while drain.run_until_cancelled(ticks.tick()).await.is_some() {
-        let refreshed = drain.run_until_cancelled(gateway.revocations.refresh(&gateway.accounts)).await;
-        if let Some(Err(error)) = refreshed {
-            tracing::warn!(error = %Chain(&error), "could not ask which sessions have ended; the last answer holds");
-        }
-    }
+pub(crate) async fn keep_current(gateway: Arc<Gateway>, interval: Duration) {
+    let failure = "could not ask which sessions have ended; the last answer holds";
+    every(interval, &gateway.shutdown, failure, || gateway.revocations.refresh(&gateway.accounts)).await;
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use contracts::UserId;
 use service_kit::Chain;
 
+use super::every;
 use crate::error::Error;
 use crate::{Config, Gateway};
 
@@ -19,14 +20,8 @@ impl Eraser {
     }
 
     pub(crate) async fn run(self) {
-        let drain = self.gateway.shutdown.drain().clone();
-        let mut ticks = tokio::time::interval(self.interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while drain.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Some(Err(error)) = drain.run_until_cancelled(self.erase_all()).await {
-                tracing::warn!(error = %Chain(&error), "could not erase accounts yet");
-            }
-        }
+        let failure = "could not erase accounts yet";
+        every(self.interval, &self.gateway.shutdown, failure, || self.erase_all()).await;
     }
 
     async fn erase_all(&self) -> Result<(), Error> {

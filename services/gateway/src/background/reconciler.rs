@@ -5,6 +5,7 @@ use contracts::{ConversionFinished, Queue};
 use jobs::{Overdue, Record};
 use service_kit::Chain;
 
+use super::every;
 use crate::error::Error;
 use crate::resumable::complete;
 use crate::turns::{announce, give_turn};
@@ -41,17 +42,13 @@ impl Reconciler {
     }
 
     pub(crate) async fn run(self) {
-        let drain = self.gateway.shutdown.drain().clone();
-        let mut ticks = tokio::time::interval(self.interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while drain.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = self.send_forgotten().await {
-                tracing::warn!(error = %Chain(&error), "could not send forgotten messages");
-            }
-            if let Err(error) = self.complete_forsaken().await {
-                tracing::warn!(error = %Chain(&error), "could not complete uploads");
-            }
-        }
+        every(self.interval, &self.gateway.shutdown, "could not reconcile", || self.reconcile()).await;
+    }
+
+    async fn reconcile(&self) -> Result<(), Error> {
+        // While RabbitMQ is away, uploads are completed nevertheless.
+        let sent = self.send_forgotten().await;
+        self.complete_forsaken().await.and(sent)
     }
 
     async fn send_forgotten(&self) -> Result<(), Error> {

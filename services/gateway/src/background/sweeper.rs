@@ -1,11 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::{FileId, Mp3Fid, VideoFid};
-use service_kit::Chain;
-
+use super::every;
 use crate::error::Error;
 use crate::{Config, Gateway};
+use contracts::{FileId, Mp3Fid, VideoFid};
 
 /// Deletes what nobody needs any more: expired jobs' files, uploads that never ended, files that no job refers to.
 pub(crate) struct Sweeper {
@@ -35,19 +34,12 @@ impl Sweeper {
     }
 
     pub(crate) async fn run(self) {
-        let drain = self.gateway.shutdown.drain().clone();
-        let mut ticks = tokio::time::interval(self.interval);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while drain.run_until_cancelled(ticks.tick()).await.is_some() {
-            self.gateway.limits.forget_idle();
-            self.gateway.api_keys.forget_idle();
-            if let Some(Err(error)) = drain.run_until_cancelled(self.sweep()).await {
-                tracing::warn!(error = %Chain(&error), "could not sweep");
-            }
-        }
+        every(self.interval, &self.gateway.shutdown, "could not sweep", || self.sweep()).await;
     }
 
     async fn sweep(&self) -> Result<(), Error> {
+        self.gateway.limits.forget_idle();
+        self.gateway.api_keys.forget_idle();
         // Also where MongoDB was away when the service started.
         self.gateway.jobs.ensure_indexes().await?;
         self.gateway.videos.ensure_indexes().await?;

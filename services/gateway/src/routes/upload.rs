@@ -6,10 +6,12 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::{
-    AccountMail, AccountMailContent, Job, JobId, MailId, Owner, ProblemCode, Queue, Source, VideoFid,
+    AccountMail, AccountMailContent, ConversionOptions, Job, JobId, MailId, Owner, ProblemCode, Queue,
+    Source, VideoFid,
 };
 use headers::{ContentLength, HeaderMapExt as _};
 use jobs::{NewJob, Record};
+use media_store::StoredFile;
 use service_kit::Chain;
 
 use crate::Gateway;
@@ -103,24 +105,7 @@ pub(crate) async fn upload(
         return Err(refused);
     }
 
-    // It may have taken hours. What an account that is gone uploads must not stay.
-    if gateway.revocations.is_erased(owner.id) {
-        gateway.videos.delete(received.file.fid).await?;
-        return Err(ProblemCode::InvalidToken.into());
-    }
-
-    let new = NewJob {
-        id: JobId::generate(),
-        owner,
-        source: Source {
-            fid: VideoFid(received.file.fid),
-            name: received.file.name,
-            bytes: received.file.bytes,
-            duration_seconds: None,
-            audio_tracks: Vec::new(),
-        },
-        options: received.options,
-    };
+    let new = job_of(&gateway, JobId::generate(), owner, received.file, received.options).await?;
     // A crash before this leaves a file that no job refers to: the sweeper deletes it. One after this leaves a job
     // that nobody announced: the reconciler does.
     let record = gateway.jobs.insert(new).await?;
@@ -135,6 +120,29 @@ pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Resul
     // Before the body: nobody should send a gigabyte to hear that there is no queue.
     gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
     gateway.quotas.check(gateway, owner.id, bytes).await
+}
+
+/// The job that a stored video becomes.
+pub(crate) async fn job_of(
+    gateway: &Gateway,
+    id: JobId,
+    owner: Owner,
+    file: StoredFile,
+    options: ConversionOptions,
+) -> Result<NewJob, Error> {
+    // It may have taken hours, or days. What an account that is gone uploads must not stay.
+    if gateway.revocations.is_erased(owner.id) {
+        gateway.videos.delete(file.fid).await?;
+        return Err(ProblemCode::InvalidToken.into());
+    }
+    let source = Source {
+        fid: VideoFid(file.fid),
+        name: file.name,
+        bytes: file.bytes,
+        duration_seconds: None,
+        audio_tracks: Vec::new(),
+    };
+    Ok(NewJob { id, owner, source, options })
 }
 
 /// What is done about a job that has just been stored: its owner hears of it if they like, and the converters when it is its turn.

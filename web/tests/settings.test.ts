@@ -93,7 +93,9 @@ test("a new address counts when the link that was mailed there is followed", asy
   await signIn(other, next);
   await other.getByRole("button", { name: "Your account" }).click();
   await other.getByText(next).waitFor();
-  await trySignIn(await newPage(), email);
+  const third = await newPage();
+  await trySignIn(third, email);
+  await third.getByRole("alert").filter({ hasText: "don’t go together" }).waitFor();
 });
 
 test("an account is deleted with its password only", async () => {

@@ -63,7 +63,7 @@ function Queue({ state: { queue, ready, dead } }: { state: QueueState }) {
           <p className="is-bad">{plural(dead, "message")} that nobody could handle</p>
           <div className="admin-actions">
             <button type="button" className="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-              Look at {dead === 1 ? "it" : "them"}
+              {isOpen ? "Hide" : "Look at"} {dead === 1 ? "it" : "them"}
             </button>
             <button type="button" className="button" disabled={replay.isPending} onClick={() => replay.mutate()}>
               Send {dead === 1 ? "it" : "them"} again

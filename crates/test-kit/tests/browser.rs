@@ -20,7 +20,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use test_kit::media::Sample;
 use test_kit::mixdown::{Mixdown, Plan, User};
-use test_kit::process::Lifetime;
 use test_kit::project::Project;
 use test_kit::services::{RunningService, Service};
 use test_kit::{shared, wait_until};
@@ -74,8 +73,8 @@ async fn the_page_works_in_a_browser() -> Result<()> {
 
 /// What the tests find there, and could not make with a browser. With it the converter that the system has from then on.
 async fn set_the_scene(mixdown: &mut Mixdown, provider: Arc<Provider>) -> Result<(Value, RunningService)> {
-    let administrator = mixdown.user().await?;
-    promote(mixdown, &administrator).await?;
+    let mut administrator = mixdown.user().await?;
+    mixdown.promote(&mut administrator).await?;
     park_two_messages(mixdown).await?;
     let unlucky = mixdown.user().await?;
     let converter = fail_for_lack_of_time(mixdown, &unlucky).await?;
@@ -86,14 +85,6 @@ async fn set_the_scene(mixdown: &mut Mixdown, provider: Arc<Provider>) -> Result
         "provider": { "issuer": provider.issuer(), "door": open_door(provider).await? },
     });
     Ok((scene, converter))
-}
-
-async fn promote(mixdown: &Mixdown, user: &User) -> Result<()> {
-    let log = mixdown.system().home.join("promotion.log");
-    let launch = mixdown.system().launch(Service::Auth)?.argument("user").argument("promote");
-    let mut promotion = launch.argument(user.email.as_str()).start(&log, Lifetime::WithStarter)?;
-    ensure!(promotion.succeeds().await?, "{}", std::fs::read_to_string(log)?);
-    Ok(())
 }
 
 /// Messages that no service understands, and so end among the dead.

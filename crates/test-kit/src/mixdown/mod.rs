@@ -7,7 +7,7 @@ mod user;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 pub use self::form::Form;
@@ -15,7 +15,7 @@ pub use self::plan::Plan;
 pub use self::user::User;
 use crate::gridfs::GridFs;
 use crate::inbox::Inbox;
-use crate::process::STACK_MARK;
+use crate::process::{Lifetime, STACK_MARK};
 use crate::services::{RunningService, Service, ServicePorts, System};
 
 /// A running Mixdown; its processes die when it is dropped, or with the thread that started it.
@@ -102,6 +102,19 @@ impl Mixdown {
     /// When the registration or the login fails.
     pub async fn user(&self) -> Result<User> {
         User::register(&self.url(), self.inbox.as_ref()).await
+    }
+
+    /// Makes somebody an administrator, as an operator does, and logs them in anew.
+    ///
+    /// # Errors
+    /// When the command or the login fails.
+    pub async fn promote(&self, user: &mut User) -> Result<()> {
+        let log = self.system.home.join("promotion.log");
+        let launch = self.system.launch(Service::Auth)?.argument("user").argument("promote");
+        let mut promotion = launch.argument(user.email.as_str()).start(&log, Lifetime::WithStarter)?;
+        ensure!(promotion.succeeds().await?, "{}", std::fs::read_to_string(log)?);
+        user.token = user.log_in().await?.error_for_status()?.text().await?;
+        Ok(())
     }
 
     /// All that a service has logged so far.

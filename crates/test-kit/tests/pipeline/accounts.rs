@@ -180,17 +180,12 @@ async fn an_erasure_that_a_crash_interrupts_is_finished() -> Result<()> {
 
 #[tokio::test]
 async fn administrators_see_accounts_and_close_them() -> Result<()> {
-    use test_kit::process::Lifetime;
     use test_kit::services::Service;
 
     let mixdown = Plan::new().only(&[Service::Auth, Service::Gateway]).start().await?;
     let (mut root, user) = (mixdown.user().await?, mixdown.user().await?);
     assert_problem("a user", root.get("/admin/users").await?, ProblemCode::AdminOnly).await?;
-    let log = mixdown.system().home.join("promotion.log");
-    let launch = mixdown.system().launch(Service::Auth)?.argument("user").argument("promote");
-    let mut command = launch.argument(root.email.as_str()).start(&log, Lifetime::WithStarter)?;
-    assert!(command.succeeds().await?, "{}", std::fs::read_to_string(log)?);
-    root.token = root.log_in().await?.error_for_status()?.text().await?;
+    mixdown.promote(&mut root).await?;
     let page: Value = root.get(&format!("/admin/users?q={}", user.email)).await?.json().await?;
     let id = page["users"][0]["id"].as_str().context("no id")?;
     let close = json!({ "is_disabled": true });

@@ -7,19 +7,44 @@ use anyhow::{Context, Result};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Plan};
-use test_kit::process::Lifetime;
+use test_kit::mixdown::{Form, Plan, User};
 use test_kit::project::{Project, find_program};
-use test_kit::services::Service;
 use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_mins(15);
 
-/// The end of the address in the answer.
-async fn last_part_of(request: RequestBuilder, field: &str) -> Result<String> {
+/// What there is to ask for, by the names under which `hooks.py` and `schemathesis.toml` know it.
+async fn things(user: &User, spare: &User) -> Result<Vec<(&'static str, String)>> {
+    let video = Sample::Mp4.file(Duration::from_secs(2)).await;
+    let job = user.submit(Form::of_file(&video).await?).await?;
+    let job = user.wait_for_outcome(job.id).await;
+    let file = &job.audio.as_ref().context("the clip is not converted")?.fid;
+    let link = user.request(Method::POST, &format!("/jobs/{}/link", job.id)).json(&json!({}));
+    let archive = user.request(Method::POST, "/archives").json(&json!({ "jobs": [job.id] }));
+    let upload = user.request(Method::POST, "/uploads").header("tus-resumable", "1.0.0");
+    let upload = upload.header("upload-length", "1000000").send().await?;
+    let upload = upload.headers().get("location").context("the upload has no address")?.to_str()?;
+    let spare_user: Value = spare.get("/me").await?.json().await?;
+    Ok(vec![
+        ("MIXDOWN_TOKEN", user.token.clone()),
+        ("MIXDOWN_JOB", job.id.to_string()),
+        ("MIXDOWN_FILE", file.to_string()),
+        ("MIXDOWN_LINK", made(link).await?),
+        ("MIXDOWN_ARCHIVE", made(archive).await?),
+        ("MIXDOWN_UPLOAD", last_part_of(upload)),
+        ("MIXDOWN_SPARE_TOKEN", spare.token.clone()),
+        ("MIXDOWN_SPARE_USER", spare_user["id"].as_str().context("the user has no id")?.to_owned()),
+    ])
+}
+
+/// The link that is made.
+async fn made(request: RequestBuilder) -> Result<String> {
     let answer: Value = request.send().await?.error_for_status()?.json().await?;
-    let last = answer[field].as_str().and_then(|url| url.rsplit('/').next());
-    Ok(last.with_context(|| format!("no address in {answer}"))?.to_owned())
+    Ok(last_part_of(answer["url"].as_str().with_context(|| format!("no address in {answer}"))?))
+}
+
+fn last_part_of(address: &str) -> String {
+    address.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// No 5xx, no status, type or body that is not in the description, and nothing without a token that wants one; with a token of an
@@ -29,22 +54,7 @@ async fn thousands_of_made_up_requests_are_answered_as_the_description_says() ->
     let project = Project::locate()?;
     let mixdown = Plan::new().with("MAX_UNFINISHED_JOBS", "100000").start().await?;
     let (mut user, spare) = (mixdown.user().await?, mixdown.user().await?);
-    let log = mixdown.system().home.join("promotion.log");
-    let launch = mixdown.system().launch(Service::Auth)?.argument("user").argument("promote");
-    let mut command = launch.argument(user.email.as_str()).start(&log, Lifetime::WithStarter)?;
-    assert!(command.succeeds().await?, "{}", std::fs::read_to_string(log)?);
-    user.token = user.log_in().await?.error_for_status()?.text().await?;
-    let video = Sample::Mp4.file(Duration::from_secs(2)).await;
-    let job = user.submit(Form::of_file(&video).await?).await?;
-    let job = user.wait_for_outcome(job.id).await;
-    let file = &job.audio.as_ref().context("the clip is not converted")?.fid;
-    let link = user.request(Method::POST, &format!("/jobs/{}/link", job.id)).json(&json!({}));
-    let archive = user.request(Method::POST, "/archives").json(&json!({ "jobs": [job.id] }));
-    let begin = user.request(Method::POST, "/uploads");
-    let begun = begin.header("tus-resumable", "1.0.0").header("upload-length", "1000000").send().await?;
-    let upload = begun.headers().get("location").context("the upload has no address")?.to_str()?;
-    let upload = upload.rsplit('/').next().unwrap_or_default();
-    let spare_id: Value = spare.get("/me").await?.json().await?;
+    mixdown.promote(&mut user).await?;
 
     let folder = project.root().join("scripts/schemathesis");
     let mut requests = Command::new(find_program("python3")?);
@@ -57,14 +67,7 @@ async fn thousands_of_made_up_requests_are_answered_as_the_description_says() ->
         .env("SCHEMATHESIS_HOOKS", folder.join("hooks.py"))
         .env("PYTHONPATH", project.schemathesis()?)
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("MIXDOWN_TOKEN", &user.token)
-        .env("MIXDOWN_JOB", job.id.to_string())
-        .env("MIXDOWN_FILE", file.to_string())
-        .env("MIXDOWN_LINK", last_part_of(link, "url").await?)
-        .env("MIXDOWN_ARCHIVE", last_part_of(archive, "url").await?)
-        .env("MIXDOWN_UPLOAD", upload)
-        .env("MIXDOWN_SPARE_TOKEN", &spare.token)
-        .env("MIXDOWN_SPARE_USER", spare_id["id"].as_str().context("the spare user has no id")?)
+        .envs(things(&user, &spare).await?)
         .stdin(Stdio::null())
         .kill_on_drop(true);
     let ran = tokio::time::timeout(PATIENCE, requests.output()).await.context("it does not end")??;

@@ -147,8 +147,8 @@ async fn a_mail_that_auth_had_promised_when_it_was_killed_comes_once() -> Result
     let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
     let mut mixdown = Plan::new().on_rabbitmq(&url).start().await?;
     let user = mixdown.user().await?;
-    let forgot = json!({ "email": user.email });
-    let forget = async || user.anonymous(Method::POST, "/password/forgot").json(&forgot).send().await;
+    let address = json!({ "email": user.email });
+    let forget = async || user.anonymous(Method::POST, "/password/forgot").json(&address).send().await;
     // It is written down, and its way to RabbitMQ has no end.
     gate.set(Passage::Silent);
     assert_eq!(forget().await?.status(), StatusCode::ACCEPTED);

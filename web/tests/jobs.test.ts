@@ -30,6 +30,8 @@ test("a deleted file is gone, after a question, in every window", async () => {
   await choose(page, video("gone.mkv"));
   await jobRow(other, "gone").getByRole("button", { name: "Play gone" }).waitFor();
 
+  // Windows behind others draw once in a second.
+  await page.bringToFront();
   await jobRow(page, "gone").getByRole("button", { name: "More about gone" }).click();
   await page.getByRole("button", { name: "Delete", exact: true }).click();
   await page.getByRole("button", { name: "Keep it" }).click();

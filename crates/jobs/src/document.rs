@@ -24,6 +24,9 @@ pub(crate) struct JobDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     pub attempts: u32,
+    /// How often its owner had it tried again.
+    #[serde(default)]
+    pub retries: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseDocument>,
     pub created_at: DateTime,
@@ -95,6 +98,7 @@ impl From<JobDocument> for Record {
             .collect();
         Self {
             owner: document.owner,
+            retries: document.retries,
             job: Job {
                 id: document.id,
                 status: document.status,

@@ -77,6 +77,7 @@ impl JobStore {
         let mut set = doc! {
             "status": JobStatus::Queued.as_str(),
             "attempts": 0,
+            "retries": { "$add": [{ "$ifNull": ["$retries", 0] }, 1] },
             "progress": literal(&Progress { phase: Phase::Waiting, ratio: 0.0 })?,
         };
         for field in [

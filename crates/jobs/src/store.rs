@@ -52,6 +52,8 @@ pub struct Record {
     pub job: Job,
     /// Whose it is.
     pub owner: Owner,
+    /// How often its owner had it tried again after a failure.
+    pub retries: u32,
 }
 
 /// Every operation here touches a few documents by index; one that takes this long is stuck.
@@ -105,6 +107,7 @@ impl JobStore {
             audio: None,
             error: None,
             attempts: 0,
+            retries: 0,
             lease: None,
             created_at: now,
             updated_at: now,

@@ -21,8 +21,8 @@ pub(crate) enum MailError {
 /// What a mail is about: one topic, one mail.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Topic {
-    /// How a job ended.
-    Outcome { job: JobId, outcome: Outcome },
+    /// How a job ended, after its owner had it tried again so many times.
+    Outcome { job: JobId, outcome: Outcome, retries: u32 },
     /// An account.
     Account { mail: MailId, about: &'static str },
 }
@@ -38,7 +38,10 @@ impl Topic {
 
     fn message_id(self, domain: &str) -> String {
         match self {
-            Self::Outcome { job, outcome } => format!("<{job}.{}@{domain}>", outcome.as_str()),
+            Self::Outcome { job, outcome, retries: 0 } => format!("<{job}.{}@{domain}>", outcome.as_str()),
+            Self::Outcome { job, outcome, retries } => {
+                format!("<{job}.{}.{retries}@{domain}>", outcome.as_str())
+            }
             Self::Account { mail, about } => format!("<{mail}.{about}@{domain}>"),
         }
     }

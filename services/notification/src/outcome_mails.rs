@@ -58,7 +58,6 @@ impl OutcomeMails {
 
     async fn claim_and_send(&self, delivery: &Delivery<ConversionFinished>) -> Result<Verdict, JobsError> {
         let ConversionFinished { job_id, outcome, username, .. } = &delivery.message;
-        let topic = Topic::Outcome { job: *job_id, outcome: *outcome };
         let (claim, record) = match self.jobs.claim_notice(*job_id, *outcome, LEASE).await? {
             NoticeClaim::Claimed(lease, record) => (Claim::Outcome(self.jobs.clone(), lease), record),
             NoticeClaim::Busy => return Ok(Verdict::Defer { delay: BUSY_DELAY }),
@@ -78,6 +77,7 @@ impl OutcomeMails {
         if record.owner.email != *username {
             tracing::warn!("the message names another address than the job, the job's is used");
         }
+        let topic = Topic::Outcome { job: *job_id, outcome: *outcome, retries: record.retries };
         match self.write(topic, *outcome, &record) {
             Ok(message) => {
                 self.sender.send_and_record(delivery.first_published_at, topic, &claim, &message).await

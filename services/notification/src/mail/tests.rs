@@ -11,7 +11,7 @@ fn letter(subject: &str) -> Letter {
 }
 
 fn assembled(subject: &str) -> String {
-    let topic = Topic::Outcome { job: JOB.parse().unwrap(), outcome: Outcome::Converted };
+    let topic = Topic::Outcome { job: JOB.parse().unwrap(), outcome: Outcome::Converted, retries: 0 };
     let from = "Mixdown <mixdown@example.org>".parse().unwrap();
     let to = "ada@example.net".parse().unwrap();
     let date = datetime!(2025-03-12 14:05 UTC);
@@ -87,7 +87,7 @@ fn every_address_that_an_account_can_have_can_be_written_to() {
     for address in
         ["ada@localhost", "a+b.c_d@sub.example.co", "!#$%&'*+-/=?^_`{|}~@example.org", "x@1.2.3.4", "1@2"]
     {
-        let topic = Topic::Outcome { job: JOB.parse().unwrap(), outcome: Outcome::Failed };
+        let topic = Topic::Outcome { job: JOB.parse().unwrap(), outcome: Outcome::Failed, retries: 0 };
         let from = "mixdown@example.org".parse().unwrap();
         let message = assemble(letter("a"), topic, &from, &address.parse().unwrap(), UNIX_EPOCH);
         assert!(message.is_ok(), "{address}: {:?}", message.err());

@@ -91,7 +91,7 @@ fn mailer(url: &str) -> Mailer {
 fn message() -> Message {
     let letter =
         Letter { subject: "a".to_owned(), text: "first\n.\nlast".to_owned(), html: "<p>b</p>".to_owned() };
-    let topic = Topic::Outcome { job: contracts::JobId::generate(), outcome: Outcome::Converted };
+    let topic = Topic::Outcome { job: contracts::JobId::generate(), outcome: Outcome::Converted, retries: 0 };
     let from = "Mixdown <mixdown@example.org>".parse().unwrap();
     assemble(letter, topic, &from, &"ada@example.net".parse().unwrap(), UNIX_EPOCH).unwrap()
 }

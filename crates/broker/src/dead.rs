@@ -89,10 +89,15 @@ impl Broker {
             let session = self.session_soon().await?;
             let channel = session.channel().await?;
             let (dead, main) = (self.topology().dead(queue), self.topology().main(queue));
-            let mut count = 0;
-            while count < limit {
+            let (mut count, mut most) = (0, limit);
+            while count < most {
                 let got = channel.basic_get(dead.as_str().into(), BasicGetOptions::default()).await?;
                 let Some(mut message) = got else { break };
+                if count == 0 {
+                    // Those that die again meanwhile are not sent round and round.
+                    let behind = u16::try_from(message.message_count).unwrap_or(u16::MAX);
+                    most = limit.min(behind.saturating_add(1));
+                }
                 let body = std::mem::take(&mut message.delivery.data);
                 let mut envelope = Envelope::read(&message.properties, body);
                 envelope.attempt = 1;

@@ -51,3 +51,19 @@ async fn dead_letters_are_looked_at_and_sent_again() {
     handled.end().await;
     stage.tear_down().await;
 }
+
+#[tokio::test]
+async fn letters_that_die_again_are_sent_once() {
+    let stage = Stage::new().await;
+    for number in 1..=3 {
+        stage.broker.publish(Queue::Video, &format!("note-{number}"), &note(number)).await.unwrap();
+    }
+    let refused = stage.consume(Queue::Video, 1, async |_| Verdict::Reject { reason: "no use".to_owned() });
+    wait_until("all are parked", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
+    for _ in 0..20 {
+        assert!(stage.broker.replay(Queue::Video, 100).await.unwrap() <= 3);
+    }
+    wait_until("all are back", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
+    refused.end().await;
+    stage.tear_down().await;
+}

@@ -70,7 +70,8 @@ impl Database {
     /// Begins a transaction. [`transact!`] is how to use it.
     pub(crate) async fn begin(&self) -> Result<Transaction, DatabaseError> {
         let mut connection = Box::pin(self.pool.acquire()).await?;
-        let begun = timeout(QUERY_PATIENCE, sqlx::query("START TRANSACTION").execute(&mut *connection)).await;
+        // As text: MySQL, other than MariaDB, prepares no such statement.
+        let begun = timeout(QUERY_PATIENCE, sqlx::raw_sql("START TRANSACTION").execute(&mut *connection)).await;
         let transaction = Transaction { connection: Some(connection) };
         begun.map_err(|_| DatabaseError::TimedOut)??;
         Ok(transaction)
@@ -108,7 +109,7 @@ impl Transaction {
     pub(crate) async fn end<T>(mut self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         let Some(mut connection) = self.connection.take() else { return done };
         let statement = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = timeout(QUERY_PATIENCE, sqlx::query(statement).execute(&mut *connection)).await;
+        let ended = timeout(QUERY_PATIENCE, sqlx::raw_sql(statement).execute(&mut *connection)).await;
         match ended {
             Ok(Ok(_)) => done,
             Ok(Err(error)) => {

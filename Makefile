@@ -38,7 +38,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) 
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
 .PHONY: install-for-tests
-.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-web
+.PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-compose check-web
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ test-web: install-for-tests build page ## Run the tests of the browser page alon
 	npm --prefix web test
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace --test browser -- --nocapture
 
-check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-web ## Run what CI checks beside the tests
+check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-compose check-web ## Run what CI checks beside the tests
 
 fmt: $(WEB_TOOLS) ## Format the code
 	$(CARGO) fmt --all
@@ -183,6 +183,10 @@ check-scripts:
 
 check-k8s:
 	scripts/check-k8s.sh
+
+# With the Python packages of the check before.
+check-compose: check-k8s
+	PYTHONPATH=.tools/k8s/python PYTHONDONTWRITEBYTECODE=1 scripts/check-compose.py
 
 # That the types are those of docs/openapi.json, too.
 check-web: $(WEB_TOOLS)

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Checks docker/compose.yaml without a Docker engine: no key twice, no setting that a service does not know, none missing that it
+needs, no secret's file that is not there. Needs what scripts/check-k8s.sh installs."""
+
+import pathlib
+import sys
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "k8s/tests"))
+from model import SERVICES, settings  # noqa: E402
+
+
+class Strict(yaml.SafeLoader):
+    """Docker refuses a key that is there twice; YAML's readers take the last."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if key.value != "<<"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def violations(compose):
+    for name, service in compose["services"].items():
+        if name not in SERVICES:
+            continue
+        environment = service["environment"]
+        given = {setting.removesuffix("_FILE") for setting in environment}
+        known = settings()[name]
+        for setting in sorted(given - known.keys()):
+            yield f"{name} is given {setting}, which it does not know"
+        for setting, default in known.items():
+            if default == "**required**" and setting not in given:
+                yield f"{name} is not given {setting}, which it needs"
+        for setting, path in environment.items():
+            secret = str(path).removeprefix("/run/secrets/")
+            if setting.endswith("_FILE") and secret not in service["secrets"]:
+                yield f"{name} is given {setting}, whose secret {secret} it does not have"
+
+
+def main():
+    try:
+        compose = yaml.load((ROOT / "docker/compose.yaml").read_text(), Strict)
+    except yaml.YAMLError as error:
+        sys.exit(f"check-compose: {error}")
+    found = list(violations(compose))
+    for violation in found:
+        print(f"check-compose: {violation}", file=sys.stderr)
+    if not found:
+        print(f"check-compose: {len(compose['services'])} services, as they should be")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,6 +17,7 @@ THERE = {
     "/jobs/{id}/retry": os.environ["MIXDOWN_JOB"],
     "/uploads/{id}": os.environ["MIXDOWN_UPLOAD"],
     "/admin/users/{id}": os.environ["MIXDOWN_SPARE_USER"],
+    "/admin/users/{id}/usage": os.environ["MIXDOWN_SPARE_USER"],
     "/admin/queues/{queue}/dead": "video",
     "/admin/queues/{queue}/dead/replay": "video",
 }

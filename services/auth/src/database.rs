@@ -71,7 +71,8 @@ impl Database {
     pub(crate) async fn begin(&self) -> Result<Transaction, DatabaseError> {
         let mut connection = Box::pin(self.pool.acquire()).await?;
         // As text: MySQL, other than MariaDB, prepares no such statement.
-        let begun = timeout(QUERY_PATIENCE, sqlx::raw_sql("START TRANSACTION").execute(&mut *connection)).await;
+        let begun =
+            timeout(QUERY_PATIENCE, sqlx::raw_sql("START TRANSACTION").execute(&mut *connection)).await;
         let transaction = Transaction { connection: Some(connection) };
         begun.map_err(|_| DatabaseError::TimedOut)??;
         Ok(transaction)

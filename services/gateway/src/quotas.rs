@@ -6,8 +6,10 @@ use axum::http::HeaderValue;
 use axum::http::header::RETRY_AFTER;
 use contracts::{ProblemCode, UserId};
 use jobs::Usage;
+use serde::Serialize;
 use service_kit::Problem;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::error::Error;
 use crate::{Config, Gateway};
@@ -30,15 +32,39 @@ impl From<&Config> for Quotas {
     }
 }
 
+/// What a user takes up, and the most that they may.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QuotaReport {
+    /// Bytes of videos and audio files, and what unfinished resumable uploads will have.
+    stored_bytes: u64,
+    max_stored_bytes: u64,
+    /// Minutes of sound that were converted since midnight (UTC).
+    minutes_today: f64,
+    max_minutes_per_day: u64,
+    /// Jobs that wait or run.
+    unfinished_jobs: u64,
+    max_unfinished_jobs: u64,
+}
+
 impl Quotas {
     /// Whether a user may have one more job, with so many bytes.
     ///
     /// Uploads at the same time do not know of each other: each is asked about again when it is complete.
     pub(crate) async fn check(&self, gateway: &Gateway, user: UserId, bytes: u64) -> Result<(), Error> {
-        let mut usage = gateway.jobs.usage(user).await?;
-        // What a resumable upload will take is taken when it begins.
-        usage.stored_bytes += gateway.videos.draft_bytes(&user.to_string()).await?;
-        Ok(self.judge(usage, bytes, OffsetDateTime::now_utc())?)
+        Ok(self.judge(usage(gateway, user).await?, bytes, OffsetDateTime::now_utc())?)
+    }
+
+    /// What a user takes up of what; nobody who is not there takes up anything.
+    pub(crate) async fn report(&self, gateway: &Gateway, user: UserId) -> Result<QuotaReport, Error> {
+        let usage = usage(gateway, user).await?;
+        Ok(QuotaReport {
+            stored_bytes: usage.stored_bytes,
+            max_stored_bytes: self.stored_bytes,
+            minutes_today: usage.seconds_today / 60.0,
+            max_minutes_per_day: self.minutes_per_day.get(),
+            unfinished_jobs: usage.unfinished_jobs,
+            max_unfinished_jobs: self.unfinished_jobs,
+        })
     }
 
     fn judge(&self, usage: Usage, bytes: u64, now: OffsetDateTime) -> Result<(), Problem> {
@@ -65,6 +91,13 @@ impl Quotas {
         }
         Ok(())
     }
+}
+
+async fn usage(gateway: &Gateway, user: UserId) -> Result<Usage, Error> {
+    let mut usage = gateway.jobs.usage(user).await?;
+    // What a resumable upload will take is taken when it begins.
+    usage.stored_bytes += gateway.videos.draft_bytes(&user.to_string()).await?;
+    Ok(usage)
 }
 
 #[cfg(test)]

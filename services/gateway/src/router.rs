@@ -69,6 +69,7 @@ fn accounts() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(elsewhere::callback))
         .routes(routes!(users::list))
         .routes(routes!(users::change))
+        .routes(routes!(users::usage))
         .routes(routes!(queues::list))
         .routes(routes!(queues::dead))
         .routes(routes!(queues::replay))

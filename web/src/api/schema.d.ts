@@ -89,6 +89,23 @@ export interface paths {
         patch: operations["change"];
         trace?: never;
     };
+    "/admin/users/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an account takes up, and its quotas; nothing for one that is not there. For administrators. */
+        get: operations["usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/archives": {
         parameters: {
             query?: never;
@@ -1254,6 +1271,30 @@ export interface components {
              */
             ready: number;
         };
+        /** @description What a user takes up, and the most that they may. */
+        QuotaReport: {
+            /** Format: int64 */
+            max_minutes_per_day: number;
+            /** Format: int64 */
+            max_stored_bytes: number;
+            /** Format: int64 */
+            max_unfinished_jobs: number;
+            /**
+             * Format: double
+             * @description Minutes of sound that were converted since midnight (UTC).
+             */
+            minutes_today: number;
+            /**
+             * Format: int64
+             * @description Bytes of videos and audio files, and what unfinished resumable uploads will have.
+             */
+            stored_bytes: number;
+            /**
+             * Format: int64
+             * @description Jobs that wait or run.
+             */
+            unfinished_jobs: number;
+        };
         /** @description A refresh token. */
         RefreshRequest: {
             /** @description The token as the last answer had it. Left out by a browser that has it in a cookie. */
@@ -1857,6 +1898,82 @@ export interface operations {
             };
             /** @description `unsupported_media_type` */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_many_requests` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it takes up, and the most that it may */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuotaReport"];
+                };
+            };
+            /** @description `bad_request` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `no_token`, `invalid_token`, `expired_token` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing`, `admin_only` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `not_found`: that is no identifier */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

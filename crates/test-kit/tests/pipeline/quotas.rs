@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use contracts::{JobStatus, ProblemCode};
 use reqwest::Method;
+use serde_json::Value;
 use test_kit::gridfs::{Contents, Store};
 use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Plan};
@@ -63,6 +64,16 @@ async fn who_has_taken_up_enough_is_refused_and_nothing_of_it_stays() -> Result<
         Ok(())
     })
     .await;
+    let mut administrator = mixdown.user().await?;
+    let me: Value = user.get("/me").await?.json().await?;
+    let path = format!("/admin/users/{}/usage", me["id"].as_str().context("no id")?);
+    assert_problem("a user's look", user.get(&path).await?, ProblemCode::AdminOnly).await?;
+    mixdown.promote(&mut administrator).await?;
+    let usage: Value = administrator.get(&path).await?.json().await?;
+    let taken = (usage["stored_bytes"].as_u64(), usage["unfinished_jobs"].as_u64());
+    assert_eq!(taken, (Some(2 * video.len() as u64), Some(2)), "{usage}");
+    assert_eq!(usage["max_stored_bytes"].to_string(), room);
+
     // Another has room of their own, and so has who deletes something.
     mixdown.user().await?.submit(file()).await?;
     assert_eq!(user.delete(&format!("/jobs/{}", first.id)).await?.status(), 204);

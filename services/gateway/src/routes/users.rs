@@ -16,6 +16,7 @@ use crate::accounts::{answered, read};
 use crate::caller::Administrator;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
+use crate::quotas::QuotaReport;
 
 /// Which accounts.
 #[derive(Debug, Serialize, Deserialize, IntoParams)]
@@ -66,4 +67,22 @@ pub(crate) async fn change(
     let changed = read(answered(request).await?).await?;
     gateway.hear_of_ended_sessions().await;
     Ok(Json(changed))
+}
+
+/// What an account takes up, and its quotas; nothing for one that is not there. For administrators.
+#[utoipa::path(
+    get, path = "/admin/users/{id}/usage", tag = "administration", params(("id" = UserId, Path,)), security(("token" = [])),
+    responses(
+        (status = 200, description = "What it takes up, and the most that it may", body = QuotaReport),
+        (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: that is no identifier", body = ProblemAnswer, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn usage(
+    State(gateway): State<Arc<Gateway>>,
+    _: Administrator,
+    Path(id): Path<String>,
+) -> Result<Json<QuotaReport>, Error> {
+    let id: UserId = id.parse().map_err(|_| ProblemCode::NotFound)?;
+    Ok(Json(gateway.quotas.report(&gateway, id).await?))
 }

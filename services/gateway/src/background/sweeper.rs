@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::{FileId, Mp3Fid, VideoFid};
+
 use super::every;
 use crate::error::Error;
 use crate::{Config, Gateway};
-use contracts::{FileId, Mp3Fid, VideoFid};
 
 /// Deletes what nobody needs any more: expired jobs' files, uploads that never ended, files that no job refers to.
 pub(crate) struct Sweeper {

@@ -23,7 +23,7 @@ use crate::media::Clips;
 use crate::person::{Person, Upload};
 use crate::world::World;
 
-/// On two idle cores it takes about fifteen minutes.
+/// On two idle cores it takes about twenty minutes.
 const DEADLINE: Duration = Duration::from_mins(30);
 
 #[tokio::main]

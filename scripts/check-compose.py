@@ -3,13 +3,14 @@
 needs, no secret's file that is not there. Needs what scripts/check-k8s.sh installs."""
 
 import pathlib
+import re
 import sys
 
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "k8s/tests"))
-from model import SERVICES, settings  # noqa: E402
+from rules_settings import unfitting  # noqa: E402
 
 
 class Strict(yaml.SafeLoader):
@@ -24,21 +25,18 @@ class Strict(yaml.SafeLoader):
 
 
 def violations(compose):
-    for name, service in compose["services"].items():
-        if name not in SERVICES:
+    for name, container in compose["services"].items():
+        service = re.match(r"mixdown/(\w+):", container["image"])
+        if not service:
             continue
-        environment = service["environment"]
-        given = {setting.removesuffix("_FILE") for setting in environment}
-        known = settings()[name]
-        for setting in sorted(given - known.keys()):
-            yield f"{name} is given {setting}, which it does not know"
-        for setting, default in known.items():
-            if default == "**required**" and setting not in given:
-                yield f"{name} is not given {setting}, which it needs"
+        environment = container["environment"]
+        subcommand = container.get("command", ["serve"])[0]
+        for fault in unfitting(service[1], subcommand, environment):
+            yield f"{name} {fault}"
         for setting, path in environment.items():
             secret = str(path).removeprefix("/run/secrets/")
-            if setting.endswith("_FILE") and secret not in service["secrets"]:
-                yield f"{name} is given {setting}, whose secret {secret} it does not have"
+            if setting.endswith("_FILE") and secret not in container["secrets"]:
+                yield f"{name} sets {setting}, whose secret {secret} it does not have"
 
 
 def main():

@@ -24,15 +24,21 @@ def ours(variant):
 
 
 def known_names(variant):
-    tables = settings()
     for workload, _, service, subcommand, environment in ours(variant):
-        known = SUBCOMMANDS[subcommand] or set(tables[service])
-        given = {name.removesuffix("_FILE") for name in environment}
-        for name in sorted(given - known):
-            yield f"{title(workload)} sets {name}, which {service} {subcommand} does not know"
-        required = SUBCOMMANDS[subcommand] or {n for n, default in tables[service].items() if default == "**required**"}
-        for name in sorted(required - given):
-            yield f"{title(workload)} does not set {name}, which {service} {subcommand} needs"
+        for fault in unfitting(service, subcommand, environment):
+            yield f"{title(workload)} {fault}"
+
+
+def unfitting(service, subcommand, environment):
+    """What is wrong with the names of the settings that a container of ours has. compose.yaml is held to it, too."""
+    table = settings()[service]
+    known = SUBCOMMANDS[subcommand] or set(table)
+    required = SUBCOMMANDS[subcommand] or {name for name, default in table.items() if default == "**required**"}
+    given = {name.removesuffix("_FILE") for name in environment}
+    for name in sorted(given - known):
+        yield f"sets {name}, which {service} {subcommand} does not know"
+    for name in sorted(required - given):
+        yield f"does not set {name}, which {service} {subcommand} needs"
 
 
 def secrets_in_files(variant):

@@ -4,16 +4,22 @@ use broker::Verdict;
 use contracts::Queue;
 use lapin::BasicProperties;
 
-use crate::stage::{Seen, Stage, note, wait_until};
+use crate::stage::{Consumption, Seen, Stage, note, wait_until};
 
-#[tokio::test]
-async fn dead_letters_are_looked_at_and_sent_again() {
-    let stage = Stage::new().await;
+/// Makes dead letters of three notes. Who refused them goes on to.
+async fn park_three(stage: &Stage) -> Consumption {
     for number in 1..=3 {
         stage.broker.publish(Queue::Video, &format!("note-{number}"), &note(number)).await.unwrap();
     }
     let refused = stage.consume(Queue::Video, 1, async |_| Verdict::Reject { reason: "no use".to_owned() });
     wait_until("all are parked", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
+    refused
+}
+
+#[tokio::test]
+async fn dead_letters_are_looked_at_and_sent_again() {
+    let stage = Stage::new().await;
+    let refused = park_three(&stage).await;
     refused.end().await;
     stage.publish_raw("video.dead", b"by hand", BasicProperties::default()).await;
 
@@ -55,11 +61,7 @@ async fn dead_letters_are_looked_at_and_sent_again() {
 #[tokio::test]
 async fn letters_that_die_again_are_sent_once() {
     let stage = Stage::new().await;
-    for number in 1..=3 {
-        stage.broker.publish(Queue::Video, &format!("note-{number}"), &note(number)).await.unwrap();
-    }
-    let refused = stage.consume(Queue::Video, 1, async |_| Verdict::Reject { reason: "no use".to_owned() });
-    wait_until("all are parked", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
+    let refused = park_three(&stage).await;
     for _ in 0..20 {
         assert!(stage.broker.replay(Queue::Video, 100).await.unwrap() <= 3);
     }

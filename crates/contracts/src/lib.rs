@@ -3,6 +3,7 @@
 
 mod account;
 mod account_mail;
+mod api_key;
 mod claims;
 mod email;
 mod ids;
@@ -11,15 +12,16 @@ mod link;
 mod message;
 mod options;
 mod problem;
+mod secret;
+mod session;
 
 pub use account::{
-    AccountChange, AccountPage, AccountSummary, AddressChange, AddressRequest, ApiKey, ApiKeyHash, ApiKeys,
-    CreatedApiKey, ErasureRequest, Erasures, IssuedTokens, KeyCheck, KeyHolder, LoginRequest,
-    MailPreferences, MailPreferencesChange, Me, MeChange, NewApiKey, OidcFinish, OidcStart, OidcStarted,
-    PasswordChange, Provider, Providers, RefreshRequest, ResetRequest, Revocations, Role, Scope, Secret,
-    Session, Sessions, UnknownName, VerifyRequest,
+    AccountChange, AccountPage, AccountSummary, AddressChange, AddressRequest, ErasureRequest, Erasures,
+    MailPreferences, MailPreferencesChange, Me, MeChange, PasswordChange, ResetRequest,
+    Revocations, Role, UnknownName, VerifyRequest,
 };
 pub use account_mail::{AccountMail, AccountMailContent};
+pub use api_key::{ApiKey, ApiKeyHash, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, Scope};
 pub use claims::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, Jwk, JwkSet};
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use ids::{ApiKeyId, FileId, InvalidId, JobId, MailId, Mp3Fid, SessionId, UserId, VideoFid};
@@ -34,3 +36,8 @@ pub use options::{
     LoudnessTarget, Metadata, Mp3Rate, Position, Quality, SampleRate, TagText, TrackChoice,
 };
 pub use problem::ProblemCode;
+pub use secret::Secret;
+pub use session::{
+    IssuedTokens, LoginRequest, OidcFinish, OidcStart, OidcStarted, Provider, Providers, RefreshRequest,
+    Session, Sessions,
+};

@@ -1,16 +1,17 @@
 //! What an upload may ask for. Every option has a closed set of values: nothing of it is passed on as it came but titles.
 
-mod values;
+mod description;
+mod encoding;
+mod selection;
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::values::{
-    AudioFormat, Bitrate, Channels, Cover, CoverSource, Encoder, LoudnessTarget, Metadata, Position, Quality,
-    SampleRate, TagText, TrackChoice,
-};
+pub use self::description::{Cover, CoverSource, Metadata, TagText};
+pub use self::encoding::{AudioFormat, Bitrate, Channels, Encoder, Quality, SampleRate};
+pub use self::selection::{LoudnessTarget, Position, TrackChoice};
 
 /// An upload option that Mixdown does not know, or a value that it cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +96,11 @@ pub enum Mp3Rate {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+/// A number of digits alone: the standard library would take "+192", too.
+fn digits<T: FromStr>(text: &str) -> Option<T> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 impl ConversionOptions {

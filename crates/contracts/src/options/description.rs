@@ -1,0 +1,130 @@
+//! What is written beside the sound: titles and a picture.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{InvalidOption, Position};
+
+/// A title, a name: a short text on one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schema(value_type = String, min_length = 1, max_length = 250)]
+pub struct TagText(String);
+
+impl TagText {
+    pub(super) const RANGE: &str = "1 to 250 characters on one line";
+
+    const MAX_CHARS: usize = 250;
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for TagText {
+    type Err = InvalidOption;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOption> {
+        let text = text.trim();
+        // Control characters, and those that turn the direction of what follows them.
+        let is_hidden =
+            |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if text.is_empty() || text.chars().count() > Self::MAX_CHARS || text.contains(is_hidden) {
+            return Err(InvalidOption::Value { option: "title, artist or album", range: Self::RANGE });
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl From<TagText> for String {
+    fn from(text: TagText) -> Self {
+        text.0
+    }
+}
+
+impl TryFrom<String> for TagText {
+    type Error = InvalidOption;
+
+    fn try_from(text: String) -> Result<Self, InvalidOption> {
+        text.parse()
+    }
+}
+
+/// Where the picture of an audio file comes from: `auto`, `none`, or a time in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Cover {
+    /// By a rule.
+    Source(CoverSource),
+    /// The video's picture at this time.
+    Frame(Position),
+}
+
+/// A rule for the picture of an audio file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CoverSource {
+    /// The picture that is embedded in the video, if there is one.
+    Auto,
+    /// No picture.
+    None,
+}
+
+impl Cover {
+    /// When the picture is to be taken, if it is a frame of the video.
+    #[must_use]
+    pub fn position(self) -> Option<Position> {
+        match self {
+            Self::Source(_) => None,
+            Self::Frame(position) => Some(position),
+        }
+    }
+}
+
+impl Default for Cover {
+    fn default() -> Self {
+        Self::Source(CoverSource::Auto)
+    }
+}
+
+impl FromStr for Cover {
+    type Err = InvalidOption;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOption> {
+        let range = "auto, none, or the time of a frame as seconds or HH:MM:SS.mmm";
+        match text {
+            "auto" => Ok(Self::Source(CoverSource::Auto)),
+            "none" => Ok(Self::Source(CoverSource::None)),
+            time => {
+                Position::parse(time).map(Self::Frame).ok_or(InvalidOption::Value { option: "cover", range })
+            }
+        }
+    }
+}
+
+/// What becomes of the titles, chapters and picture of the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Metadata {
+    /// They are kept, but for where and how the video was made.
+    #[default]
+    Keep,
+    /// They are left out.
+    Strip,
+}
+
+impl FromStr for Metadata {
+    type Err = InvalidOption;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOption> {
+        match text {
+            "keep" => Ok(Self::Keep),
+            "strip" => Ok(Self::Strip),
+            _ => Err(InvalidOption::Value { option: "metadata", range: "keep or strip" }),
+        }
+    }
+}

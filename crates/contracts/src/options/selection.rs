@@ -1,0 +1,148 @@
+//! Which part of the video is wanted, and how loud.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{InvalidOption, digits};
+
+/// A moment of a video, counted from its beginning, in seconds. In here in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(into = "f64", try_from = "f64")]
+#[schema(value_type = f64, minimum = 0, example = 62.5)]
+pub struct Position(u64);
+
+impl Position {
+    pub(super) const RANGE: &str = "a time as seconds (62.5) or HH:MM:SS.mmm (00:01:02.500), below 100 hours";
+
+    const END_MICROSECONDS: u64 = 100 * 3600 * 1_000_000;
+
+    /// Reads `SS`, `MM:SS` or `HH:MM:SS`, each with up to six decimals.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        if fraction.len() > 6 {
+            return None;
+        }
+        let scale = 10u64.pow(6 - u32::try_from(fraction.len()).ok()?);
+        let fraction = digits::<u64>(fraction)? * scale;
+        let mut seconds = 0;
+        for (position, part) in whole.split(':').enumerate() {
+            let part = digits::<u32>(part)?;
+            // Minutes and seconds behind a colon go up to 59.
+            if position > 2 || position > 0 && part > 59 {
+                return None;
+            }
+            seconds = seconds * 60 + u64::from(part);
+        }
+        let microseconds = seconds.checked_mul(1_000_000)? + fraction;
+        (microseconds < Self::END_MICROSECONDS).then_some(Self(microseconds))
+    }
+
+    /// The time in seconds.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "it is below 2^39")]
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+impl std::fmt::Display for Position {
+    /// In seconds, with all six decimals.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+impl From<Position> for f64 {
+    fn from(position: Position) -> Self {
+        position.seconds()
+    }
+}
+
+impl TryFrom<f64> for Position {
+    type Error = InvalidOption;
+
+    fn try_from(seconds: f64) -> Result<Self, InvalidOption> {
+        Self::parse(&format!("{seconds:.6}"))
+            .ok_or(InvalidOption::Value { option: "start, end or cover", range: Self::RANGE })
+    }
+}
+
+/// One of a video's audio tracks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum TrackChoice {
+    /// By its place in the job's `source.audio_tracks`, counted from 0.
+    Index(u16),
+    /// The first of this language, as an ISO 639 code in the form in which the file has it.
+    Language(String),
+}
+
+impl FromStr for TrackChoice {
+    type Err = InvalidOption;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOption> {
+        if let Some(index) = digits(text) {
+            return Ok(Self::Index(index));
+        }
+        if matches!(text.len(), 2 | 3) && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return Ok(Self::Language(text.to_ascii_lowercase()));
+        }
+        let range = "the index of an audio track, from 0, or an ISO 639 code such as eng";
+        Err(InvalidOption::Value { option: "track", range })
+    }
+}
+
+/// A loudness that a sound is brought to, in LUFS (ITU-R BS.1770, EBU R 128). In here in tenths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(into = "f64", try_from = "f64")]
+#[schema(value_type = f64, minimum = -36, maximum = -5, example = -23.0)]
+pub struct LoudnessTarget(i16);
+
+impl LoudnessTarget {
+    const EBU: Self = Self(-230);
+
+    const INVALID: InvalidOption = InvalidOption::Value {
+        option: "normalize",
+        range: "true (-23 LUFS, as EBU R 128 has it), false, or a loudness from -36 to -5 LUFS",
+    };
+
+    /// Reads the value of `normalize`, which may be a no.
+    pub(super) fn parse_choice(text: &str) -> Result<Option<Self>, InvalidOption> {
+        match text {
+            "true" => Ok(Some(Self::EBU)),
+            "false" => Ok(None),
+            // No exponents, no infinities.
+            number if number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')) => {
+                number.parse::<f64>().map_err(|_| Self::INVALID).and_then(Self::try_from).map(Some)
+            }
+            _ => Err(Self::INVALID),
+        }
+    }
+
+    /// The loudness in LUFS.
+    #[must_use]
+    pub fn lufs(self) -> f64 {
+        f64::from(self.0) / 10.0
+    }
+}
+
+impl From<LoudnessTarget> for f64 {
+    fn from(target: LoudnessTarget) -> Self {
+        target.lufs()
+    }
+}
+
+impl TryFrom<f64> for LoudnessTarget {
+    type Error = InvalidOption;
+
+    fn try_from(lufs: f64) -> Result<Self, InvalidOption> {
+        if !(-36.0..=-5.0).contains(&lufs) {
+            return Err(Self::INVALID);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it is between -360 and -50")]
+        let tenths = (lufs * 10.0).round() as i16;
+        Ok(Self(tenths))
+    }
+}

@@ -28,9 +28,11 @@ use crate::linger::linger;
 use crate::problem;
 use crate::{Problem, Shutdown};
 
-/// Time for a client to send a request's head; also how long an idle connection is kept, so that a client does well to forget one
-/// sooner: what it sends while we close is lost.
-pub const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+/// Time for a client to send a request's head; also how long an idle connection is kept.
+const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a client of ours keeps an idle connection: what it sends while a service closes it is lost.
+pub const CLIENT_IDLE: Duration = Duration::from_secs(10);
 
 /// The id of a request: in every log line of its span, in the `x-request-id` of its answer and in problem bodies.
 #[derive(Debug, Clone)]

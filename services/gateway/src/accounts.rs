@@ -11,6 +11,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service_kit::Problem;
+use service_kit::http::CLIENT_IDLE;
 
 use crate::caller::Person;
 use crate::error::Error;
@@ -33,7 +34,7 @@ impl Accounts {
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(15))
-            .pool_idle_timeout(service_kit::http::HEAD_PATIENCE / 2)
+            .pool_idle_timeout(CLIENT_IDLE)
             .build()?;
         Ok(Self { http, auth })
     }

@@ -219,7 +219,10 @@ pub(crate) async fn complete(
 
 async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result<JobId, Error> {
     let (fid, id) = (file.fid, about.job);
-    let new = job_of(gateway, id, about.owner, file, about.options).await?;
+    let Some(new) = job_of(gateway, id, about.owner, file, about.options).await? else {
+        gateway.videos.settle_draft(fid).await?;
+        return Err(ProblemCode::InvalidToken.into());
+    };
     // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
     if let Some(record) = gateway.jobs.insert_once(new).await? {
         welcome(gateway, &record).await;

@@ -8,6 +8,7 @@ use contracts::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, JwkSet};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use reqwest::Url;
+use service_kit::http::CLIENT_IDLE;
 use tokio::sync::Mutex;
 
 /// Why a token does not count.
@@ -62,7 +63,7 @@ impl TokenVerifier {
         address.set_path("/.well-known/jwks.json");
         let http = reqwest::Client::builder()
             .timeout(Duration::from_secs(5))
-            .pool_idle_timeout(service_kit::http::HEAD_PATIENCE / 2)
+            .pool_idle_timeout(CLIENT_IDLE)
             .build()?;
         Ok(Self { http, address, known: RwLock::default(), asked: Mutex::default() })
     }

@@ -106,6 +106,7 @@ pub(crate) async fn upload(
     }
 
     let new = job_of(&gateway, JobId::generate(), owner, received.file, received.options).await?;
+    let new = new.ok_or(ProblemCode::InvalidToken)?;
     // A crash before this leaves a file that no job refers to: the sweeper deletes it. One after this leaves a job
     // that nobody announced: the reconciler does.
     let record = gateway.jobs.insert(new).await?;
@@ -122,18 +123,18 @@ pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Resul
     gateway.quotas.check(gateway, owner.id, bytes).await
 }
 
-/// The job that a stored video becomes.
+/// The job that a stored video becomes; none, and no video either, if its owner's account is gone.
 pub(crate) async fn job_of(
     gateway: &Gateway,
     id: JobId,
     owner: Owner,
     file: StoredFile,
     options: ConversionOptions,
-) -> Result<NewJob, Error> {
+) -> Result<Option<NewJob>, Error> {
     // It may have taken hours, or days. What an account that is gone uploads must not stay.
     if gateway.revocations.is_erased(owner.id) {
         gateway.videos.delete(file.fid).await?;
-        return Err(ProblemCode::InvalidToken.into());
+        return Ok(None);
     }
     let source = Source {
         fid: VideoFid(file.fid),
@@ -142,7 +143,7 @@ pub(crate) async fn job_of(
         duration_seconds: None,
         audio_tracks: Vec::new(),
     };
-    Ok(NewJob { id, owner, source, options })
+    Ok(Some(NewJob { id, owner, source, options }))
 }
 
 /// What is done about a job that has just been stored: its owner hears of it if they like, and the converters when it is its turn.

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::mail_tokens::{self, MailToken, Purpose};
 use crate::opaque::TokenHash;
 use crate::outbox::{self, MailKind};
-use crate::{login_failures, sessions};
+use crate::{api_keys, login_failures, sessions};
 
 impl Service {
     /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
@@ -78,6 +78,10 @@ impl Service {
                 return Ok(None);
             }
             accounts::set_password(transaction, id, Some(&password_hash)).await?;
+            if !account.is_verified {
+                // Whoever registered had not shown that the address is theirs; the keys could be for coming back.
+                api_keys::delete_all(transaction, id).await?;
+            }
             // Whoever has the link reads the address' mail.
             accounts::mark_verified(transaction, id, &email).await?;
             mail_tokens::forget_all(transaction, id).await?;

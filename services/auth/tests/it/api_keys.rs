@@ -3,12 +3,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Auth, PASSWORD, TestDatabase};
 
-async fn check(auth: &Auth, key: &str) -> Answer {
+pub(crate) async fn check(auth: &Auth, key: &str) -> Answer {
     let hash = serde_json::to_value(ApiKeyHash::of(key).unwrap()).unwrap();
     auth.post("/internal/keys/check", &json!({"hash": hash})).await
 }
 
-async fn make(auth: &Auth, token: &str, body: Value) -> (String, String) {
+pub(crate) async fn make(auth: &Auth, token: &str, body: Value) -> (String, String) {
     let made = auth.ask("POST", "/keys", token, Some(&body)).await;
     assert_eq!(made.status, 201, "{made:?}");
     let text = |name: &str| made.body[name].as_str().unwrap().to_owned();

@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::accounts::verify;
+use crate::api_keys::{check, make};
 use crate::harness::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 use crate::post::Post;
 
@@ -92,6 +93,31 @@ async fn a_forgotten_password_is_replaced_once_and_every_session_ends() {
     let claims = verify(&auth.token("ada@example.org", NEW_PASSWORD).await, &auth.keys().await).claims;
     assert!(claims.email_verified, "whoever has the link reads the mail");
     assert_eq!(post.mail_to("ada@example.org").await.content.as_str(), "password_changed");
+}
+
+#[tokio::test]
+async fn a_reset_of_an_unconfirmed_account_leaves_no_way_in_to_whoever_made_it() {
+    let (_database, auth, post) = stage().await;
+    // Eve registers with an address that is not hers.
+    auth.register("ada@example.org", PASSWORD).await;
+    post.token("ada@example.org", "verify_address").await;
+    let eve = auth.token("ada@example.org", PASSWORD).await;
+    let (_, key) = make(&auth, &eve, json!({"name": "later", "scopes": ["read"]})).await;
+    assert_eq!(check(&auth, &key).await.status, 200);
+
+    auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
+    let token = post.token("ada@example.org", "reset_password").await;
+    assert_eq!(reset(&auth, &token, NEW_PASSWORD).await.status, 204);
+    check(&auth, &key).await.assert_problem(401, "invalid_token");
+
+    // Once the address is confirmed, a forgotten password is no reason to stop the owner's scripts.
+    let ada = auth.token("ada@example.org", NEW_PASSWORD).await;
+    let (_, key) = make(&auth, &ada, json!({"name": "backup", "scopes": ["read"]})).await;
+    post.mail_to("ada@example.org").await;
+    auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
+    let token = post.token("ada@example.org", "reset_password").await;
+    assert_eq!(reset(&auth, &token, PASSWORD).await.status, 204);
+    assert_eq!(check(&auth, &key).await.status, 200);
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@ import { execFileSync } from "node:child_process";
 import { dirname } from "node:path";
 import { expect, test } from "vitest";
 import {
+  administration,
   BASE,
+  choose,
   file,
   jobRow,
   mailedLink,
@@ -13,6 +15,7 @@ import {
   signedIn,
   signIn,
   trySignIn,
+  video,
   withBrowser,
 } from "./world";
 
@@ -25,6 +28,24 @@ test("the choice of mails holds", async () => {
   await page.getByText("Saved.").waitFor();
   await page.reload();
   await expect.poll(() => page.getByRole("checkbox", { name: "when a video has arrived" }).isChecked()).toBe(true);
+});
+
+test("what an account takes up is shown to its owner, and to administrators", async () => {
+  const email = await register();
+  const page = await newPage();
+  await signIn(page, email);
+  await choose(page, video("some.mkv"));
+  await jobRow(page, "some").getByRole("button", { name: "Play some" }).waitFor();
+  await page.getByRole("link", { name: "Settings" }).click();
+  const usage = page.getByRole("region", { name: "What you use" });
+  await usage.getByText(/^\d+ kB of \d+ GB$/).waitFor();
+  await usage.getByText(/^1 minute of \d+ minutes$/).waitFor();
+  await usage.getByText(/^0 videos of \d+ videos$/).waitFor();
+
+  const admin = await administration();
+  await admin.getByLabel("Find an address").fill(email);
+  await admin.getByRole("button", { name: `Usage of ${email}` }).click();
+  await admin.getByText(/^\d+ kB of \d+ GB$/).waitFor();
 });
 
 test("a key works in the line for the terminal, until it is deleted", async () => {

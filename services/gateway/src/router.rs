@@ -60,6 +60,7 @@ fn accounts() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(session::list, session::end_all))
         .routes(routes!(session::end))
         .routes(routes!(me::show, me::change, me::erase))
+        .routes(routes!(me::usage))
         .routes(routes!(me::change_password))
         .routes(routes!(me::change_address))
         .routes(routes!(keys::list, keys::make))

@@ -1,12 +1,13 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useId, useState } from "react";
 import { call } from "../api/client";
 import { wordsFor } from "../api/problemWords";
-import type { Account, AccountPage } from "../api/types";
+import type { Account, AccountPage, QuotaReport } from "../api/types";
 import { useIdentity } from "../auth/useSession";
 import { Field } from "../ui/Field";
 import { date } from "../ui/format";
 import { Notice } from "../ui/Notice";
+import { Quotas } from "../ui/Quotas";
 import { toast } from "../ui/toasts";
 
 export function Accounts() {
@@ -81,37 +82,63 @@ function Row({ account, isBusy, onChange }: { account: Account; isBusy: boolean;
     account.role === "admin" ? "administrator" : undefined,
   ].filter(Boolean);
   const isAdmin = account.role === "admin";
+  const [isOpen, setOpen] = useState(false);
+  const usageId = useId();
   return (
-    <tr>
-      <th scope="row">{account.email}</th>
-      <td>{date(account.created_at)}</td>
-      <td>{state.join(", ")}</td>
-      <td>
-        <div className="admin-actions">
-          {!isOwn && (
-            <>
-              <button
-                type="button"
-                className="button"
-                disabled={isBusy}
-                onClick={() => onChange({ role: isAdmin ? "user" : "admin" })}
-              >
-                {isAdmin ? "Make a user" : "Make an admin"}
-                <span className="hidden"> of {account.email}</span>
-              </button>
-              <button
-                type="button"
-                className="button"
-                disabled={isBusy}
-                onClick={() => onChange({ is_disabled: !account.is_disabled })}
-              >
-                {account.is_disabled ? "Open" : "Close"}
-                <span className="hidden"> the account of {account.email}</span>
-              </button>
-            </>
-          )}
-        </div>
-      </td>
-    </tr>
+    <>
+      <tr>
+        <th scope="row">{account.email}</th>
+        <td>{date(account.created_at)}</td>
+        <td>{state.join(", ")}</td>
+        <td>
+          <div className="admin-actions">
+            <button
+              type="button"
+              className="button"
+              aria-expanded={isOpen}
+              aria-controls={usageId}
+              onClick={() => setOpen(!isOpen)}
+            >
+              Usage
+              <span className="hidden"> of {account.email}</span>
+            </button>
+            {!isOwn && (
+              <>
+                <button
+                  type="button"
+                  className="button"
+                  disabled={isBusy}
+                  onClick={() => onChange({ role: isAdmin ? "user" : "admin" })}
+                >
+                  {isAdmin ? "Make a user" : "Make an admin"}
+                  <span className="hidden"> of {account.email}</span>
+                </button>
+                <button
+                  type="button"
+                  className="button"
+                  disabled={isBusy}
+                  onClick={() => onChange({ is_disabled: !account.is_disabled })}
+                >
+                  {account.is_disabled ? "Open" : "Close"}
+                  <span className="hidden"> the account of {account.email}</span>
+                </button>
+              </>
+            )}
+          </div>
+        </td>
+      </tr>
+      <tr id={usageId} hidden={!isOpen}>
+        <td colSpan={4}>{isOpen && <Usage account={account.id} />}</td>
+      </tr>
+    </>
   );
+}
+
+function Usage({ account }: { account: string }) {
+  const usage = useQuery({
+    queryKey: ["usage", account],
+    queryFn: () => call<QuotaReport>(`/admin/users/${account}/usage`),
+  });
+  if (usage.isError) return <Notice tone="bad">{wordsFor(usage.error)}</Notice>;
+  return usage.data && <Quotas report={usage.data} />;
 }

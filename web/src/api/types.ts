@@ -23,5 +23,6 @@ export type Provider = Schemas["Provider"];
 export type Account = Schemas["AccountSummary"];
 export type AccountPage = Schemas["AccountPage"];
 export type DeadMessage = Schemas["DeadMessage"];
+export type QuotaReport = Schemas["QuotaReport"];
 export type QueueState = Schemas["QueueState"];
 export type SignedLink = Schemas["MadeLink"];

@@ -10,6 +10,7 @@ import { Keys } from "./Keys";
 import { Mails } from "./Mails";
 import { Password } from "./Password";
 import { Sessions } from "./Sessions";
+import { Usage } from "./Usage";
 import "./settings.css";
 
 export default function SettingsPage() {
@@ -23,6 +24,7 @@ export default function SettingsPage() {
       {me.isError && <Notice tone="bad">{wordsFor(me.error)}</Notice>}
       {me.data && (
         <>
+          <Usage />
           <Mails me={me.data} />
           <Address me={me.data} />
           <Password me={me.data} />

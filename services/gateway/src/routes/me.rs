@@ -15,6 +15,7 @@ use crate::background::erase_soon;
 use crate::caller::{ClientAddress, Person};
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
+use crate::quotas::QuotaReport;
 
 /// Read your account.
 #[utoipa::path(
@@ -63,6 +64,20 @@ pub(crate) async fn erase(
     gateway.hear_of_ended_sessions().await;
     erase_soon(&gateway, person.claims.sub);
     Ok((StatusCode::ACCEPTED, nothing()))
+}
+
+/// Read what your account takes up, and its quotas.
+#[utoipa::path(
+    get, path = "/me/usage", tag = "accounts", security(("token" = [])),
+    responses(
+        (status = 200, description = "What it takes up, and the most that it may", body = QuotaReport),
+    ),
+)]
+pub(crate) async fn usage(
+    State(gateway): State<Arc<Gateway>>,
+    person: Person,
+) -> Result<Json<QuotaReport>, Error> {
+    Ok(Json(gateway.quotas.report(&gateway, person.claims.sub).await?))
 }
 
 /// Change your password. Ends all sessions, this one too.

@@ -27,7 +27,6 @@ const AFTERMATH: Duration = Duration::from_millis(500);
 /// When which news of a job came, from the start of its upload.
 #[derive(Debug)]
 pub(crate) struct Conversion {
-    pub(crate) job: String,
     accepted: Duration,
     claimed: Duration,
     encoding: Duration,
@@ -52,7 +51,6 @@ pub(crate) async fn convert(person: &Person, video: &Path) -> Result<Conversion>
     person.follow(&job.id, told).await?;
     let converted = began.elapsed();
     Ok(Conversion {
-        job: job.id,
         accepted,
         claimed: claimed.unwrap_or(converted),
         encoding: encoding.unwrap_or(converted),

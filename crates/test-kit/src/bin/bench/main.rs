@@ -41,18 +41,26 @@ async fn main() -> ExitCode {
     }
 }
 
-/// In this order: idle memory needs a fresh system, and transfers need the cores that the converter would take.
 async fn measure(rows: &mut Vec<Row>) -> Result<()> {
-    let mut world = World::start().await?;
-    match std::env::args().nth(1).as_deref() {
-        None => {}
-        Some("uploads") => return uploads_alone(&mut world, rows).await,
-        Some("edge") => return edge_alone(&mut world, rows).await,
-        Some(other) => bail!("there is nothing called {other}: uploads, edge, or everything"),
+    let part = std::env::args().nth(1);
+    let world = &mut World::start().await?;
+    match part.as_deref() {
+        None => {
+            measure_conversions(world, rows).await?;
+            measure_edge(world, rows).await?;
+            measure_transfers(world, rows).await
+        }
+        Some("conversions") => measure_conversions(world, rows).await,
+        Some("edge") => measure_edge(world, rows).await,
+        Some("transfers") => measure_transfers(world, rows).await,
+        Some(other) => bail!("there is nothing called {other}: conversions, edge, transfers, or everything"),
     }
-    eprintln!("Idle memory");
-    rows.push(memory::idle(&world).await?);
+}
 
+/// Idle memory first, which needs a fresh system.
+async fn measure_conversions(world: &mut World, rows: &mut Vec<Row>) -> Result<()> {
+    eprintln!("Idle memory");
+    rows.push(memory::idle(world).await?);
     let clips = Clips::make(world.scratch()).await?;
     let person = Person::register(&world.url()).await?;
     eprintln!("A clip of 10 s");
@@ -60,61 +68,52 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
     eprintln!("A video of 10 min");
     rows.push(conversions::video(&person, &clips).await?);
     eprintln!("A batch of clips of 30 s");
-    rows.push(conversions::batch(&mut world, &person, &clips).await?);
+    rows.push(conversions::batch(world, &person, &clips).await?);
     eprintln!("A lecture of 20 min");
-    rows.extend(conversions::long(&world, &person, &clips, ("20 min", &clips.twenty_minutes, 3)).await?);
+    rows.extend(conversions::long(world, &person, &clips, ("20 min", &clips.twenty_minutes, 3)).await?);
     eprintln!("A film of 2 h");
-    rows.extend(conversions::long(&world, &person, &clips, ("2 h", &clips.two_hours, 1)).await?);
-
-    let converted = conversions::convert(&person, &clips.ten_seconds).await?;
-    for service in [Service::Converter, Service::Notification] {
-        world.stop(service).await?;
-    }
-    measure_edge(&mut world, &person, &converted.job, rows).await?;
-    let mp3 = transfers::store_long_mp3(&world, &converted.job).await?;
-    eprintln!("Uploads of 1 GiB");
-    rows.push(transfers::uploads(&world, &person).await?);
-    eprintln!("Resumable uploads of 1 GiB");
-    rows.push(transfers::resumable_uploads(&person).await?);
-    eprintln!("Downloads of 1 GiB");
-    rows.push(transfers::downloads(&world, &person, &mp3).await?);
-    for transfers in [1, 16] {
-        eprintln!("The gateway's memory with {transfers} transfers");
-        rows.push(memory::of_uploads(&mut world, &person, transfers).await?);
-        rows.push(memory::of_downloads(&mut world, &person, &mp3, transfers).await?);
-    }
+    rows.extend(conversions::long(world, &person, &clips, ("2 h", &clips.two_hours, 1)).await?);
     Ok(())
 }
 
-async fn measure_edge(world: &mut World, person: &Person, job: &str, rows: &mut Vec<Row>) -> Result<()> {
+async fn measure_edge(world: &mut World, rows: &mut Vec<Row>) -> Result<()> {
+    let person = Person::register(&world.url()).await?;
+    stop_the_workers(world).await?;
+    let job = person.upload(&Upload::Pieces(1)).await?.id;
     eprintln!("Jobs looked up");
-    rows.push(edge::lookups(world, person, job).await?);
+    rows.push(edge::lookups(world, &person, &job).await?);
     eprintln!("Slow clients");
-    rows.push(edge::slow_clients(world, person, job).await?);
+    rows.push(edge::slow_clients(world, &person, &job).await?);
     eprintln!("Logins");
-    rows.push(edge::logins(world, person).await?);
+    rows.push(edge::logins(world, &person).await?);
     eprintln!("What time tells");
-    rows.extend(edge::secrecy(person).await?);
+    rows.extend(edge::secrecy(&person).await?);
     Ok(())
 }
 
-/// `bench edge`: the gateway and auth, in five minutes.
-async fn edge_alone(world: &mut World, rows: &mut Vec<Row>) -> Result<()> {
+async fn measure_transfers(world: &mut World, rows: &mut Vec<Row>) -> Result<()> {
     let person = Person::register(&world.url()).await?;
-    let job = person.upload(&Upload::Pieces(1)).await?;
-    world.stop(Service::Converter).await?;
-    measure_edge(world, &person, &job.id, rows).await
-}
-
-/// `bench uploads`: what is sent, in two minutes.
-async fn uploads_alone(world: &mut World, rows: &mut Vec<Row>) -> Result<()> {
-    let person = Person::register(&world.url()).await?;
-    for service in [Service::Converter, Service::Notification] {
-        world.stop(service).await?;
-    }
+    stop_the_workers(world).await?;
+    let job = person.upload(&Upload::Pieces(1)).await?.id;
+    let mp3 = transfers::store_long_mp3(world, &job).await?;
     eprintln!("Uploads of 1 GiB");
     rows.push(transfers::uploads(world, &person).await?);
     eprintln!("Resumable uploads of 1 GiB");
     rows.push(transfers::resumable_uploads(&person).await?);
+    eprintln!("Downloads of 1 GiB");
+    rows.push(transfers::downloads(world, &person, &mp3).await?);
+    for transfers in [1, 16] {
+        eprintln!("The gateway's memory with {transfers} transfers");
+        rows.push(memory::of_uploads(world, &person, transfers).await?);
+        rows.push(memory::of_downloads(world, &person, &mp3, transfers).await?);
+    }
+    Ok(())
+}
+
+/// They would take the cores, and convert what is sent.
+async fn stop_the_workers(world: &mut World) -> Result<()> {
+    for service in [Service::Converter, Service::Notification] {
+        world.stop(service).await?;
+    }
     Ok(())
 }

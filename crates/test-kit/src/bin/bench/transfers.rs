@@ -29,14 +29,16 @@ impl LongMp3 {
     }
 }
 
-/// Stores an MP3 with the driver, and gives it to a job that is converted.
+/// Stores an MP3 with the driver, and makes it what a job was converted to.
 ///
 /// Past the crate that owns the job documents: nothing but a bench needs such a thing.
 pub(crate) async fn store_long_mp3(world: &World, job: &str) -> Result<LongMp3> {
     let (id, _) = driver_upload(&world.database("mp3s").gridfs_bucket(None)).await?;
-    let audio = doc! { "audio.fid": id.to_hex(), "audio.bytes": i64::try_from(PIECES * PIECE_BYTES)? };
+    let bytes = i64::try_from(PIECES * PIECE_BYTES)?;
+    let audio = doc! { "fid": id.to_hex(), "bytes": bytes, "duration_seconds": 1.0, "bitrate_bps": 1 };
+    let converted = doc! { "$set": { "status": "converted", "audio": audio } };
     let jobs = world.database("mixdown").collection::<Document>("jobs");
-    let updated = jobs.update_one(doc! { "_id": job }, doc! { "$set": audio }).await?;
+    let updated = jobs.update_one(doc! { "_id": job }, converted).await?;
     ensure!(updated.matched_count == 1, "there is no such job");
     Ok(LongMp3 { id })
 }

@@ -25,6 +25,8 @@ impl World {
             .with("UNANNOUNCED_AFTER", "30s")
             .with("RECONCILE_INTERVAL", "15s")
             .with("SWEEP_INTERVAL", "5m")
+            // On a slow machine a part takes longer than the 15 minutes that tokens last.
+            .with("ACCESS_TOKEN_LIFETIME", "1h")
             .start()
             .await?;
         let client = mongodb::Client::with_uri_str(&shared().mongodb_url).await?;

@@ -178,6 +178,19 @@ test("a file says how long it is kept, and warns on its last day", async () => {
   await row.getByText("deleted in 12 hours").waitFor();
 });
 
+test("a file that is not kept any more says so, and what to do", async () => {
+  const page = await newPage();
+  await signIn(page, SCENE.late.email, SCENE.late.password);
+  const row = page.locator(".job");
+  await row.getByText("Its time was over, and the file was deleted. Drop the video again if you need it.").waitFor();
+  for (const gone of [/^Play/, /^Download/, "Try again"]) {
+    expect(await row.getByRole("button", { name: gone }).count()).toBe(0);
+  }
+  await row.getByRole("button", { name: /^Delete/ }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete it" }).click();
+  await row.waitFor({ state: "detached" });
+});
+
 test("many windows share one stream of events, and another takes over when its window goes", async () => {
   const email = await register();
   const context = await newContext();

@@ -22,6 +22,8 @@ export const SCENE = JSON.parse(required("SCENE")) as {
   administrator: Person;
   /** Has one video, whose conversion ran out of time. */
   unlucky: Person;
+  /** Has one video, whose file is not kept any more. */
+  late: Person;
   /** Where services reach the provider of identities, and where browsers do. */
   provider: { issuer: string; door: string };
 };

@@ -14,7 +14,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Redirect;
 use axum::routing::get;
 use broker::{Broker, BrokerConfig};
-use contracts::{FailureCode, Queue};
+use contracts::{FailureCode, JobStatus, Queue};
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,11 +77,15 @@ async fn set_the_scene(mixdown: &mut Mixdown, provider: Arc<Provider>) -> Result
     mixdown.promote(&mut administrator).await?;
     park_two_messages(mixdown).await?;
     let unlucky = mixdown.user().await?;
-    let converter = fail_for_lack_of_time(mixdown, &unlucky).await?;
+    fail_for_lack_of_time(mixdown, &unlucky).await?;
+    let late = mixdown.user().await?;
+    let_expire(mixdown, &late).await?;
+    let converter = patient_converter(mixdown, "7days").await?;
     let person = |user: &User| json!({ "email": user.email, "password": user.password });
     let scene = json!({
         "administrator": person(&administrator),
         "unlucky": person(&unlucky),
+        "late": person(&late),
         "provider": { "issuer": provider.issuer(), "door": open_door(provider).await? },
     });
     Ok((scene, converter))
@@ -107,15 +111,30 @@ async fn park_two_messages(mixdown: &Mixdown) -> Result<()> {
     Ok(())
 }
 
-/// Has a video fail, and then a converter take the place of the one that has no time for it.
-async fn fail_for_lack_of_time(mixdown: &mut Mixdown, user: &User) -> Result<RunningService> {
+/// Has a video fail, and ends the converter that has no time for it.
+async fn fail_for_lack_of_time(mixdown: &mut Mixdown, user: &User) -> Result<()> {
     let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     let failed = user.wait_for_outcome(job.id).await;
     let code = failed.error.context("the conversion did not fail")?.code;
     ensure!(code == FailureCode::TimedOut, "it failed as {code:?}");
     mixdown.service(Service::Converter)?.stop().await;
+    Ok(())
+}
+
+/// Has a video converted whose file is not kept.
+async fn let_expire(mixdown: &Mixdown, user: &User) -> Result<()> {
+    let mut converter = patient_converter(mixdown, "1s").await?;
+    let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
+    user.wait_for(job.id, "it expires", |job| job.status == JobStatus::Expired).await;
+    converter.stop().await;
+    Ok(())
+}
+
+/// A converter that has time, and whose files are kept so long.
+async fn patient_converter(mixdown: &Mixdown, keep: &str) -> Result<RunningService> {
     let mut system = mixdown.system().clone();
     system.variables.retain(|name, _| NO_TIME.iter().all(|(setting, _)| setting != name));
+    system.variables.insert("KEEP_MP3".to_owned(), keep.to_owned());
     RunningService::start(&system, Service::Converter).await
 }
 

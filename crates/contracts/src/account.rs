@@ -167,6 +167,18 @@ pub struct Revocations {
     pub sessions: Vec<SessionId>,
     /// Accounts that are being erased, or were within the time that an upload may take.
     pub erased_accounts: Vec<UserId>,
+    /// Accounts whose address changed within that time.
+    #[serde(default)]
+    pub moved_accounts: Vec<MovedAccount>,
+}
+
+/// An account and the address that it has now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MovedAccount {
+    /// The account.
+    pub account: UserId,
+    /// Its address.
+    pub email: EmailAddress,
 }
 
 /// Accounts whose jobs and files wait to be deleted, from auth to the gateway.

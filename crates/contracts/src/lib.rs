@@ -17,7 +17,7 @@ mod session;
 
 pub use account::{
     AccountChange, AccountPage, AccountSummary, AddressChange, AddressRequest, ErasureRequest, Erasures,
-    MailPreferences, MailPreferencesChange, Me, MeChange, PasswordChange, ResetRequest,
+    MailPreferences, MailPreferencesChange, Me, MeChange, MovedAccount, PasswordChange, ResetRequest,
     Revocations, Role, UnknownName, VerifyRequest,
 };
 pub use account_mail::{AccountMail, AccountMailContent};

@@ -1,6 +1,6 @@
 //! What an owner does to a job: cancel it, delete it.
 
-use contracts::{JobId, JobStatus, Phase, Progress, UserId};
+use contracts::{EmailAddress, JobId, JobStatus, Phase, Progress, UserId};
 use mongodb::bson::doc;
 
 use crate::document::literal;
@@ -97,6 +97,13 @@ impl JobStore {
         }
         let is_there = self.get_owned(owner, id).await?.is_some();
         Ok(if is_there { Retried::NotRetryable } else { Retried::NotFound })
+    }
+
+    /// Has the mails about all of an account's jobs go to this address from now on.
+    pub async fn change_address(&self, owner: UserId, email: &EmailAddress) -> Result<(), JobsError> {
+        let elsewhere = doc! { "owner.id": owner.to_string(), "owner.email": { "$ne": email.as_str() } };
+        let set = doc! { "$set": { "owner.email": email.as_str() } };
+        within(self.collection().update_many(elsewhere, set)).await.map(drop)
     }
 
     /// Cancels what an account's jobs are at and gives the latest hundred of them, for all of them to be [erased](Self::erase).

@@ -5,6 +5,7 @@
 //! publishes them to queue `account`.
 
 mod accounts;
+mod address_changes;
 mod api_keys;
 mod commands;
 mod config;

@@ -32,7 +32,7 @@ pub struct Config {
     #[arg(long, env = "REQUIRE_VERIFIED_ADDRESS", default_value_t = true, action = clap::ArgAction::Set)]
     pub require_verified_address: bool,
 
-    /// How often auth is asked which sessions have ended: so long an access token may outlive its session
+    /// How often auth is asked which sessions have ended and which addresses changed: so long an access token may outlive its session
     #[arg(long, env = "REVOCATION_INTERVAL", default_value = "2s", value_parser = parse_duration)]
     pub revocation_interval: Duration,
 

@@ -1,11 +1,11 @@
-//! Which sessions have ended before their access tokens expired. Auth is asked every few seconds; while it is away, what it
-//! said last holds.
+//! What access tokens cannot know: which sessions have ended before them, and whose address is another now. Auth is asked
+//! every few seconds; while it is away, what it said last holds.
 
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use contracts::{AccessClaims, ProblemCode, SessionId, UserId};
+use contracts::{AccessClaims, EmailAddress, ProblemCode, SessionId, UserId};
 
 use crate::Gateway;
 use crate::accounts::Accounts;
@@ -13,14 +13,15 @@ use crate::background::every;
 use crate::error::Error;
 
 #[derive(Default)]
-struct Ended {
-    sessions: HashSet<SessionId>,
-    accounts: HashSet<UserId>,
+struct Known {
+    ended_sessions: HashSet<SessionId>,
+    erased_accounts: HashSet<UserId>,
+    addresses: HashMap<UserId, EmailAddress>,
 }
 
 /// What auth said last; nothing before it said anything.
 #[derive(Default)]
-pub(crate) struct Revocations(RwLock<Option<Ended>>);
+pub(crate) struct Revocations(RwLock<Option<Known>>);
 
 impl Revocations {
     /// Refuses a token whose session or account has ended.
@@ -29,27 +30,39 @@ impl Revocations {
             // Just started: a token that was revoked before must not work for a moment.
             self.refresh(accounts).await?;
         }
-        let ended = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let is_over = ended
-            .as_ref()
-            .is_none_or(|ended| ended.sessions.contains(&claims.sid) || ended.accounts.contains(&claims.sub));
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let is_over = known.as_ref().is_none_or(|known| {
+            known.ended_sessions.contains(&claims.sid) || known.erased_accounts.contains(&claims.sub)
+        });
         if is_over { Err(ProblemCode::InvalidToken.into()) } else { Ok(()) }
     }
 
     /// Whether the account is being erased, or was within the time that an upload may take.
     pub(crate) fn is_erased(&self, account: UserId) -> bool {
-        let ended = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        ended.as_ref().is_some_and(|ended| ended.accounts.contains(&account))
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().is_some_and(|known| known.erased_accounts.contains(&account))
+    }
+
+    /// The address that the account has now, if it changed within the time that an upload may take.
+    pub(crate) fn new_address(&self, account: UserId) -> Option<EmailAddress> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref()?.addresses.get(&account).cloned()
+    }
+
+    fn new_addresses(&self) -> HashMap<UserId, EmailAddress> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map(|known| known.addresses.clone()).unwrap_or_default()
     }
 
     /// Asks auth now: whoever ends a session here sees it ended with the next request.
     pub(crate) async fn refresh(&self, accounts: &Accounts) -> Result<(), Error> {
         let answer = accounts.revocations().await?;
-        let ended = Ended {
-            sessions: answer.sessions.into_iter().collect(),
-            accounts: answer.erased_accounts.into_iter().collect(),
+        let known = Known {
+            ended_sessions: answer.sessions.into_iter().collect(),
+            erased_accounts: answer.erased_accounts.into_iter().collect(),
+            addresses: answer.moved_accounts.into_iter().map(|moved| (moved.account, moved.email)).collect(),
         };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(ended);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(())
     }
 
@@ -58,8 +71,26 @@ impl Revocations {
     }
 }
 
-/// Asks auth again and again until the end.
+/// Asks auth again and again until the end, and has the jobs of those who moved follow.
 pub(crate) async fn keep_current(gateway: Arc<Gateway>, interval: Duration) {
-    let failure = "could not ask which sessions have ended; the last answer holds";
-    every(interval, &gateway.shutdown, failure, || gateway.revocations.refresh(&gateway.accounts)).await;
+    let followed = Mutex::new(HashMap::new());
+    let failure = "could not ask which sessions have ended, or change jobs' addresses; the last answer holds";
+    every(interval, &gateway.shutdown, failure, async || {
+        gateway.revocations.refresh(&gateway.accounts).await?;
+        follow(&gateway, &followed).await
+    })
+    .await;
+}
+
+/// Gives the jobs of each account whose address is not the one that they were given before the one that it has.
+async fn follow(gateway: &Gateway, followed: &Mutex<HashMap<UserId, EmailAddress>>) -> Result<(), Error> {
+    let addresses = gateway.revocations.new_addresses();
+    let known = followed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for (account, email) in &addresses {
+        if known.get(account) != Some(email) {
+            gateway.jobs.change_address(*account, email).await?;
+        }
+    }
+    *followed.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+    Ok(())
 }

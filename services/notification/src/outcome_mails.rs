@@ -75,7 +75,7 @@ impl OutcomeMails {
             }
         };
         if record.owner.email != *username {
-            tracing::warn!("the message names another address than the job, the job's is used");
+            tracing::info!("the message names another address than the job has now, which is used");
         }
         let topic = Topic::Outcome { job: *job_id, outcome: *outcome, retries: record.retries };
         match self.write(topic, *outcome, &record) {

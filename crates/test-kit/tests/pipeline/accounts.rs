@@ -11,6 +11,7 @@ use test_kit::gridfs::Store;
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Plan, User};
+use test_kit::services::Service;
 use test_kit::{shared, unique_name, wait_until};
 
 use crate::stage::{PATIENCE, assert_problem, long_video, mixdown};
@@ -108,6 +109,37 @@ async fn is_in_mongodb(prefix: &str, text: &str) -> Result<Option<String>> {
 }
 
 #[tokio::test]
+async fn mails_follow_an_account_to_its_new_address() -> Result<()> {
+    let mut mixdown = Plan::new().start().await?;
+    let user = mixdown.user().await?;
+    mixdown.service(Service::Converter)?.kill_hard().await;
+    let sample = Sample::Mp4.file(Duration::from_secs(2)).await;
+    user.upload(&sample).await?;
+
+    let address = format!("{}@example.org", unique_name("moved"));
+    let body = json!({ "email": address, "password": user.password });
+    let asked = user.request(Method::POST, "/me/email").json(&body).send().await?;
+    assert_eq!(asked.status(), StatusCode::ACCEPTED);
+    let inbox = Inbox::shared();
+    let mail = inbox.wait_for_mail(&address, PATIENCE).await;
+    user.verify(mail.token().context("no token")?).await?;
+    wait_until("the job has followed", PATIENCE, async || {
+        let found = is_in_mongodb(mixdown.prefix(), &user.email).await?;
+        anyhow::ensure!(found.is_none(), "there is {found:?}");
+        Ok(())
+    })
+    .await;
+    // With a token that knows the old address.
+    user.upload(&sample).await?;
+    mixdown.service(Service::Converter)?.restart().await?;
+    let mails = inbox.wait_for_mails(&address, 3, PATIENCE).await;
+    assert_eq!(mails.iter().filter(|mail| mail.subject.starts_with("Your MP3")).count(), 2, "{mails:?}");
+    let old = inbox.mails_to(&user.email).await?;
+    assert!(old.iter().all(|mail| !mail.subject.starts_with("Your MP3")), "{old:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn nothing_of_an_erased_account_is_left() -> Result<()> {
     let mixdown = Plan::new().start().await?;
     let user = mixdown.user().await?;
@@ -163,12 +195,12 @@ async fn an_erasure_that_a_crash_interrupts_is_finished() -> Result<()> {
     let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     user.wait_for_outcome(job.id).await;
     // Auth has begun, and there is no gateway to go on.
-    mixdown.service(test_kit::services::Service::Gateway)?.kill_hard().await;
+    mixdown.service(Service::Gateway)?.kill_hard().await;
     let auth = format!("http://127.0.0.1:{}/me", mixdown.system().ports.auth);
     let body = json!({ "password": user.password });
     let begun = reqwest::Client::new().delete(auth).bearer_auth(&user.token).json(&body).send().await?;
     assert_eq!(begun.status(), StatusCode::ACCEPTED);
-    mixdown.service(test_kit::services::Service::Gateway)?.restart().await?;
+    mixdown.service(Service::Gateway)?.restart().await?;
     wait_until("nothing is left", PATIENCE, async || {
         let found = is_in_mongodb(mixdown.prefix(), &job.id.to_string()).await?;
         anyhow::ensure!(found.is_none(), "there is {found:?}");
@@ -180,8 +212,6 @@ async fn an_erasure_that_a_crash_interrupts_is_finished() -> Result<()> {
 
 #[tokio::test]
 async fn administrators_see_accounts_and_close_them() -> Result<()> {
-    use test_kit::services::Service;
-
     let mixdown = Plan::new().only(&[Service::Auth, Service::Gateway]).start().await?;
     let (mut root, user) = (mixdown.user().await?, mixdown.user().await?);
     assert_problem("a user", root.get("/admin/users").await?, ProblemCode::AdminOnly).await?;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::mail_tokens::{self, MailToken, Purpose};
 use crate::opaque::TokenHash;
 use crate::outbox::{self, MailKind};
-use crate::{api_keys, login_failures, sessions};
+use crate::{address_changes, api_keys, login_failures, sessions};
 
 impl Service {
     /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
@@ -45,6 +45,7 @@ impl Service {
                 if !accounts::set_email(transaction, id, &email).await? {
                     return Ok(None);
                 }
+                address_changes::put(transaction, id).await?;
                 // Links in the old address' mailbox must not open what has left it.
                 mail_tokens::forget_all(transaction, id).await?;
                 outbox::put(transaction, MailKind::AddressChanged, &account.email, None).await?;

@@ -22,9 +22,9 @@ use crate::keyring::Keyring;
 use crate::oidc::Oidc;
 use crate::password_hash::PasswordHash;
 use crate::passwords::Password;
-use crate::purge::ERASED_FOR;
-use crate::sessions;
+use crate::purge::TOLD_FOR;
 use crate::tokens::Refusal;
+use crate::{address_changes, sessions};
 
 pub(crate) use elsewhere::Vouched;
 pub(crate) use oneself::Caller;
@@ -83,7 +83,8 @@ impl Service {
         let revocations = self.database.ask(async |connection| {
             Ok(Revocations {
                 sessions: sessions::revoked_within(connection, revocation).await?,
-                erased_accounts: accounts::erased_within(connection, ERASED_FOR).await?,
+                erased_accounts: accounts::erased_within(connection, TOLD_FOR).await?,
+                moved_accounts: address_changes::within(connection, TOLD_FOR).await?,
             })
         });
         Ok(revocations.await?)

@@ -127,7 +127,7 @@ pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Resul
 pub(crate) async fn job_of(
     gateway: &Gateway,
     id: JobId,
-    owner: Owner,
+    mut owner: Owner,
     file: StoredFile,
     options: ConversionOptions,
 ) -> Result<Option<NewJob>, Error> {
@@ -135,6 +135,9 @@ pub(crate) async fn job_of(
     if gateway.revocations.is_erased(owner.id) {
         gateway.videos.delete(file.fid).await?;
         return Ok(None);
+    }
+    if let Some(email) = gateway.revocations.new_address(owner.id) {
+        owner.email = email;
     }
     let source = Source {
         fid: VideoFid(file.fid),

@@ -39,8 +39,8 @@ test("what an account takes up is shown to its owner, and to administrators", as
   await page.getByRole("link", { name: "Settings" }).click();
   const usage = page.getByRole("region", { name: "What you use" });
   await usage.getByText(/^\d+ kB of \d+ GB$/).waitFor();
-  await usage.getByText(/^1 minute of \d+ minutes$/).waitFor();
-  await usage.getByText(/^0 videos of \d+ videos$/).waitFor();
+  await usage.getByText(/^1 of \d+ minutes$/).waitFor();
+  await usage.getByText(/^0 of \d+ videos$/).waitFor();
 
   const admin = await administration();
   await admin.getByLabel("Find an address").fill(email);

@@ -2,10 +2,11 @@
 //! every few seconds; while it is away, what it said last holds.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use contracts::{AccessClaims, EmailAddress, ProblemCode, SessionId, UserId};
+use tokio::sync::Mutex;
 
 use crate::Gateway;
 use crate::accounts::Accounts;
@@ -30,7 +31,7 @@ impl Revocations {
             // Just started: a token that was revoked before must not work for a moment.
             self.refresh(accounts).await?;
         }
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known();
         let is_over = known.as_ref().is_none_or(|known| {
             known.ended_sessions.contains(&claims.sid) || known.erased_accounts.contains(&claims.sub)
         });
@@ -39,19 +40,16 @@ impl Revocations {
 
     /// Whether the account is being erased, or was within the time that an upload may take.
     pub(crate) fn is_erased(&self, account: UserId) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().is_some_and(|known| known.erased_accounts.contains(&account))
+        self.known().as_ref().is_some_and(|known| known.erased_accounts.contains(&account))
     }
 
     /// The address that the account has now, if it changed within the time that an upload may take.
     pub(crate) fn new_address(&self, account: UserId) -> Option<EmailAddress> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref()?.addresses.get(&account).cloned()
+        self.known().as_ref()?.addresses.get(&account).cloned()
     }
 
     fn new_addresses(&self) -> HashMap<UserId, EmailAddress> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().map(|known| known.addresses.clone()).unwrap_or_default()
+        self.known().as_ref().map(|known| known.addresses.clone()).unwrap_or_default()
     }
 
     /// Asks auth now: whoever ends a session here sees it ended with the next request.
@@ -66,8 +64,12 @@ impl Revocations {
         Ok(())
     }
 
+    fn known(&self) -> RwLockReadGuard<'_, Option<Known>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_loaded(&self) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.known().is_some()
     }
 }
 
@@ -85,12 +87,12 @@ pub(crate) async fn keep_current(gateway: Arc<Gateway>, interval: Duration) {
 /// Gives the jobs of each account whose address is not the one that they were given before the one that it has.
 async fn follow(gateway: &Gateway, followed: &Mutex<HashMap<UserId, EmailAddress>>) -> Result<(), Error> {
     let addresses = gateway.revocations.new_addresses();
-    let known = followed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut followed = followed.lock().await;
     for (account, email) in &addresses {
-        if known.get(account) != Some(email) {
+        if followed.get(account) != Some(email) {
             gateway.jobs.change_address(*account, email).await?;
         }
     }
-    *followed.lock().unwrap_or_else(PoisonError::into_inner) = addresses;
+    *followed = addresses;
     Ok(())
 }

@@ -3,12 +3,12 @@
 use contracts::{EmailAddress, IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
 use service_kit::Audit;
 
-use super::Service;
+use super::{Service, hand_over};
 use crate::accounts;
 use crate::database::transact;
 use crate::error::Error;
+use crate::identities;
 use crate::oidc::OidcError;
-use crate::{api_keys, identities, mail_tokens, sessions};
 
 /// Somebody that a provider vouches for.
 #[derive(Debug)]
@@ -65,13 +65,7 @@ impl Service {
             }
             let account = if let Some(account) = accounts::find(transaction, email).await? {
                 if !account.is_verified {
-                    // Whoever registered has not shown that the address is theirs, and now somebody else has. What they
-                    // could come in with must end.
-                    accounts::set_password(transaction, account.id, None).await?;
-                    sessions::revoke_all(transaction, account.id).await?;
-                    api_keys::delete_all(transaction, account.id).await?;
-                    mail_tokens::forget_all(transaction, account.id).await?;
-                    accounts::mark_verified(transaction, account.id, email).await?;
+                    hand_over(transaction, &account, email, None).await?;
                 }
                 account.id
             } else {

@@ -3,14 +3,14 @@
 use contracts::{EmailAddress, ResetRequest, Secret, UserId};
 use service_kit::Audit;
 
-use super::Service;
+use super::{Service, hand_over};
 use crate::accounts;
 use crate::database::transact;
 use crate::error::Error;
 use crate::mail_tokens::{self, MailToken, Purpose};
 use crate::opaque::TokenHash;
 use crate::outbox::{self, MailKind};
-use crate::{address_changes, api_keys, login_failures, sessions};
+use crate::{address_changes, login_failures};
 
 impl Service {
     /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
@@ -78,15 +78,8 @@ impl Service {
             if account.is_erasing || account.is_disabled {
                 return Ok(None);
             }
-            accounts::set_password(transaction, id, Some(&password_hash)).await?;
-            if !account.is_verified {
-                // Whoever registered had not shown that the address is theirs; the keys could be for coming back.
-                api_keys::delete_all(transaction, id).await?;
-            }
             // Whoever has the link reads the address' mail.
-            accounts::mark_verified(transaction, id, &email).await?;
-            mail_tokens::forget_all(transaction, id).await?;
-            sessions::revoke_all(transaction, id).await?;
+            hand_over(transaction, &account, &email, Some(&password_hash)).await?;
             login_failures::forget(transaction, &email).await?;
             outbox::put(transaction, MailKind::PasswordChanged, &account.email, None).await?;
             Ok::<Option<UserId>, sqlx::Error>(Some(id))

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{EmailAddress, JwkSet, Revocations, Secret};
+use sqlx::MySqlConnection;
 
 use crate::accounts::{self, Account};
 use crate::courier::Bell;
@@ -24,7 +25,7 @@ use crate::password_hash::PasswordHash;
 use crate::passwords::Password;
 use crate::purge::TOLD_FOR;
 use crate::tokens::Refusal;
-use crate::{address_changes, sessions};
+use crate::{address_changes, mail_tokens, sessions};
 
 pub(crate) use elsewhere::Vouched;
 pub(crate) use oneself::Caller;
@@ -109,4 +110,23 @@ impl Service {
         let is_right = self.hasher.run(move || hash.matches(&password)).await?.map_err(Error::Hash)?;
         if is_right { Ok(()) } else { Err(Error::WrongPassword) }
     }
+}
+
+/// Gives an account, and this password, to somebody who has shown that they read its mail. Sessions end, and links that were sent
+/// before.
+async fn hand_over(
+    connection: &mut MySqlConnection,
+    account: &Account,
+    email: &EmailAddress,
+    password_hash: Option<&PasswordHash>,
+) -> Result<(), sqlx::Error> {
+    let id = account.id;
+    accounts::set_password(connection, id, password_hash).await?;
+    sessions::revoke_all(connection, id).await?;
+    mail_tokens::forget_all(connection, id).await?;
+    if !account.is_verified {
+        // Whoever registered has not shown that the address is theirs: what they could come in with must end.
+        crate::api_keys::delete_all(connection, id).await?;
+    }
+    accounts::mark_verified(connection, id, email).await
 }

@@ -1,8 +1,8 @@
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useId, useState } from "react";
 import { call } from "../api/client";
 import { wordsFor } from "../api/problemWords";
-import type { Account, AccountPage, QuotaReport } from "../api/types";
+import type { Account, AccountPage } from "../api/types";
 import { useIdentity } from "../auth/useSession";
 import { Field } from "../ui/Field";
 import { date } from "../ui/format";
@@ -128,17 +128,8 @@ function Row({ account, isBusy, onChange }: { account: Account; isBusy: boolean;
         </td>
       </tr>
       <tr id={usageId} hidden={!isOpen}>
-        <td colSpan={4}>{isOpen && <Usage account={account.id} />}</td>
+        <td colSpan={4}>{isOpen && <Quotas path={`/admin/users/${account.id}/usage`} />}</td>
       </tr>
     </>
   );
-}
-
-function Usage({ account }: { account: string }) {
-  const usage = useQuery({
-    queryKey: ["usage", account],
-    queryFn: () => call<QuotaReport>(`/admin/users/${account}/usage`),
-  });
-  if (usage.isError) return <Notice tone="bad">{wordsFor(usage.error)}</Notice>;
-  return usage.data && <Quotas report={usage.data} />;
 }

@@ -1,10 +1,18 @@
+import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { call } from "../api/client";
+import { wordsFor } from "../api/problemWords";
 import type { QuotaReport } from "../api/types";
 import { bytes, plural } from "./format";
+import { Notice } from "./Notice";
 import "./Quotas.css";
 
 /** What an account takes up, and the most that it may. */
-export function Quotas({ report }: { report: QuotaReport }) {
+export function Quotas({ path }: { path: "/me/usage" | `/admin/users/${string}/usage` }) {
+  const usage = useQuery({ queryKey: ["usage", path], queryFn: () => call<QuotaReport>(path) });
+  if (usage.isError) return <Notice tone="bad">{wordsFor(usage.error)}</Notice>;
+  if (!usage.data) return null;
+  const report = usage.data;
   const minutes = Math.ceil(report.minutes_today);
   return (
     <dl className="quotas">

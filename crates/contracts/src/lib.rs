@@ -8,6 +8,7 @@ mod claims;
 mod email;
 mod ids;
 mod job;
+mod legacy_text;
 mod link;
 mod message;
 mod options;
@@ -29,6 +30,7 @@ pub use job::{
     Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner,
     Phase, Progress, Source,
 };
+pub use legacy_text::decode_legacy_text;
 pub use link::{ArchiveLink, InvalidLink, LinkKey, SignedLink};
 pub use message::{ConversionFinished, ConversionRequested, MESSAGE_VERSION, Queue};
 pub use options::{

@@ -1,16 +1,15 @@
 //! Receiving an upload: a multipart body of any size, from a client of any speed, into GridFS.
 
-use std::error::Error as _;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::extract::multipart::{Field, MultipartError};
-use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::extract::Request;
+use axum::http::header;
 use bytes::Bytes;
-use contracts::{ConversionOptions, InvalidOption, ProblemCode};
+use contracts::{ConversionOptions, InvalidOption, ProblemCode, decode_legacy_text};
 use futures_util::{Stream, StreamExt as _};
 use headers::{ContentLength, HeaderMapExt as _};
 use media_store::{MediaStore, StoreError, StoredFile};
@@ -18,6 +17,8 @@ use service_kit::Problem;
 use tokio::time::{Instant, Sleep};
 
 use crate::Config;
+use crate::file_name::display_name;
+use crate::multipart::{Boundary, Multipart, MultipartError, Part};
 
 /// What is asked of an upload.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +82,6 @@ const ENVELOPE_BYTES: u64 = 64 << 10;
 const MAX_OPTIONS: usize = 32;
 const MAX_OPTION_BYTES: usize = 1 << 10;
 
-/// File systems take names of at most 255 bytes.
-const MAX_NAME_BYTES: usize = 255;
-
 /// What a file is to be called and become.
 #[derive(Debug)]
 pub(crate) struct Wish {
@@ -132,21 +130,24 @@ impl UploadPolicy {
         if announced.is_some_and(|ContentLength(bytes)| bytes > self.max_bytes + ENVELOPE_BYTES) {
             return Err(self.too_large());
         }
-        let request = request
-            .map(|body| Body::from_stream(GuardedBody::new(body, self, self.max_bytes + ENVELOPE_BYTES)));
-        let multipart = Multipart::from_request(request, &()).await;
-        let mut multipart = multipart.map_err(|_| UploadError::from(ProblemCode::UnsupportedMediaType))?;
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let boundary = content_type.and_then(|value| Boundary::of(value.as_bytes()));
+        let boundary = boundary.ok_or(ProblemCode::UnsupportedMediaType)?;
+        let body = GuardedBody::new(request.into_body(), self, self.max_bytes + ENVELOPE_BYTES);
+        let mut form = Multipart::new(body, &boundary);
 
         let mut options = Vec::new();
         let mut upload = None;
-        while let Some(field) = multipart.next_field().await.map_err(|error| self.broken(&error))? {
-            if field.file_name().is_some() {
+        while let Some(part) = form.next_part().await.map_err(|error| self.broken(&error))? {
+            if let Some(name) = &part.file_name {
                 if upload.is_some() {
                     return Err(ProblemCode::SeveralFiles.into());
                 }
-                upload = Some(self.store_file(field, store).await?);
+                let content_type = part.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
+                let file = store.begin(&display_name(name), content_type).await?;
+                upload = Some(self.store_file(&mut form, file).await?);
             } else {
-                options.push(self.option(field).await?);
+                options.push(self.option(part, &mut form).await?);
                 if options.len() > MAX_OPTIONS {
                     return Err(ProblemCode::BadOption.into());
                 }
@@ -164,13 +165,10 @@ impl UploadPolicy {
 
     async fn store_file(
         &self,
-        mut field: Field<'_>,
-        store: &MediaStore,
+        form: &mut Multipart<GuardedBody>,
+        mut upload: media_store::Upload,
     ) -> Result<media_store::Upload, UploadError> {
-        let name = display_name(field.file_name().unwrap_or_default());
-        let content_type = field.content_type().unwrap_or(UNKNOWN_TYPE).to_owned();
-        let mut upload = store.begin(&name, &content_type).await?;
-        while let Some(chunk) = field.chunk().await.map_err(|error| self.broken(&error))? {
+        while let Some(chunk) = form.chunk().await.map_err(|error| self.broken(&error))? {
             if upload.bytes() + chunk.len() as u64 > self.max_bytes {
                 return Err(self.too_large());
             }
@@ -179,17 +177,19 @@ impl UploadPolicy {
         Ok(upload)
     }
 
-    async fn option(&self, mut field: Field<'_>) -> Result<(String, String), UploadError> {
-        let name = field.name().unwrap_or_default().to_owned();
+    async fn option(
+        &self,
+        part: Part,
+        form: &mut Multipart<GuardedBody>,
+    ) -> Result<(String, String), UploadError> {
         let mut value = Vec::new();
-        while let Some(chunk) = field.chunk().await.map_err(|error| self.broken(&error))? {
+        while let Some(chunk) = form.chunk().await.map_err(|error| self.broken(&error))? {
             value.extend_from_slice(&chunk);
             if value.len() > MAX_OPTION_BYTES {
                 return Err(ProblemCode::BadOption.into());
             }
         }
-        let value = String::from_utf8(value).map_err(|_| ProblemCode::BadOption)?;
-        Ok((name, value))
+        Ok((part.name, decode_legacy_text(&value)))
     }
 
     pub(crate) fn too_large(&self) -> UploadError {
@@ -198,30 +198,22 @@ impl UploadPolicy {
     }
 
     fn broken(&self, error: &MultipartError) -> UploadError {
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            match error.downcast_ref() {
-                Some(BodyFault::TooLarge) => return self.too_large(),
-                Some(BodyFault::TooSlow) => return ProblemCode::RequestTimeout.into(),
-                Some(BodyFault::Broken(_)) => return ProblemCode::IncompleteUpload.into(),
-                None => cause = error.source(),
+        match error {
+            MultipartError::Body(BodyFault::TooLarge) => self.too_large(),
+            MultipartError::Body(BodyFault::TooSlow) => ProblemCode::RequestTimeout.into(),
+            // Incomplete: the body arrived, but it is no form, or not to its end.
+            MultipartError::Body(BodyFault::Broken(_)) | MultipartError::Incomplete => {
+                ProblemCode::IncompleteUpload.into()
+            }
+            MultipartError::Malformed(reason) => {
+                UploadError::Refused(Problem::new(ProblemCode::BadRequest).with_detail(*reason))
             }
         }
-        // The body arrived, but it is no multipart body, or not to its end.
-        ProblemCode::IncompleteUpload.into()
     }
 }
 
 fn parse_options(fields: &[(String, String)]) -> Result<ConversionOptions, InvalidOption> {
     ConversionOptions::parse(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
-}
-
-/// A file's name without the folders and control characters that a client may send with it.
-pub(crate) fn display_name(given: &str) -> String {
-    let name = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
-    name.truncate(name.floor_char_boundary(MAX_NAME_BYTES));
-    if name.trim().is_empty() { "video".to_owned() } else { name }
 }
 
 /// What can go wrong with a body before it is taken apart.
@@ -294,19 +286,5 @@ impl Stream for GuardedBody {
         }
         ready!(this.idle.as_mut().poll(context));
         Poll::Ready(Some(Err(BodyFault::TooSlow)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_lose_folders_and_control_characters() {
-        assert_eq!(display_name("C:\\videos\\talk.mp4"), "talk.mp4");
-        assert_eq!(display_name("../../etc/passwd"), "passwd");
-        assert_eq!(display_name("a\r\nb.mp4"), "ab.mp4");
-        assert_eq!(display_name("   "), "video");
-        assert_eq!(display_name(&"é".repeat(200)).len(), 254);
     }
 }

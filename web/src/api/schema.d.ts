@@ -4744,7 +4744,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description `no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
+            /** @description `bad_request`, `no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
             400: {
                 headers: {
                     [name: string]: unknown;

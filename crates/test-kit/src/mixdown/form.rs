@@ -23,7 +23,13 @@ impl Form {
 
     /// Adds a file.
     #[must_use]
-    pub fn file(mut self, name: &str, bytes: &[u8]) -> Self {
+    pub fn file(self, name: &str, bytes: &[u8]) -> Self {
+        self.file_named(name.as_bytes(), bytes)
+    }
+
+    /// Adds a file whose name is of any bytes, and escaped already.
+    #[must_use]
+    pub fn file_named(mut self, name: &[u8], bytes: &[u8]) -> Self {
         self.begin_file(name);
         self.body.extend(bytes);
         self.body.extend(b"\r\n");
@@ -55,15 +61,14 @@ impl Form {
     /// The body up to the first byte of a file, for a test that sends the rest by itself.
     #[must_use]
     pub fn into_opening(mut self, name: &str) -> Vec<u8> {
-        self.begin_file(name);
+        self.begin_file(name.as_bytes());
         self.body
     }
 
-    fn begin_file(&mut self, name: &str) {
-        let head = format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
-             Content-Type: application/octet-stream\r\n\r\n"
-        );
-        self.body.extend(head.as_bytes());
+    fn begin_file(&mut self, name: &[u8]) {
+        let opening = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"");
+        self.body.extend(opening.as_bytes());
+        self.body.extend(name);
+        self.body.extend(b"\"\r\nContent-Type: application/octet-stream\r\n\r\n");
     }
 }

@@ -20,8 +20,9 @@ use super::upload::admit;
 use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::file_name::display_name;
 use crate::openapi::ProblemAnswer;
-use crate::receive::{Wish, display_name};
+use crate::receive::Wish;
 use crate::resumable::{About, Checksum, Standing, complete, go_on};
 
 const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");

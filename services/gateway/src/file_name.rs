@@ -1,0 +1,73 @@
+//! The name under which a file is shown and offered, out of what a client sends.
+
+/// File systems take names of at most 255 bytes.
+const MAX_BYTES: usize = 255;
+
+/// The longest ending that is kept when a name is cut, its dot included.
+const MAX_ENDING_BYTES: usize = 16;
+
+/// A file's name without the folders and invisible characters that a client may send with it.
+pub(crate) fn display_name(given: &str) -> String {
+    let visible: String = given.chars().filter(|c| !is_invisible(*c)).collect();
+    let name = visible.rsplit(['/', '\\']).next().unwrap_or_default();
+    match name.trim() {
+        "" | "." | ".." => "video".to_owned(),
+        _ => cut(name),
+    }
+}
+
+/// Control characters, those that turn the direction of what follows them, and those without a width: a name could look like another.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}')
+}
+
+/// The name if it is short enough, else its beginning and its ending.
+fn cut(name: &str) -> String {
+    if name.len() <= MAX_BYTES {
+        return name.to_owned();
+    }
+    let ending = name.rfind('.').map_or("", |dot| &name[dot..]);
+    let ending = if ending.len() > MAX_ENDING_BYTES { "" } else { ending };
+    let beginning = &name[..name.floor_char_boundary(MAX_BYTES - ending.len())];
+    format!("{beginning}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_folders() {
+        assert_eq!(display_name("C:\\videos\\talk.mp4"), "talk.mp4");
+        assert_eq!(display_name("../../etc/passwd"), "passwd");
+        assert_eq!(display_name("a\\b/c\\d.mp4"), "d.mp4");
+    }
+
+    #[test]
+    fn names_lose_invisible_characters() {
+        assert_eq!(display_name("a\r\nb\0\u{7f}\u{85}.mp4"), "ab.mp4");
+        assert_eq!(display_name("evil\u{202e}4pm.exe"), "evil4pm.exe");
+        assert_eq!(display_name("\u{feff}a\u{200b}\u{2066}b\u{200f}\u{2028}.mp4"), "ab.mp4");
+        assert_eq!(display_name("Größe 😀 \"日本\".mp4"), "Größe 😀 \"日本\".mp4");
+    }
+
+    #[test]
+    fn a_name_of_nothing_is_a_default() {
+        for nothing in ["", "   ", ".", "..", "a/..", "folder/", "\u{200b}", ".\u{200b}.", "\n"] {
+            assert_eq!(display_name(nothing), "video", "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_cut_at_a_character_and_keeps_its_ending() {
+        assert_eq!(display_name(&"é".repeat(200)).len(), 254);
+        let name = display_name(&format!("{}.mp4", "é".repeat(200)));
+        assert_eq!(name, format!("{}.mp4", "é".repeat(125)));
+        let fits = format!("{}.mp4", "a".repeat(251));
+        assert_eq!(display_name(&fits), fits);
+        assert_eq!(display_name(&format!("a.{}", "b".repeat(300))).len(), 255);
+    }
+}

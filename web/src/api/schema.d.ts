@@ -659,8 +659,8 @@ export interface paths {
         put?: never;
         /**
          * Begin an upload, with its first bytes if you like.
-         * @description `Upload-Metadata` has the file's name as `filename`, its media type as `filetype` if you like, and the options of `POST /upload`
-         *     under their own names.
+         * @description `Upload-Metadata` has the file's name as `filename` (or `name`), its media type as `filetype` if you like, and the options of
+         *     `POST /upload` under their own names. Other keys are ignored: clients send some by themselves.
          */
         post: operations["create"];
         delete?: never;
@@ -4854,7 +4854,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
+            /** @description `bad_request`, `empty_file`, `incomplete_upload`, `bad_option` */
             400: {
                 headers: {
                     [name: string]: unknown;

@@ -107,6 +107,12 @@ impl ConversionOptions {
     const NAMES: &str = "`format`, `quality`, `bitrate`, `encoder`, `sample_rate`, `channels`, `start`, `end`, `track`, \
         `normalize`, `title`, `artist`, `album`, `cover` and `metadata`";
 
+    /// Whether there is an option of this name.
+    #[must_use]
+    pub fn has(name: &str) -> bool {
+        !matches!(Self::default().set(name, ""), Err(InvalidOption::Unknown(_)))
+    }
+
     /// Reads the option fields of an upload.
     pub fn parse<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, InvalidOption> {
         let mut options = Self::default();

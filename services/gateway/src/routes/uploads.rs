@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contracts::{FileId, JobId, Owner, ProblemCode};
+use contracts::{ConversionOptions, FileId, JobId, Owner, ProblemCode, decode_legacy_text};
 use media_store::{Draft, DraftDiscarded, NewDraft};
 use service_kit::Problem;
 use time::OffsetDateTime;
@@ -101,8 +101,8 @@ pub(crate) async fn capabilities(State(gateway): State<Arc<Gateway>>) -> Respons
 
 /// Begin an upload, with its first bytes if you like.
 ///
-/// `Upload-Metadata` has the file's name as `filename`, its media type as `filetype` if you like, and the options of `POST /upload`
-/// under their own names.
+/// `Upload-Metadata` has the file's name as `filename` (or `name`), its media type as `filetype` if you like, and the options of
+/// `POST /upload` under their own names. Other keys are ignored: clients send some by themselves.
 #[utoipa::path(
     post, path = "/uploads", tag = "uploads", security(("token" = [])),
     params(
@@ -119,7 +119,7 @@ pub(crate) async fn capabilities(State(gateway): State<Arc<Gateway>>) -> Respons
             ("upload-expires", description = "When it is given up unless more is sent"),
             ("job-location", description = "Address of the job, once every byte is there"),
         )),
-        (status = 400, description = "`bad_request`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 400, description = "`bad_request`, `empty_file`, `incomplete_upload`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 412, description = "`unsupported_tus_version`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 460, description = "`checksum_mismatch`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
@@ -372,23 +372,26 @@ fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
     checksum().map(Some).ok_or_else(|| malformed(&UPLOAD_CHECKSUM))
 }
 
-/// What `Upload-Metadata` asks for.
+/// What `Upload-Metadata` asks for. Stock clients send keys of their own with it, which are no options and no fault.
 fn wish(metadata: &str) -> Result<Wish, Error> {
     let malformed = || malformed(&UPLOAD_METADATA);
     if metadata.len() > MAX_METADATA_BYTES {
         return Err(malformed());
     }
-    let (mut name, mut content_type, mut options) = (String::new(), None, Vec::new());
+    let (mut file_name, mut name, mut content_type) = (None, None, None);
+    let mut options = Vec::new();
     for pair in metadata.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once(' ').unwrap_or((pair, ""));
-        let value = STANDARD.decode(value).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let value = value.ok_or_else(malformed)?;
+        let value = decode_legacy_text(&STANDARD.decode(value).map_err(|_| malformed())?);
         match key {
-            "filename" => name = value,
+            "filename" => file_name = Some(value),
+            "name" => name = Some(value),
             "filetype" => content_type = Some(value),
-            _ => options.push((key.to_owned(), value)),
+            option if ConversionOptions::has(option) => options.push((option.to_owned(), value)),
+            _ => {}
         }
     }
+    let name = file_name.filter(|name| !name.is_empty()).or(name).unwrap_or_default();
     Ok(Wish::new(display_name(&name), content_type.as_deref(), &options)?)
 }
 
@@ -426,12 +429,38 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(code("filename ???"), ProblemCode::BadRequest);
-        assert_eq!(code("filename /w=="), ProblemCode::BadRequest);
+        assert_eq!(code("anything ???"), ProblemCode::BadRequest);
         assert_eq!(code(&"a".repeat(MAX_METADATA_BYTES + 1)), ProblemCode::BadRequest);
-        assert_eq!(code(&pair("speed", "2")), ProblemCode::UnknownOption);
         assert_eq!(code(&pair("quality", "V10")), ProblemCode::BadOption);
         assert_eq!(code(&[pair("quality", "V2"), pair("quality", "V2")].join(",")), ProblemCode::BadOption);
-        assert_eq!(code("is_fast"), ProblemCode::UnknownOption);
+        assert_eq!(code("quality"), ProblemCode::BadOption);
+    }
+
+    #[test]
+    fn keys_that_are_no_options_are_ignored() {
+        let uppy = [
+            pair("relativePath", "null"),
+            pair("name", "Größe 😀.mp4"),
+            pair("type", "video/mp4"),
+            pair("filetype", "video/mp4"),
+            pair("filename", "Größe 😀.mp4"),
+            "is_confidential".to_owned(),
+            pair("quality", "V4"),
+        ];
+        let wish = wish(&uppy.join(", ")).unwrap();
+        assert_eq!((wish.name.as_str(), wish.content_type.as_str()), ("Größe 😀.mp4", "video/mp4"));
+        assert_eq!(wish.options, ConversionOptions::parse([("quality", "V4")]).unwrap());
+    }
+
+    #[test]
+    fn the_name_is_taken_from_where_there_is_one() {
+        let name = |metadata: &[String]| wish(&metadata.join(",")).unwrap().name;
+        assert_eq!(name(&[pair("name", "../a.mp4")]), "a.mp4");
+        assert_eq!(name(&[pair("filename", "b.mp4"), pair("name", "a.mp4")]), "b.mp4");
+        assert_eq!(name(&["filename".to_owned(), pair("name", "a.mp4")]), "a.mp4");
+        assert_eq!(name(&["filename".to_owned(), "name ".to_owned()]), "video");
+        let latin_1 = format!("filename {}", STANDARD.encode(b"Gr\xf6\xdfe.mp4"));
+        assert_eq!(name(&[latin_1]), "Größe.mp4");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! tus at `/uploads`, with a client made by hand.
 
 mod broken_connections;
+mod file_names;
 mod stock_client;
 
 use std::time::Duration;
@@ -179,7 +180,6 @@ async fn a_creation_that_is_refused_makes_nothing() -> Result<()> {
         ),
         ("an empty file", creation(&user, 0), ProblemCode::EmptyFile),
         ("over the limit", creation(&user, LIMIT + 1), ProblemCode::TooLarge),
-        ("no such option", with(&[("speed", "2")]), ProblemCode::UnknownOption),
         ("no such quality", with(&[("quality", "V10")]), ProblemCode::BadOption),
         ("two options", with(&[("quality", "V2"), ("bitrate", "128")]), ProblemCode::BadOption),
         ("no Base64", creation(&user, 9).header("upload-metadata", "filename ?"), ProblemCode::BadRequest),

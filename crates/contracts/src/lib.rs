@@ -34,8 +34,8 @@ pub use legacy_text::decode_legacy_text;
 pub use link::{ArchiveLink, InvalidLink, LinkKey, SignedLink};
 pub use message::{ConversionFinished, ConversionRequested, MESSAGE_VERSION, Queue};
 pub use options::{
-    AudioFormat, Bitrate, Channels, ConversionOptions, Cover, CoverSource, Encoder, InvalidOption,
-    LoudnessTarget, Metadata, Mp3Rate, Position, Quality, SampleRate, TagText, TrackChoice,
+    AllTracks, AudioFormat, Bitrate, Channels, ConversionOptions, Cover, CoverSource, Encoder, InvalidOption,
+    LanguageTag, LoudnessTarget, Metadata, Mp3Rate, Position, Quality, SampleRate, TagText, TrackChoice,
 };
 pub use problem::ProblemCode;
 pub use secret::Secret;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 pub use self::description::{Cover, CoverSource, Metadata, TagText};
 pub use self::encoding::{AudioFormat, Bitrate, Channels, Encoder, Quality, SampleRate};
-pub use self::selection::{LoudnessTarget, Position, TrackChoice};
+pub use self::selection::{AllTracks, LanguageTag, LoudnessTarget, Position, TrackChoice};
 
 /// An upload option that Mixdown does not know, or a value that it cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub struct ConversionOptions {
     /// Where to end, in seconds of the video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<Position>,
-    /// Which audio track, if not the one that a player would take.
+    /// Which audio track, if not the one that a player would take, or `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track: Option<TrackChoice>,
     /// The loudness to bring it to, in LUFS.
@@ -257,6 +257,9 @@ mod tests {
             (&[("start", "00:01:02.5"), ("end", "90.25")], r#"{"format":"mp3","start":62.5,"end":90.25}"#),
             (&[("track", "1")], r#"{"format":"mp3","track":1}"#),
             (&[("track", "ENG")], r#"{"format":"mp3","track":"eng"}"#),
+            (&[("track", "PT-br")], r#"{"format":"mp3","track":"pt-BR"}"#),
+            (&[("track", "ZH-HANS-cn")], r#"{"format":"mp3","track":"zh-Hans-CN"}"#),
+            (&[("track", "All")], r#"{"format":"mp3","track":"all"}"#),
             (&[("normalize", "true")], r#"{"format":"mp3","normalize":-23.0}"#),
             (&[("normalize", "-16.5")], r#"{"format":"mp3","normalize":-16.5}"#),
             (&[("normalize", "false")], r#"{"format":"mp3"}"#),
@@ -283,7 +286,27 @@ mod tests {
                 &["", "-1", "1e3", "inf", "NaN", "1:60", "1:2:60", "60:00:00:00", ":1", "1:", "1000:00:00"],
             ),
             ("end", &["x"]),
-            ("track", &["", "-1", "100000", "english", "e", "e1", "../"]),
+            (
+                "track",
+                &[
+                    "",
+                    "-1",
+                    "100000",
+                    "english",
+                    "e",
+                    "e1",
+                    "../",
+                    "de-",
+                    "-de",
+                    "de--AT",
+                    "de_AT",
+                    "de-Österreich",
+                ],
+            ),
+            (
+                "track",
+                &["de-subtags12", "de AT", "all-", "x-klingon", "en-abcdefgh-abcdefgh-abcdefgh-abcdefgh"],
+            ),
             ("normalize", &["", "yes", "0", "-4.9", "-40", "1e1", "--16"]),
             ("title", &["", "  ", "a\nb", "a\0b", "a\u{202e}b"]),
             ("cover", &["", "-1", "file.jpg"]),

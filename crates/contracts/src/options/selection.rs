@@ -69,28 +69,102 @@ impl TryFrom<f64> for Position {
     }
 }
 
-/// One of a video's audio tracks.
+/// Which of a video's audio tracks: an index, `all`, or a language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TrackChoice {
     /// By its place in the job's `source.audio_tracks`, counted from 0.
     Index(u16),
-    /// The first of this language, as an ISO 639 code in the form in which the file has it.
-    Language(String),
+    /// All of them, joined to one sound.
+    All(AllTracks),
+    /// The first of this language.
+    Language(LanguageTag),
 }
+
+/// The word for all tracks of a recording, such as those of several microphones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AllTracks {
+    /// Every one.
+    All,
+}
+
+/// A language as people write it: a code of ISO 639, or a tag of BCP 47 such as `pt-BR`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(into = "String", try_from = "String")]
+#[schema(value_type = String, min_length = 2, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", example = "pt-BR")]
+pub struct LanguageTag(String);
 
 impl FromStr for TrackChoice {
     type Err = InvalidOption;
 
     fn from_str(text: &str) -> Result<Self, InvalidOption> {
-        if let Some(index) = digits(text) {
-            return Ok(Self::Index(index));
+        if text.eq_ignore_ascii_case("all") {
+            return Ok(Self::All(AllTracks::All));
         }
-        if matches!(text.len(), 2 | 3) && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            return Ok(Self::Language(text.to_ascii_lowercase()));
+        match digits(text) {
+            Some(index) => Ok(Self::Index(index)),
+            None => text.parse().map(Self::Language),
         }
-        let range = "the index of an audio track, from 0, or an ISO 639 code such as eng";
-        Err(InvalidOption::Value { option: "track", range })
+    }
+}
+
+impl LanguageTag {
+    /// Room for any tag that means something (RFC 5646, section 4.4.1).
+    const MAX_BYTES: usize = 35;
+
+    /// The tag, in the case that BCP 47 recommends.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LanguageTag {
+    type Err = InvalidOption;
+
+    /// Takes what is well-formed. Whether there is such a language, the file tells.
+    fn from_str(text: &str) -> Result<Self, InvalidOption> {
+        let (language, others) =
+            text.split_once('-').map_or((text, None), |(first, rest)| (first, Some(rest)));
+        let is_language =
+            matches!(language.len(), 2 | 3) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let is_subtag = |subtag: &str| {
+            matches!(subtag.len(), 1..=8) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        };
+        if text.len() > Self::MAX_BYTES
+            || !is_language
+            || !others.is_none_or(|rest| rest.split('-').all(is_subtag))
+        {
+            let range = "the index of an audio track, from 0, a language such as en, eng or pt-BR (ISO 639, BCP 47), or all";
+            return Err(InvalidOption::Value { option: "track", range });
+        }
+        let subtags: Vec<_> =
+            others.into_iter().flat_map(|rest| rest.split('-')).map(in_usual_case).collect();
+        Ok(Self([vec![language.to_ascii_lowercase()], subtags].concat().join("-")))
+    }
+}
+
+/// Regions stand in capitals and scripts begin with one (RFC 5646, section 2.1.1).
+fn in_usual_case(subtag: &str) -> String {
+    match subtag.len() {
+        2 => subtag.to_ascii_uppercase(),
+        4 => [subtag[..1].to_ascii_uppercase(), subtag[1..].to_ascii_lowercase()].concat(),
+        _ => subtag.to_ascii_lowercase(),
+    }
+}
+
+impl From<LanguageTag> for String {
+    fn from(tag: LanguageTag) -> Self {
+        tag.0
+    }
+}
+
+impl TryFrom<String> for LanguageTag {
+    type Error = InvalidOption;
+
+    fn try_from(text: String) -> Result<Self, InvalidOption> {
+        text.parse()
     }
 }
 

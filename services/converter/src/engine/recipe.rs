@@ -49,7 +49,7 @@ impl Recipe {
     pub(crate) fn guess(options: &ConversionOptions, is_long: bool) -> Option<Self> {
         let place = match options.track {
             Some(TrackChoice::Index(index)) => usize::from(index),
-            Some(TrackChoice::Language(_)) => return None,
+            Some(TrackChoice::Language(_) | TrackChoice::All(_)) => return None,
             None => 0,
         };
         if options.normalize.is_some() || options.cover.position().is_some() {

@@ -14,6 +14,7 @@ mod failure;
 mod frame_header;
 mod info_frame;
 mod joiner;
+mod languages;
 mod loudness;
 mod mpeg_frames;
 mod packets;
@@ -29,6 +30,7 @@ mod scratch;
 mod segments;
 mod slots;
 mod tag;
+mod tracks;
 mod verdict;
 mod workshop;
 

@@ -12,12 +12,14 @@ use tokio::io::AsyncReadExt as _;
 use super::child::{Child, Ended};
 use super::failure::{self, ConversionError, complaints};
 use super::restrictions;
+use super::tracks::{self, Disposition, Role, TrackFacts};
 
 /// Only what is read below: the answer stays small whatever the file holds.
 const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:\
     stream=index,codec_type,codec_name,codec_tag_string,channels,sample_rate,sample_fmt,bits_per_raw_sample,\
     bit_rate,start_time,duration:\
-    stream_disposition=default,attached_pic:stream_tags=language,DURATION";
+    stream_disposition=default,attached_pic,dub,comment,karaoke,hearing_impaired,visual_impaired,clean_effects,\
+    descriptions,dependent:stream_tags=language,title,handler_name,DURATION";
 
 /// The arguments with which ffprobe, given these options, describes `file`.
 pub(crate) fn arguments(options: Vec<String>, file: &str) -> Vec<String> {
@@ -131,7 +133,8 @@ fn understand(
     if audio.is_empty() {
         return Err(ConversionError::failed(FailureCode::NoAudioTrack, "no audio stream"));
     }
-    let place = choose_track(&audio, choice)?;
+    let facts: Vec<_> = audio.iter().map(Stream::to_facts).collect();
+    let place = tracks::candidates(&facts, choice)?[0];
     let stream = &audio[place];
     // FFmpeg divides the size by the bit rate where the file says nothing: far off for a variable bit rate.
     let start_seconds = number(answer.format.start_time.as_deref()).unwrap_or(0.0);
@@ -174,38 +177,6 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     }
 }
 
-/// The track that was asked for, or the first that a player would take by itself, of those that can be decoded.
-fn choose_track(streams: &[Stream], choice: Option<&TrackChoice>) -> Result<usize, ConversionError> {
-    let unsupported = || {
-        let codecs: Vec<_> = streams.iter().map(Stream::codec).collect();
-        ConversionError::failed(FailureCode::UnsupportedFormat, format!("it cannot be decoded: {codecs:?}"))
-    };
-    let missing =
-        || ConversionError::failed(FailureCode::NoSuchTrack, "no audio stream is of that number or language");
-    let is_default = |place: &usize| streams[*place].disposition.default == 1;
-    let mut decodable = (0..streams.len()).filter(|place| streams[*place].is_decodable());
-    match choice {
-        Some(TrackChoice::Index(index)) => {
-            let place = usize::from(*index);
-            let stream = streams.get(place).ok_or_else(missing)?;
-            if stream.is_decodable() { Ok(place) } else { Err(unsupported()) }
-        }
-        Some(TrackChoice::Language(language)) => {
-            let is_wanted =
-                |stream: &Stream| stream.language().is_some_and(|found| found.eq_ignore_ascii_case(language));
-            match decodable.find(|place| is_wanted(&streams[*place])) {
-                Some(place) => Ok(place),
-                None if streams.iter().any(is_wanted) => Err(unsupported()),
-                None => Err(missing()),
-            }
-        }
-        None => {
-            let first = decodable.next().ok_or_else(unsupported)?;
-            if is_default(&first) { Ok(first) } else { Ok(decodable.find(is_default).unwrap_or(first)) }
-        }
-    }
-}
-
 #[derive(Debug, Deserialize)]
 struct Answer {
     #[serde(default)]
@@ -243,14 +214,6 @@ struct Stream {
     tags: HashMap<String, String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Disposition {
-    #[serde(default)]
-    default: u8,
-    #[serde(default)]
-    attached_pic: u8,
-}
-
 impl Stream {
     fn codec(&self) -> &str {
         self.codec_name.as_deref().unwrap_or("unknown")
@@ -279,9 +242,29 @@ impl Stream {
         number(self.sample_rate.as_deref()).unwrap_or(0)
     }
 
+    /// Names of tags are in capitals in some containers.
+    fn tag(&self, name: &str) -> Option<&String> {
+        self.tags.iter().find_map(|(found, text)| found.eq_ignore_ascii_case(name).then_some(text))
+    }
+
     /// Three letters, or a tag such as `pt-BR`; anything longer is no language.
     fn language(&self) -> Option<&String> {
-        self.tags.get("language").filter(|language| *language != "und" && language.len() <= 16)
+        self.tag("language").filter(|language| *language != "und" && language.len() <= 35)
+    }
+
+    fn to_facts(&self) -> TrackFacts {
+        // MP4 keeps the name of a track where that of a program belongs.
+        let names =
+            ["title", "handler_name"].into_iter().filter_map(|name| self.tag(name)).map(String::as_str);
+        TrackFacts {
+            codec: self.codec().to_owned(),
+            is_decodable: self.is_decodable(),
+            channels: self.channels.unwrap_or(0),
+            sample_rate_hz: self.sample_rate_hz(),
+            language: self.language().cloned(),
+            is_default: self.disposition.default == 1,
+            role: Role::of(&self.disposition, names),
+        }
     }
 
     fn to_audio_track(&self) -> AudioTrack {

@@ -1,5 +1,6 @@
 //! What an upload may ask for.
 
+use std::path::Path;
 use std::time::Duration;
 
 use contracts::{ConversionOptions, FailureCode};
@@ -193,16 +194,42 @@ async fn a_track_is_chosen_by_its_place_or_its_language() {
         &[&tones[..], &["-map", "0", "-map", "1"], &languages, &["-c:a", "flac", "two.mkv"]].concat(),
     );
     let two = std::fs::read(workshop.path("two.mkv")).unwrap();
-    for (track, frequency) in [("0", 400), ("1", 1200), ("eng", 400), ("DEU", 1200)] {
+    for (track, frequency) in
+        [("0", 400), ("1", 1200), ("eng", 400), ("en-US", 400), ("DEU", 1200), ("ger", 1200), ("de", 1200)]
+    {
         let mp3 = bench.convert_bytes(&two, option("track", track)).await.unwrap();
-        let samples = pcm(&mp3.converted.path);
-        let crossings = samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
-        assert!(crossings.abs_diff(2 * frequency) < 10, "{track}: {crossings}");
+        assert_eq!(pitch(&mp3.converted.path, 2), frequency, "{track}");
     }
     for track in ["2", "fra"] {
         let error = bench.convert_bytes(&two, option("track", track)).await.map(drop).unwrap_err();
         assert_eq!(error.code(), Some(FailureCode::NoSuchTrack), "{track}");
     }
+}
+
+#[tokio::test]
+async fn a_commentary_is_passed_over_unless_its_index_is_asked_for() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    let tones = ["-f", "lavfi", "-i", "sine=f=400:d=2", "-f", "lavfi", "-i", "sine=f=1200:d=2"];
+    for (name, mark) in [
+        ("disposition.mkv", ["-disposition:a:0", "default+comment"]),
+        ("disposition.mkv", ["-disposition:a:0", "default+visual_impaired"]),
+        ("title.mkv", ["-metadata:s:a:0", "title=Director's commentary"]),
+        ("name.mp4", ["-metadata:s:a:0", "handler_name=Audio Description"]),
+    ] {
+        workshop.ffmpeg(&[&tones[..], &["-map", "0", "-map", "1"], &mark, &["-c:a", "aac", name]].concat());
+        let file = std::fs::read(workshop.path(name)).unwrap();
+        for (choice, frequency) in [(None, 1200), (Some("0"), 400)] {
+            let wanted = choice.map_or_else(ConversionOptions::default, |track| option("track", track));
+            let mp3 = bench.convert_bytes(&file, wanted).await.unwrap();
+            assert_eq!(pitch(&mp3.converted.path, 2), frequency, "{mark:?} {choice:?}");
+        }
+    }
+}
+
+/// The frequency of a tone of this many seconds, to the next hundred Hz.
+fn pitch(path: &Path, seconds: usize) -> usize {
+    let crossings = pcm(path).windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+    (crossings / seconds + 50) / 100 * 100
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ mod info_frame;
 mod joiner;
 mod languages;
 mod loudness;
+#[cfg_attr(not(test), expect(dead_code, reason = "`track=all` is about to join tracks by it"))]
+mod mixing;
 mod mpeg_frames;
 mod packets;
 mod parallel;

@@ -115,7 +115,7 @@ pub struct AudioTrack {
     pub channels: u32,
     /// Sample rate in Hz.
     pub sample_rate_hz: u32,
-    /// ISO 639 code of the language, if the file says.
+    /// The language as the file writes it, if it says: a code of ISO 639 or a tag of BCP 47.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
 }

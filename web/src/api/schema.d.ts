@@ -781,6 +781,11 @@ export interface components {
              */
             email: string;
         };
+        /**
+         * @description The word for all tracks of a recording, such as those of several microphones.
+         * @enum {string}
+         */
+        AllTracks: "all";
         /** @description An API key, without the key. */
         ApiKey: {
             /**
@@ -856,7 +861,7 @@ export interface components {
             channels: number;
             /** @description FFmpeg's name of the codec, such as `aac`. */
             codec: string;
-            /** @description ISO 639 code of the language, if the file says. */
+            /** @description The language as the file writes it, if it says: a code of ISO 639 or a tag of BCP 47. */
             language?: string | null;
             /**
              * Format: int32
@@ -1045,6 +1050,11 @@ export interface components {
          * @enum {string}
          */
         JobStatus: "queued" | "converting" | "converted" | "failed" | "cancelled" | "expired";
+        /**
+         * @description A language as people write it: a code of ISO 639, or a tag of BCP 47 such as `pt-BR`.
+         * @example pt-BR
+         */
+        LanguageTag: string;
         /** @description An e-mail address and a password, as a client sends them. */
         Login: {
             /** @description For pages in a browser: put the refresh token into a cookie that no script can read. */
@@ -1425,8 +1435,8 @@ export interface components {
             /** @description Always `Bearer`. */
             token_type: string;
         };
-        /** @description One of a video's audio tracks. */
-        TrackChoice: number | string;
+        /** @description Which of a video's audio tracks: an index, `all`, or a language. */
+        TrackChoice: number | components["schemas"]["AllTracks"] | components["schemas"]["LanguageTag"];
         /** @description What an upload's form may hold. */
         UploadForm: {
             /** @description Album, likewise. */
@@ -1487,7 +1497,12 @@ export interface components {
             start?: string | null;
             /** @description Title instead of the video's, 1 to 250 characters. */
             title?: string | null;
-            /** @description Which audio track: its index in the job's `source.audio_tracks`, from 0, or its language as it stands there, such as `eng`. */
+            /**
+             * @description Which audio track: its index in the job's `source.audio_tracks`, from 0; its language, as any code of ISO 639 or a tag of BCP 47
+             *     (`de`, `ger`, `deu` and `de-AT` are one language, and a region is preferred where the video has it); or `all`, which joins the
+             *     tracks of several microphones: two mono tracks become left and right, others are mixed. Without it, the track that a player
+             *     would take. Commentaries and descriptions for the blind are taken only where there is nothing else, or by their index.
+             */
             track?: string | null;
         };
         /**

@@ -117,7 +117,11 @@ function Fields({ options, onChange }: OptionsPanelProps) {
           ]}
           onChange={(sampleRate) => set({ sampleRate })}
         />
-        {text("track", "Audio track", "For videos with several languages: 0 is the first one, or eng, deu, fra…")}
+        {text(
+          "track",
+          "Audio track",
+          "For videos with several: 0 is the first one, or a language like en or pt-BR. all joins several microphones.",
+        )}
       </Group>
       <Group name="Part of the video">
         {text("start", "Start", "Seconds, or minutes like 1:30", "from the start")}

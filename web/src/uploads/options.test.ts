@@ -39,5 +39,11 @@ test("times are read as the gateway reads them", () => {
 test("an end before the start is complained about", () => {
   expect(complaints({ ...DEFAULTS, start: "0:30", end: "0:10" }).end).toBeDefined();
   expect(complaints({ ...DEFAULTS, start: "0:10", end: "0:30" })).toEqual({});
-  expect(complaints({ ...DEFAULTS, track: "../" }).track).toBeDefined();
+});
+
+test("a track is a number, a language in any of its forms, or all", () => {
+  for (const track of ["", "0", "12", "en", "ENG", "pt-BR", "zh-Hans-CN", " deu ", "all"])
+    expect(complaints({ ...DEFAULTS, track }).track, track).toBeUndefined();
+  for (const track of ["../", "english", "e", "-1", "de-", "de_AT", `en${"-abcdefgh".repeat(4)}`])
+    expect(complaints({ ...DEFAULTS, track }).track, track).toBeDefined();
 });

@@ -128,8 +128,8 @@ export function complaints(options: Options): Partial<Record<keyof Options, stri
   if (!["", "auto", "none"].includes(options.cover) && position(options.cover) === undefined) {
     found.cover = "Write the time of a frame, like 0:12.";
   }
-  if (!/^(\d{0,4}|[a-zA-Z]{3})$/.test(options.track))
-    found.track = "Write 0 for the first track, or a language like eng.";
+  if (!/^(\d{0,4}|[a-z]{2,3}(-[a-z\d]{1,8})*)$/i.test(options.track.trim()) || options.track.trim().length > 35)
+    found.track = "Write 0 for the first track, a language like en or pt-BR, or all.";
   return found;
 }
 

@@ -55,7 +55,11 @@ pub(crate) struct UploadForm {
     start: Option<String>,
     /// Where to end, likewise.
     end: Option<String>,
-    /// Which audio track: its index in the job's `source.audio_tracks`, from 0, or its language as it stands there, such as `eng`.
+    /// Which audio track: its index in the job's `source.audio_tracks`, from 0; its language, as any code of ISO 639 or a tag of BCP 47
+    /// (`de`, `ger`, `deu` and `de-AT` are one language, and a region is preferred where the video has it); or `all`, which joins the
+    /// tracks of several microphones: two mono tracks become left and right, others are mixed. Without it, the track that a player
+    /// would take. Commentaries and descriptions for the blind are taken only where there is nothing else, or by their index.
+    #[schema(max_length = 35)]
     track: Option<String>,
     /// Brings the sound to a loudness (EBU R 128, in two passes): `true` for -23 LUFS, or a number from -36 to -5. True peaks stay
     /// below -1 dBTP.

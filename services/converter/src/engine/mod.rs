@@ -8,6 +8,9 @@ mod checks;
 mod child;
 mod cover;
 mod cutter;
+#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is about to use it"))]
+#[expect(unused_imports, reason = "likewise")]
+mod description;
 mod encode;
 mod ending;
 mod failure;

@@ -13,10 +13,13 @@ pub mod ports;
 pub mod process;
 pub mod project;
 mod random;
+pub mod seeded;
 pub mod servers;
 pub mod services;
 mod shared;
 pub mod smtp_fault;
+pub mod sound;
+pub mod sources;
 pub mod stack;
 mod wait;
 

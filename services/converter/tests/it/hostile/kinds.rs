@@ -1,11 +1,12 @@
 //! The kinds of hostile files.
 
 use contracts::FailureCode;
+use test_kit::seeded::Random;
 
 use super::canary::Canary;
 use super::surgery::{
-    Random, Wave, content_of, element, matroska as matroska_of, matroska_track, mp4_box, patched, resized,
-    track_in, with_box, with_index,
+    Wave, content_of, element, matroska as matroska_of, matroska_track, mp4_box, patched, resized, track_in,
+    with_box, with_index,
 };
 use super::{Kind, Outcome};
 use crate::media::{FASTSTART, Workshop};

@@ -34,7 +34,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) 
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo test check fmt bench install build clean
-.PHONY: test-web page fuzz images sbom compose-test settings openapi minikube smoke k8s-secrets
+.PHONY: test-web page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
 .PHONY: install-for-tests
@@ -70,6 +70,10 @@ bench: install build ## Measure the system against the plain tools; see docs/BEN
 fuzz: install ## Convert thousands of mutated files; MUTATIONS=… SEED=… SECONDS=…
 	$(CARGO) build --release --workspace --example fuzz
 	$(TARGET_DIR)/release/examples/fuzz
+
+sweep: install ## Compare the converter with plain FFmpeg on all files below a folder; FOLDER=…
+	$(CARGO) build --release --workspace --example sweep
+	$(TARGET_DIR)/release/examples/sweep $(FOLDER)
 
 images: ## Build the services' container images
 	$(COMPOSE) build

@@ -1,0 +1,173 @@
+//! Converts every file below a folder to every format, and compares with what plain FFmpeg decodes: `make sweep FOLDER=…`.
+//! Prints a row for each file and format, and then every surprise: where the converter and plain FFmpeg disagree.
+
+mod judge;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use contracts::{AudioFormat, ConversionOptions, Phase, Progress};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, ScratchSpace};
+use futures_util::{StreamExt as _, stream};
+use jobs::Report;
+use test_kit::sound::{Comparison, Sound, Timing};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::judge::Reference;
+
+const FORMATS: [AudioFormat; 5] =
+    [AudioFormat::Mp3, AudioFormat::M4a, AudioFormat::Opus, AudioFormat::Flac, AudioFormat::Wav];
+
+/// What a conversion may take on top of the length of the sound.
+const BASE_TIME: Duration = Duration::from_mins(2);
+
+fn main() -> anyhow::Result<ExitCode> {
+    if let Some(ended) = converter::sandbox::run_if_asked(std::env::args_os()) {
+        return Ok(ended);
+    }
+    let folder = PathBuf::from(std::env::args_os().nth(1).context("which folder? make sweep FOLDER=…")?);
+    let runtime = tokio::runtime::Runtime::new()?;
+    let surprises = runtime.block_on(sweep(&folder))?;
+    Ok(if surprises == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Returns how many surprises there were.
+async fn sweep(folder: &Path) -> anyhow::Result<usize> {
+    let files = files_below(folder)?;
+    ensure!(!files.is_empty(), "there is no file below {}", folder.display());
+    let bench = Bench::new()?;
+    let cores = std::thread::available_parallelism()?.get();
+    let mut surprises = Vec::new();
+    println!("{}", judge::HEADLINE);
+    let mut examined = stream::iter(&files).map(|file| bench.examine(file)).buffered(cores);
+    for file in &files {
+        let name = file.strip_prefix(folder).unwrap_or(file).display().to_string();
+        let examined = examined.next().await.context("a file was left out")?;
+        let Examined { reference, outcomes } = examined.with_context(|| name.clone())?;
+        for outcome in &outcomes {
+            println!("{}", judge::row(&name, &reference, outcome));
+        }
+        let about = |surprise| format!("{name}{surprise}");
+        surprises.extend(judge::surprises(&reference, &outcomes).into_iter().map(about));
+    }
+    println!("\n{} files, {} surprises", files.len(), surprises.len());
+    for surprise in &surprises {
+        println!("- {surprise}");
+    }
+    Ok(surprises.len())
+}
+
+/// Links are not followed: they may lead in circles.
+fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let entries =
+            std::fs::read_dir(&folder).with_context(|| format!("could not read {}", folder.display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+struct Examined {
+    reference: Reference,
+    outcomes: Vec<Outcome>,
+}
+
+/// What became of a file in one format.
+struct Outcome {
+    format: AudioFormat,
+    made: Result<Made, ConversionError>,
+}
+
+/// A finished file.
+struct Made {
+    converted: Converted,
+    /// What plain FFmpeg decodes of it.
+    sound: Option<Sound>,
+    /// That against what plain FFmpeg decodes of the source.
+    comparison: Option<Comparison>,
+}
+
+struct Bench {
+    engine: Engine,
+    space: ScratchSpace,
+    _folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> anyhow::Result<Self> {
+        let engine = Engine::new(&EngineConfig {
+            ffmpeg: "ffmpeg".into(),
+            ffprobe: "ffprobe".into(),
+            launcher: "/proc/self/exe".into(),
+            allow_unsandboxed: false,
+            max_duration: Duration::from_hours(12),
+            max_tracks: 100,
+            max_audio_bytes: 8_000_000_000,
+            max_memory_bytes: 512 << 20,
+            base_conversion_time: BASE_TIME,
+            conversion_time_factor: 1.0,
+            max_conversion_time: Duration::from_hours(2),
+            encoder_slots: None,
+            parallel_from: Duration::from_mins(1),
+        })?;
+        let folder = tempfile::tempdir()?;
+        Ok(Self { engine, space: ScratchSpace::open(folder.path())?, _folder: folder })
+    }
+
+    async fn examine(&self, file: &Path) -> anyhow::Result<Examined> {
+        let reference = Reference::of(file).await?;
+        let mut outcomes = Vec::new();
+        for format in FORMATS {
+            let made = self.convert(file, &reference, format).await?;
+            outcomes.push(Outcome { format, made });
+        }
+        Ok(Examined { reference, outcomes })
+    }
+
+    async fn convert(
+        &self,
+        file: &Path,
+        reference: &Reference,
+        format: AudioFormat,
+    ) -> anyhow::Result<Result<Made, ConversionError>> {
+        let scratch = self.space.begin_job()?;
+        tokio::fs::copy(file, scratch.source()).await?;
+        let options = ConversionOptions { format, ..ConversionOptions::default() };
+        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
+        let (report, _) = watch::channel(Report { progress, source: None });
+        let cancel = CancellationToken::new();
+        let _guard = cancel.clone().drop_guard();
+        let deadline = BASE_TIME + reference.length();
+        tokio::spawn({
+            let cancel = cancel.clone();
+            async move {
+                // Ends with the guard, or ends the conversion.
+                let _ = tokio::time::timeout(deadline, cancel.cancelled()).await;
+                cancel.cancel();
+            }
+        });
+        let converted = match self.engine.convert(&scratch, &options, &report, &cancel).await {
+            Ok(converted) => converted,
+            Err(error) => return Ok(Err(error)),
+        };
+        let sound = Sound::of(&converted.path, Timing::AsDecoded).await?;
+        let comparison = match (&reference.sound, &sound) {
+            (Some(expected), Some(actual)) => Some(Comparison::of(expected, actual)),
+            _ => None,
+        };
+        Ok(Ok(Made { converted, sound, comparison }))
+    }
+}

@@ -4,6 +4,7 @@
 //! `stack run -- COMMAND` gives them, keep apart by [`unique_name`], and wait with [`wait_until`]. A test
 //! that breaks a server starts its own: [`servers::Running`].
 
+pub mod edits;
 pub mod gate;
 pub mod gridfs;
 pub mod inbox;

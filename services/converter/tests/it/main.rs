@@ -7,6 +7,7 @@ mod containers;
 mod conversions;
 mod damage;
 mod description;
+mod edited;
 mod faults;
 mod frames;
 mod hostile;

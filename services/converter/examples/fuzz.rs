@@ -1,40 +1,30 @@
-//! Converts seeded mutations of small valid files, to see that none of them hangs the converter, crashes it, or leaves
-//! anything behind: `make fuzz`. `MUTATIONS` says how many, `SEED` from which on, `SECONDS` after how long it stops early.
+//! Converts seeded mutations of small valid files, to see that none of them hangs the converter, crashes it, leaves anything
+//! behind, or becomes a file with less sound than plain FFmpeg decodes: `make fuzz`. `MUTATIONS` says how many, `SEED` from which on, `SECONDS` after how long it stops early.
 //!
 //! Each mutation is made from its number alone: `SEED=4711 MUTATIONS=1` tries one again, and `KEEP=FILE` keeps it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use contracts::{ConversionOptions, Phase, Progress};
-use converter::engine::{ConversionError, Engine, EngineConfig, ScratchSpace};
+use contracts::{AudioFormat, ConversionOptions, Phase, Progress};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Scratch, ScratchSpace};
 use futures_util::{StreamExt as _, stream};
 use jobs::Report;
+use test_kit::seeded::Random;
+use test_kit::sound::{Sound, Timing};
+use test_kit::sources::SOURCES;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// What is mutated: a second of sound in each container, and the codecs that go with it.
-const FILES: [(&str, &[&str]); 16] = [
-    ("a.mp4", &["-c:v", "mpeg4", "-c:a", "aac", "-movflags", "+faststart"]),
-    ("fragments.mp4", &["-c:v", "mpeg4", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov"]),
-    ("a.mov", &["-c:v", "mpeg4", "-c:a", "pcm_s16le"]),
-    ("a.mkv", &["-c:v", "mpeg4", "-c:a", "ac3"]),
-    ("a.webm", &["-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"]),
-    ("a.avi", &["-c:v", "mpeg4", "-c:a", "libmp3lame"]),
-    ("a.flv", &["-c:v", "flv1", "-c:a", "libmp3lame"]),
-    ("a.wmv", &["-c:v", "wmv2", "-c:a", "wmav2"]),
-    ("a.ts", &["-c:v", "mpeg2video", "-r", "25", "-c:a", "mp2"]),
-    ("a.ogv", &["-c:v", "libtheora", "-c:a", "libvorbis"]),
-    ("a.wav", &["-vn"]),
-    ("a.flac", &["-vn"]),
-    ("a.mp3", &["-vn"]),
-    ("a.aac", &["-vn"]),
-    ("a.aiff", &["-vn"]),
-    ("a.caf", &["-vn"]),
-];
+/// What they are converted to, in turns.
+const FORMATS: [AudioFormat; 5] =
+    [AudioFormat::Mp3, AudioFormat::M4a, AudioFormat::Opus, AudioFormat::Flac, AudioFormat::Wav];
+
+/// How much less of a broken sound the converter may decode than plain FFmpeg.
+const TOLERANCE_SECONDS: f64 = 0.5;
 
 /// Such a file takes half a second on an idle machine, and no file may take this long on a busy one.
 const DEADLINE: Duration = Duration::from_mins(2);
@@ -57,7 +47,7 @@ async fn fuzz() -> anyhow::Result<bool> {
     let (count, first) = (number("MUTATIONS", 10_000)?, number("SEED", 1)?);
     let last = Instant::now() + Duration::from_secs(number("SECONDS", 4 * 3600)?);
     let folder = tempfile::tempdir()?;
-    let files = files(folder.path())?;
+    let files = files(folder.path()).await?;
     let bench = Bench::new(folder.path())?;
     let cores = std::thread::available_parallelism()?.get();
     let numbers = (first..first + count).take_while(|_| Instant::now() < last);
@@ -74,47 +64,21 @@ async fn fuzz() -> anyhow::Result<bool> {
     Ok(summary.bad == 0)
 }
 
-fn files(folder: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
-    FILES
-        .iter()
-        .map(|(name, codecs)| {
-            let path = folder.join(name);
-            let made = Command::new("ffmpeg")
-                .args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10"])
-                .args(["-f", "lavfi", "-i", "sine=440:duration=1", "-t", "1"])
-                .args(*codecs)
-                .arg(&path)
-                .status()?;
-            ensure!(made.success(), "could not make {name}");
-            Ok(std::fs::read(path)?)
-        })
-        .collect()
+/// A second of sound of every kind.
+async fn files(folder: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut files = Vec::new();
+    for source in SOURCES {
+        files.push(tokio::fs::read(source.make(folder, 1).await?).await?);
+    }
+    Ok(files)
 }
 
-/// `SplitMix64`.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound.max(1)).unwrap_or(u64::MAX);
-        usize::try_from(self.next() % bound).unwrap_or_default()
-    }
-
-    /// More often near the front, where headers are.
-    fn position(&mut self, length: usize) -> usize {
-        match self.below(3) {
-            0 => self.below(length.min(64)),
-            1 => self.below(length.min(2048)),
-            _ => self.below(length),
-        }
+/// More often near the front, where headers are.
+fn position(random: &mut Random, length: usize) -> usize {
+    match random.below(3) {
+        0 => random.below(length.min(64)),
+        1 => random.below(length.min(2048)),
+        _ => random.below(length),
     }
 }
 
@@ -123,15 +87,15 @@ fn mutation(files: &[Vec<u8>], number: u64) -> Vec<u8> {
     /// The numbers at which parsers break.
     const EDGES: [u32; 8] = [0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff];
     let mut random = Random(number);
-    let mut bytes = files[random.below(files.len())].clone();
+    let mut bytes = random.pick(files).clone();
     for _ in 0..=random.below(8) {
-        let at = random.position(bytes.len());
+        let at = position(&mut random, bytes.len());
         let end = (at + 1 + random.below(64)).min(bytes.len());
         match random.below(8) {
             0 | 1 => bytes[at] ^= 1 << random.below(8),
-            2 => bytes[at] = random.next().to_le_bytes()[0],
+            2 => bytes[at] = random.number().to_le_bytes()[0],
             3 | 4 => {
-                let edge = EDGES[random.below(EDGES.len())];
+                let edge = *random.pick(&EDGES);
                 let edge = if random.below(2) == 0 { edge.to_be_bytes() } else { edge.to_le_bytes() };
                 let room = edge.len().min(bytes.len() - at);
                 bytes[at..at + room].copy_from_slice(&edge[..room]);
@@ -143,8 +107,8 @@ fn mutation(files: &[Vec<u8>], number: u64) -> Vec<u8> {
             }
             _ if random.below(4) == 0 => bytes.truncate(at.max(1)),
             _ => {
-                let other = &files[random.below(files.len())];
-                let from = random.position(other.len());
+                let other = random.pick(files);
+                let from = position(&mut random, other.len());
                 let piece = &other[from..(from + end - at).min(other.len())];
                 bytes.splice(at..end, piece.iter().copied());
             }
@@ -164,8 +128,11 @@ struct Bench {
 
 struct Attempt {
     number: u64,
+    /// Its place among the formats.
+    format: usize,
     outcome: String,
-    is_bad: bool,
+    /// What is wrong with that, if anything is.
+    fault: Option<String>,
     took: Duration,
 }
 
@@ -197,21 +164,24 @@ impl Bench {
         }
         let scratch = self.space.begin_job()?;
         std::fs::write(scratch.source(), bytes)?;
+        let format = usize::try_from(number % 5)?;
+        let options = ConversionOptions { format: FORMATS[format], ..ConversionOptions::default() };
         let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
         let (report, _) = watch::channel(Report { progress, source: None });
         let (never, started) = (CancellationToken::new(), Instant::now());
-        let converted = self.engine.convert(&scratch, &ConversionOptions::default(), &report, &never).await;
+        let converted = self.engine.convert(&scratch, &options, &report, &never).await;
         let took = started.elapsed();
-        let (outcome, is_fault) = match converted {
-            Ok(_) => ("converted".to_owned(), false),
+        let (outcome, fault) = match converted {
+            Ok(converted) => ("converted".to_owned(), loss(&scratch, &converted).await?),
             Err(ConversionError::Failed { code, detail }) => {
                 // FFmpeg's own crashes are what it is confined for; they are counted.
                 let crashed = if detail.contains("signal: ") { ", FFmpeg crashed" } else { "" };
-                (format!("{code:?}{crashed}"), false)
+                (format!("{code:?}{crashed}"), None)
             }
-            Err(error) => (format!("{:#}", anyhow::Error::from(error)), true),
+            Err(error) => ("error".to_owned(), Some(format!("{:#}", anyhow::Error::from(error)))),
         };
-        Ok(Attempt { number, outcome, is_bad: is_fault || took > DEADLINE, took })
+        let fault = fault.or_else(|| (took > DEADLINE).then(|| "it took too long".to_owned()));
+        Ok(Attempt { number, format, outcome, fault, took })
     }
 
     fn is_empty(&self) -> anyhow::Result<bool> {
@@ -225,9 +195,27 @@ impl Bench {
     }
 }
 
+/// What a finished file lacks of what the converter says, and of what plain FFmpeg decodes of the mutation.
+async fn loss(scratch: &Scratch, converted: &Converted) -> anyhow::Result<Option<String>> {
+    let said = converted.audio.duration_seconds;
+    let Some(made) = Sound::of(&converted.path, Timing::AsDecoded).await? else {
+        return Ok(Some(format!("there is no sound in it, but {said:.3} s are said to be")));
+    };
+    if (made.seconds - said).abs() > made.frame_seconds() {
+        return Ok(Some(format!("it lasts {:.3} s, but {said:.3} s are said", made.seconds)));
+    }
+    // Some mutations are too much for plain FFmpeg, which nobody limits: they tell nothing.
+    let plain = Sound::of(&scratch.source(), Timing::AsDecoded).await.ok().flatten();
+    let lacks = |plain: &Sound| made.seconds < plain.seconds - TOLERANCE_SECONDS;
+    Ok(plain.filter(lacks).map(|plain| {
+        format!("it lasts {:.3} s, but plain FFmpeg decodes {:.3} s", made.seconds, plain.seconds)
+    }))
+}
+
 #[derive(Default)]
 struct Summary {
-    outcomes: BTreeMap<String, u64>,
+    /// How often, for each format.
+    outcomes: BTreeMap<String, [u64; 5]>,
     slowest: Option<(Duration, u64)>,
     tried: u64,
     bad: u64,
@@ -236,20 +224,22 @@ struct Summary {
 impl Summary {
     fn add(&mut self, attempt: &Attempt) {
         self.tried += 1;
-        if attempt.is_bad {
+        let Attempt { number, format, outcome, fault, took } = attempt;
+        if let Some(fault) = fault {
             self.bad += 1;
-            println!("mutation {}: {} after {:?}", attempt.number, attempt.outcome, attempt.took);
+            println!("mutation {number}: {outcome} to {} after {took:?}: {fault}", FORMATS[*format].as_str());
         }
-        *self.outcomes.entry(attempt.outcome.clone()).or_default() += 1;
-        self.slowest = self.slowest.max(Some((attempt.took, attempt.number)));
+        self.outcomes.entry(outcome.clone()).or_default()[*format] += 1;
+        self.slowest = self.slowest.max(Some((*took, *number)));
         if self.tried.is_multiple_of(500) {
             println!("{} tried, {} bad", self.tried, self.bad);
         }
     }
 
     fn print(&self) {
-        for (outcome, count) in &self.outcomes {
-            println!("{count:7}  {outcome}");
+        println!("{}", FORMATS.map(|format| format!("{:>7}", format.as_str())).concat());
+        for (outcome, counts) in &self.outcomes {
+            println!("{}  {outcome}", counts.map(|count| format!("{count:7}")).concat());
         }
         if let Some((took, number)) = self.slowest {
             println!("the slowest was mutation {number}, after {took:?}");

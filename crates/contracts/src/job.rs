@@ -98,9 +98,12 @@ pub struct Source {
     pub name: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Length of the audio in seconds, once the file has been probed and if it says.
+    /// Length of the audio in seconds: as the file says while it is converted, then as it was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,
+    /// Length of the audio in seconds by the file's own word, if there is less in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_seconds: Option<f64>,
     /// The audio tracks found in it.
     #[serde(default)]
     pub audio_tracks: Vec<AudioTrack>,
@@ -155,6 +158,12 @@ pub struct Audio {
     pub bytes: u64,
     /// Its length in seconds.
     pub duration_seconds: f64,
+    /// Where its sound begins in the video, in seconds: a player that shows both starts it then.
+    #[serde(default)]
+    pub begins_at_seconds: f64,
+    /// Which of the source's audio tracks are in it, by their places in `source.audio_tracks`.
+    #[serde(default)]
+    pub tracks: Vec<u16>,
     /// Its mean bit rate in bit/s.
     pub bitrate_bps: u32,
     /// What kind of file it is.
@@ -197,6 +206,8 @@ pub enum FailureCode {
     Damaged,
     /// The audio is in a format that this installation does not decode.
     UnsupportedFormat,
+    /// The audio cannot be held by the format that was asked for, but by others.
+    UnsuitableFormat,
     /// The file has no audio track of the number or language that was asked for.
     NoSuchTrack,
     /// There is no sound between `start` and `end`.
@@ -226,6 +237,9 @@ impl FailureCode {
                 "The file is damaged or incomplete: its sound breaks off before the end. Try to upload it again."
             }
             Self::UnsupportedFormat => "The sound in this video is in a format that we cannot convert.",
+            Self::UnsuitableFormat => {
+                "The sound of this video does not fit into the format that was asked for. As MP3 or FLAC it works."
+            }
             Self::NoSuchTrack => "The video has no audio track of the number or language that was asked for.",
             Self::EmptySelection => {
                 "There is no sound between the start and the end that were asked for: the video is shorter."

@@ -49,8 +49,10 @@ pub enum Claim {
 /// What was found in the source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceFacts {
-    /// Length of the audio in seconds, if the file says.
+    /// Length of the audio in seconds: as the file says at first, then as it was found.
     pub duration_seconds: Option<f64>,
+    /// Length of the audio in seconds by the file's own word, where less was found.
+    pub declared_seconds: Option<f64>,
     /// Its audio tracks.
     pub audio_tracks: Vec<AudioTrack>,
 }
@@ -98,6 +100,7 @@ impl JobStore {
         let mut set = doc! { "lease.until": from_now(lease.lasts), "progress": literal(&report.progress)? };
         if let Some(source) = &report.source {
             set.insert("source.duration_seconds", source.duration_seconds.map_or(Bson::Null, Bson::Double));
+            set.insert("source.declared_seconds", source.declared_seconds.map_or(Bson::Null, Bson::Double));
             set.insert("source.audio_tracks", literal(&source.audio_tracks)?);
         }
         self.change(lease.filter(), set).await

@@ -3,6 +3,8 @@
 //! Development only: no service depends on it outside its tests. Tests find the [`shared()`] servers in the environment that
 //! `stack run -- COMMAND` gives them, keep apart by [`unique_name`], and wait with [`wait_until`]. A test
 //! that breaks a server starts its own: [`servers::Running`].
+//!
+//! [`sound`] compares what the converter makes with its source, [`sources`] and [`edits`] are what it is tried with.
 
 pub mod edits;
 pub mod gate;

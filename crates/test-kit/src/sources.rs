@@ -17,11 +17,9 @@ pub struct Source {
     pub codecs: &'static [&'static str],
 }
 
-const H264: [&str; 4] = ["-c:v", "libx264", "-preset", "ultrafast"];
-
 /// One of each kind.
 pub const SOURCES: [Source; 33] = [
-    Source::new("index-last.mp4", &[H264[0], H264[1], H264[2], H264[3], "-c:a", "aac"]),
+    Source::new("index-last.mp4", &["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"]),
     Source::new("index-first.mp4", &["-c:v", "mpeg4", "-c:a", "aac", "-movflags", "+faststart"]),
     Source::new(
         "fragments.mp4",

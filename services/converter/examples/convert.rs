@@ -72,10 +72,11 @@ async fn convert(
     }
     Ok(match converted {
         Ok(converted) => format!(
-            "{:.3} s at {} bit/s (declared {:?}){}{}, {} bytes of peaks, {:?}, in {took} ms",
+            "{:.3} s from {:.3} s on at {} bit/s (declared {:?}){}{}, {} bytes of peaks, {:?}, in {took} ms",
             converted.audio.duration_seconds,
+            converted.begins_at_seconds,
             converted.audio.bitrate_bps,
-            converted.source.duration_seconds,
+            converted.source.declared_seconds,
             if converted.is_copy { ", copied" } else { "" },
             if converted.has_cover { ", with a cover" } else { "" },
             converted.peaks.len(),

@@ -80,6 +80,8 @@ impl Conversions {
             fid,
             bytes: converted.audio.bytes,
             duration_seconds: converted.audio.duration_seconds,
+            begins_at_seconds: converted.begins_at_seconds,
+            tracks: converted.tracks,
             bitrate_bps: converted.audio.bitrate_bps,
             format: converted.format,
             is_copy: converted.is_copy,

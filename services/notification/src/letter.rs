@@ -223,6 +223,7 @@ fn advice(code: FailureCode) -> &'static str {
         FailureCode::UnsupportedFormat => {
             "Save the video in a common format, such as MP4 with AAC sound, and upload that."
         }
+        FailureCode::UnsuitableFormat => "Upload the video again and ask for MP3 or FLAC.",
         FailureCode::NoSuchTrack => {
             "Look at the job's list of audio tracks, or upload the video without choosing one."
         }

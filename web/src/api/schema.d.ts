@@ -823,6 +823,11 @@ export interface components {
         /** @description The finished audio file. */
         Audio: {
             /**
+             * Format: double
+             * @description Where its sound begins in the video, in seconds: a player that shows both starts it then.
+             */
+            begins_at_seconds?: number;
+            /**
              * Format: int32
              * @description Its mean bit rate in bit/s.
              */
@@ -846,6 +851,8 @@ export interface components {
             /** @description Whether its sound was taken from the video as it was, because it was what was asked for. */
             is_copy?: boolean;
             loudness?: components["schemas"]["Loudness"] | null;
+            /** @description Which of the source's audio tracks are in it, by their places in `source.audio_tracks`. */
+            tracks?: number[];
         };
         /**
          * @description A kind of audio file.
@@ -991,7 +998,7 @@ export interface components {
          * @description Why a job failed, as a stable code.
          * @enum {string}
          */
-        FailureCode: "not_a_media_file" | "no_audio_track" | "damaged" | "unsupported_format" | "no_such_track" | "empty_selection" | "too_long" | "audio_too_large" | "too_many_tracks" | "too_complex" | "timed_out" | "interrupted";
+        FailureCode: "not_a_media_file" | "no_audio_track" | "damaged" | "unsupported_format" | "unsuitable_format" | "no_such_track" | "empty_selection" | "too_long" | "audio_too_large" | "too_many_tracks" | "too_complex" | "timed_out" | "interrupted";
         /**
          * @description Identifies a file in `GridFS`: the 12 bytes of a `MongoDB` `ObjectId`, written as 24 hex digits.
          * @example 665f1c2ab8e4a70012345678
@@ -1411,7 +1418,12 @@ export interface components {
             bytes: number;
             /**
              * Format: double
-             * @description Length of the audio in seconds, once the file has been probed and if it says.
+             * @description Length of the audio in seconds by the file's own word, if there is less in it.
+             */
+            declared_seconds?: number | null;
+            /**
+             * Format: double
+             * @description Length of the audio in seconds: as the file says while it is converted, then as it was found.
              */
             duration_seconds?: number | null;
             /** @description The file in database `videos`. */

@@ -31,6 +31,11 @@ export const FAILURES: Record<FailureCode, FailureWords> = {
     todo: "Save the video as MP4 with a video program and drop that one.",
     isWorthRetrying: false,
   },
+  unsuitable_format: {
+    what: "The sound does not fit into the format that you asked for.",
+    todo: "Choose MP3 or FLAC, and drop the video again.",
+    isWorthRetrying: false,
+  },
   no_such_track: {
     what: "The video does not have the audio track that you asked for.",
     todo: "Open “Change settings”, clear “Audio track”, and drop the video again.",

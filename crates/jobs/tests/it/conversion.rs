@@ -21,7 +21,11 @@ async fn a_job_goes_from_queued_to_converted() {
         sample_rate_hz: 44_100,
         language: Some("$eng".to_owned()),
     };
-    let facts = SourceFacts { duration_seconds: Some(2.5), audio_tracks: vec![track.clone()] };
+    let facts = SourceFacts {
+        duration_seconds: Some(2.5),
+        declared_seconds: Some(4.0),
+        audio_tracks: vec![track.clone()],
+    };
     assert!(store.report(&lease, &Report { source: Some(facts), ..encoding(0.5) }).await.unwrap());
     let job = store.get(id).await.unwrap().unwrap().job;
     assert_eq!((job.status, job.attempts, job.progress.ratio), (JobStatus::Converting, 1, 0.5));

@@ -107,7 +107,9 @@ async fn each_sample(mut from: impl AsyncRead + Unpin, take: &mut impl FnMut(f32
     let mut buffer = Vec::with_capacity(1 << 16);
     while from.read_buf(&mut buffer).await? > 0 {
         let (samples, rest) = buffer.as_chunks();
-        samples.iter().for_each(|sample| take(f32::from_le_bytes(*sample)));
+        for sample in samples {
+            take(f32::from_le_bytes(*sample));
+        }
         let rest = rest.len();
         buffer.drain(..buffer.len() - rest);
     }

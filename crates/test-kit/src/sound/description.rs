@@ -45,7 +45,8 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Format {
-    format_name: String,
+    #[serde(rename = "format_name")]
+    name: String,
     probe_score: u32,
     start_time: Option<String>,
     duration: Option<String>,
@@ -91,7 +92,7 @@ impl Description {
         let tracks: Vec<Track> = answer.streams.iter().enumerate().map(track).collect();
         let usual = usual(&tracks).and_then(|track| number(answer.streams[track.place].duration.as_deref()));
         Ok(Some(Self {
-            format: answer.format.format_name,
+            format: answer.format.name,
             probe_score: answer.format.probe_score,
             declared_seconds: usual.or_else(|| number(answer.format.duration.as_deref())),
             tracks,

@@ -1,36 +1,30 @@
 //! The arguments of every FFmpeg that is started.
 //!
-//! Of what a user wrote there are only titles in them, as values of `-metadata`: each argument is one string of an array, and
-//! no shell reads it.
+//! Of what a user wrote there is nothing in them: titles are in a file ([`ABOUT`]). Each argument is one string of an array, and no
+//! shell reads it.
 
-use contracts::{AudioFormat, Bitrate, Channels, ConversionOptions, Metadata, Mp3Rate};
+use contracts::{AudioFormat, Bitrate, Mp3Rate};
 
+use super::description::SQUARE_PIXELS;
 use super::loudness::{Gain, KEYS};
+use super::pcm::Format;
 use super::recipe::{Picture, Recipe};
-use super::restrictions::{Input, input_options, picture_options};
-
-/// Names in a video's metadata that say where it was made, or how its container is laid out: nothing of that belongs
-/// into an audio file. Titles, artists and the like do.
-const METADATA_LEFT_OUT: [&str; 6] = [
-    "location",
-    "location-eng",
-    "com.apple.quicktime.location.ISO6709",
-    "major_brand",
-    "minor_version",
-    "compatible_brands",
-];
+use super::restrictions::Input;
 
 /// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg gives up on the rate between them.
 const MP3_SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";
-
-/// What each kind of file is told about.
-const TAG: [&str; 2] = ["-id3v2_version", "4"];
 
 /// In writes of 32 KiB instead of one for each packet: every one of them wakes us.
 const BUFFERED: [&str; 2] = ["-flush_packets", "0"];
 
 /// Where the cover is, in the scratch directory.
 pub(crate) const COVER: &str = "cover.jpg";
+
+/// Where it stands what a file is to say about itself, likewise.
+pub(crate) const ABOUT: &str = "about.txt";
+
+/// Decoded behind the end of what was asked for, in seconds: times of packets are no more than hints.
+const MARGIN_SECONDS: f64 = 5.0;
 
 /// An array of arguments in the making.
 #[derive(Debug, Default)]
@@ -45,173 +39,174 @@ impl Arguments {
         self.0.extend([name.to_owned(), value]);
     }
 
+    fn begin(&mut self, log: &str) {
+        self.add(["-hide_banner", "-nostdin", "-nostats", "-loglevel", log]);
+    }
+
     /// How FFmpeg opens a stranger's file.
     fn open(&mut self, input: Input<'_>) {
-        self.begin();
-        self.0.extend(input_options(input.max_tracks));
+        // With a summary at the end of what was read and what was decoded.
+        self.begin("level+verbose");
+        self.0.extend(input.options());
+        // A clock that jumps is for the timeline to judge.
+        self.add(["-dts_delta_threshold", "1000000000"]);
         self.add(["-i", input.file]);
     }
 
-    fn write(&mut self, name: &str) {
-        self.option("-y", format!("file:{name}"));
-    }
-
-    fn begin(&mut self) {
-        self.add(["-hide_banner", "-nostdin", "-loglevel", "level+warning"]);
-    }
-
-    /// The picture that was made of the file's, at the time where the selection begins: an earlier one would be cut off.
-    fn open_cover(&mut self, recipe: &Recipe) {
+    /// What a file says about itself, which is input 1, and its picture, which is input 2.
+    fn describe(&mut self, recipe: &Recipe) {
+        self.add(["-protocol_whitelist", "file", "-f", "ffmetadata"]);
+        self.option("-i", format!("file:{ABOUT}"));
         if recipe.picture.is_some() {
             self.add(["-protocol_whitelist", "file", "-f", "mjpeg"]);
-            self.offset(&recipe.options);
             self.option("-i", format!("file:{COVER}"));
-        }
-    }
-
-    fn offset(&mut self, options: &ConversionOptions) {
-        if let Some(start) = options.start {
-            self.option("-itsoffset", start.to_string());
-        }
-    }
-
-    fn select(&mut self, options: &ConversionOptions) {
-        if let Some(start) = options.start {
-            self.option("-ss", start.to_string());
-        }
-        if let Some(end) = options.end {
-            self.option("-to", end.to_string());
-        }
-    }
-
-    /// Titles, chapters and the picture, which is input 1.
-    fn describe(&mut self, recipe: &Recipe) {
-        let options = &recipe.options;
-        if recipe.picture.is_some() {
-            self.add(["-map", "1:v:0", "-c:v", "copy", "-disposition:v:0", "attached_pic"]);
+            self.add(["-map", "2:v:0", "-c:v", "copy", "-disposition:v:0", "attached_pic"]);
             self.add(["-metadata:s:v:0", "comment=Cover (front)"]);
         }
-        match options.metadata {
-            Metadata::Keep => {
-                let titles =
-                    if recipe.has_titles { format!("0:s:a:{}", recipe.track.place) } else { "0".to_owned() };
-                self.option("-map_metadata", titles);
-                self.add(["-map_chapters", "0"]);
-                for name in METADATA_LEFT_OUT {
-                    self.option("-metadata", format!("{name}="));
-                }
-            }
-            Metadata::Strip => self.add(["-map_metadata", "-1", "-map_chapters", "-1"]),
-        }
-        // The names of the container's parts, and tools that made them.
-        self.add(["-map_metadata:s:a", "-1"]);
-        for (name, text) in
-            [("title", &options.title), ("artist", &options.artist), ("album", &options.album)]
-        {
-            if let Some(text) = text {
-                self.option("-metadata", format!("{name}={}", text.as_str()));
-            }
+        self.add(["-map_metadata", "1", "-map_chapters", "1"]);
+        if recipe.options.format == AudioFormat::M4a {
+            // Its language, which stands with the track.
+            self.add(["-map_metadata:s:a:0", "1:s:0"]);
+        } else {
+            // The names of the container's parts, and tools that made them.
+            self.add(["-map_metadata:s:a", "-1"]);
         }
     }
 
-    fn filter(&mut self, filters: &[String]) {
-        if !filters.is_empty() {
+    /// The track, or the tracks that are joined, and what it goes through.
+    fn take(&mut self, recipe: &Recipe, filters: &[String]) {
+        if let Some(join) = &recipe.join {
+            self.option("-filter_complex", format!("{},{}[joined]", join.graph, filters.join(",")));
+            self.add(["-map", "[joined]"]);
+        } else {
+            self.option("-map", format!("0:a:{}", recipe.track.place));
             self.option("-af", filters.join(","));
         }
     }
 
-    /// The finished sound as PCM on the standard output, for whoever measures or encodes it.
+    /// The decoded sound with its times on the standard output.
     fn tap(&mut self, recipe: &Recipe) {
-        self.option("-map", format!("0:a:{}", recipe.track.place));
-        self.select(&recipe.options);
-        self.filter(&filters(recipe, Some("flt")));
+        self.take(recipe, &filters(recipe));
+        if let Some(end) = recipe.options.end {
+            let end = end.seconds() - recipe.track.clock_seconds;
+            self.option("-to", format!("{:.6}", end.max(0.0) + MARGIN_SECONDS));
+        }
         self.add(["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le"]);
         self.add(BUFFERED);
-        self.add(["-f", "wav", "pipe:1"]);
+        self.add(["-f", "matroska", "pipe:1"]);
     }
-}
 
-/// Makes the whole file.
-pub(crate) fn whole(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.open(input);
-    arguments.open_cover(recipe);
-    arguments.option("-map", format!("0:a:{}", recipe.track.place));
-    arguments.select(&recipe.options);
-    arguments.describe(recipe);
-    if recipe.copies {
-        arguments.add(["-c:a", "copy"]);
-    } else {
-        arguments.filter(&filters(recipe, None));
-        arguments.0.extend(codec(recipe));
-    }
-    match recipe.options.format {
-        AudioFormat::Mp3 => {
-            arguments.add(["-write_xing", "1"]);
-            arguments.add(TAG);
-            arguments.add(["-f", "mp3"]);
+    /// The kind of file, and where it is.
+    fn write(&mut self, format: AudioFormat, name: &str) {
+        match format {
+            // Tags are put in front of it.
+            AudioFormat::Mp3 => self.add(["-write_xing", "1", "-id3v2_version", "0", "-f", "mp3"]),
+            // Players show the length before they have the end.
+            AudioFormat::M4a => self.add(["-movflags", "+faststart", "-f", "ipod"]),
+            AudioFormat::Opus => self.add(["-f", "ogg"]),
+            AudioFormat::Flac => self.add(["-f", "flac"]),
+            // Beyond 4 GiB as RF64.
+            AudioFormat::Wav => self.add(["-rf64", "auto", "-f", "wav"]),
         }
-        // Players show the length before they have the end.
-        AudioFormat::M4a => arguments.add(["-movflags", "+faststart", "-f", "ipod"]),
-        AudioFormat::Opus => arguments.add(["-f", "ogg"]),
-        AudioFormat::Flac => arguments.add(["-f", "flac"]),
-        // Beyond 4 GiB as RF64.
-        AudioFormat::Wav => arguments.add(["-rf64", "auto", "-f", "wav"]),
+        self.option("-y", format!("file:{name}"));
     }
-    arguments.write(output);
-    arguments.tap(recipe);
-    arguments.0
 }
 
-/// Decodes, for encoders that take turns.
-pub(crate) fn decoder(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
+/// Decodes.
+pub(crate) fn decode(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.open(input);
     arguments.tap(recipe);
     arguments.0
 }
 
-/// Encodes what a decoder wrote, which comes in on the standard input.
-pub(crate) fn encoder(rate: Mp3Rate) -> Vec<String> {
+/// Copies the sound into a file, and decodes it.
+pub(crate) fn copy(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
     let mut arguments = Arguments::default();
-    arguments.begin();
-    // In packets of 64 KiB instead of 4: each of them costs FFmpeg something.
-    arguments.add(["-protocol_whitelist", "pipe", "-f", "wav", "-max_size", "65536", "-i", "pipe:0"]);
+    arguments.open(input);
+    arguments.describe(recipe);
+    arguments.option("-map", format!("0:a:{}", recipe.track.place));
+    arguments.add(["-c:a", "copy"]);
+    if recipe.track.start_seconds > 0.0 {
+        arguments.option("-output_ts_offset", format!("{:.6}", -recipe.track.start_seconds));
+    }
+    arguments.write(recipe.options.format, output);
+    arguments.tap(recipe);
+    arguments.0
+}
+
+/// Encodes decoded sound, which comes in on the standard input, to a whole file.
+pub(crate) fn encode_whole(recipe: &Recipe, format: Format, output: &str) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.sound();
+    arguments.describe(recipe);
+    arguments.add(["-map", "0:a:0"]);
+    arguments.0.extend(codec(recipe, format));
+    arguments.write(recipe.options.format, output);
+    arguments.0
+}
+
+impl Arguments {
+    fn sound(&mut self) {
+        self.begin("level+warning");
+        // In packets of 64 KiB instead of 4: each of them costs FFmpeg something.
+        self.add(["-protocol_whitelist", "pipe", "-f", "wav", "-max_size", "65536", "-i", "pipe:0"]);
+    }
+}
+
+/// Encodes decoded sound, which comes in on the standard input, to frames of MP3: all of it, or a segment of it.
+pub(crate) fn encode_frames(rate: Mp3Rate, is_segment: bool) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.sound();
     arguments.0.extend(lame(rate));
-    arguments.add(["-reservoir", "0", "-write_xing", "0", "-id3v2_version", "0"]);
+    if is_segment {
+        arguments.add(["-reservoir", "0"]);
+    }
+    arguments.add(["-write_xing", "0", "-id3v2_version", "0"]);
     arguments.add(BUFFERED);
     arguments.add(["-f", "mp3", "pipe:1"]);
     arguments.0
 }
 
-/// Makes an MP3 of the file's titles, chapters and picture and of a moment of silence, which comes in as [`SILENCE`].
-pub(crate) fn tag(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
+/// Gives a file of ours another description.
+pub(crate) fn describe_again(recipe: &Recipe, file: &str, output: &str) -> Vec<String> {
+    let format = recipe.options.format;
     let mut arguments = Arguments::default();
-    arguments.open(input);
-    arguments.open_cover(recipe);
-    arguments.add(["-protocol_whitelist", "pipe", "-f", "s16le", "-ar", "44100", "-ac", "1"]);
-    arguments.offset(&recipe.options);
-    arguments.add(["-i", "pipe:0"]);
-    let silence = if recipe.picture.is_some() { "2:a:0" } else { "1:a:0" };
-    arguments.add(["-map", silence]);
-    arguments.select(&recipe.options);
+    arguments.begin("level+warning");
+    arguments.add(["-protocol_whitelist", "file", "-f", demuxer(format)]);
+    arguments.option("-i", format!("file:{file}"));
     arguments.describe(recipe);
-    arguments.add(["-c:a", "libmp3lame", "-write_xing", "0"]);
-    arguments.add(TAG);
-    arguments.add(["-f", "mp3"]);
-    arguments.write(output);
+    arguments.add(["-map", "0:a:0", "-c:a", "copy"]);
+    arguments.write(format, output);
     arguments.0
 }
 
-/// Two frames of it.
-pub(crate) const SILENCE: [u8; 2 * 2 * 1152] = [0; 2 * 2 * 1152];
+/// Decodes a file of ours, for what is said at the end.
+pub(crate) fn verify(format: AudioFormat, name: &str) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.begin("level+verbose");
+    arguments.add(["-protocol_whitelist", "file", "-f", demuxer(format), "-threads", "1"]);
+    arguments.option("-i", format!("file:{name}"));
+    arguments.add(["-map", "0:a:0", "-f", "null", "-"]);
+    arguments.0
+}
+
+fn demuxer(format: AudioFormat) -> &'static str {
+    match format {
+        AudioFormat::Mp3 => "mp3",
+        AudioFormat::M4a => "mov",
+        AudioFormat::Opus => "ogg",
+        AudioFormat::Flac => "flac",
+        AudioFormat::Wav => "wav",
+    }
+}
 
 /// Makes the cover: a JPEG of at most a thousand pixels each way, encoded anew, so that nothing of a stranger's picture is
 /// passed on but what can be seen.
 pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
     let mut arguments = Arguments::default();
-    arguments.begin();
-    arguments.0.extend(picture_options(input.max_tracks));
+    arguments.begin("level+warning");
+    arguments.0.extend(input.picture_options());
     if let Picture::Frame(position) = picture {
         arguments.option("-ss", position.to_string());
     }
@@ -221,10 +216,9 @@ pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
         // The first that is no embedded picture.
         Picture::Frame(_) => "0:V:0".to_owned(),
     });
-    let fit = "scale=w='min(1000,iw)':h='min(1000,ih)':force_original_aspect_ratio=decrease,format=yuvj420p";
-    arguments.add(["-frames:v", "1", "-vf", fit, "-map_metadata", "-1", "-fflags", "+bitexact"]);
+    arguments.add(["-frames:v", "1", "-vf", SQUARE_PIXELS, "-map_metadata", "-1", "-fflags", "+bitexact"]);
     arguments.add(["-c:v", "mjpeg", "-q:v", "3", "-f", "mjpeg"]);
-    arguments.write(COVER);
+    arguments.option("-y", format!("file:{COVER}"));
     arguments.0
 }
 
@@ -232,9 +226,12 @@ pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
 pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.open(input);
-    arguments.option("-map", format!("0:a:{}", recipe.track.place));
-    let mut chain: Vec<String> = shape(recipe, None).into_iter().collect();
-    let bound = |name, position: Option<contracts::Position>| position.map(|at| format!("{name}={at}"));
+    let mut chain: Vec<String> = cleaning(recipe).into_iter().chain(mix(recipe)).collect();
+    chain.push(shape(recipe));
+    let bound = |name, position: Option<contracts::Position>| {
+        let at = position?.seconds() - recipe.track.clock_seconds;
+        Some(format!("{name}={:.6}", at.max(0.0)))
+    };
     let bounds = [bound("start", recipe.options.start), bound("end", recipe.options.end)];
     let bounds: Vec<String> = bounds.into_iter().flatten().collect();
     if !bounds.is_empty() {
@@ -244,46 +241,53 @@ pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     for key in KEYS {
         chain.push(format!("ametadata=mode=print:key={key}:file=-"));
     }
-    arguments.filter(&chain);
+    arguments.take(recipe, &chain);
     arguments.add(["-f", "null", "-"]);
     arguments.0
 }
 
-/// What the sound goes through, in samples of this format if it matters.
-fn filters(recipe: &Recipe, samples: Option<&str>) -> Vec<String> {
-    let gain = recipe.gain.iter().flat_map(Gain::filters);
+/// What the sound goes through.
+fn filters(recipe: &Recipe) -> Vec<String> {
+    let shape = shape(recipe);
+    let Some(gain) = &recipe.gain else {
+        return mix(recipe).into_iter().chain([shape]).collect();
+    };
+    let chain = cleaning(recipe).into_iter().chain(mix(recipe)).chain([shape.clone()]);
     // The shape again behind the gain, which may have been worked out at another rate.
-    let shape = shape(recipe, samples);
-    if recipe.gain.is_some() {
-        shape.clone().into_iter().chain(gain).chain(shape).collect()
-    } else {
-        shape.into_iter().collect()
-    }
+    chain.chain(Gain::filters(gain)).chain([shape]).collect()
 }
 
-/// Sample rate and channels, as far as they are asked for or the format needs it.
-fn shape(recipe: &Recipe, samples: Option<&str>) -> Option<String> {
+/// Makes silence of what is no number, in front of filters that would make more of it.
+fn cleaning(recipe: &Recipe) -> Option<String> {
+    let clean = "aeval=exprs=st(0\\,val(ch))*0+if(lt(abs(ld(0))\\,1000000)\\,ld(0)\\,0):channel_layout=same";
+    recipe.track.is_float.then(|| clean.to_owned())
+}
+
+/// Mixes more channels than there are names for: odd ones to the left, even ones to the right, all equally loud.
+fn mix(recipe: &Recipe) -> Option<String> {
+    let channels = recipe.mixed_channels()?;
+    let side = |first: u32| {
+        (first..channels).step_by(2).map(|channel| format!("c{channel}")).collect::<Vec<_>>().join("+")
+    };
+    Some(format!("pan=stereo|FL<{}|FR<{}", side(0), side(1)))
+}
+
+/// Samples, and their rate and channels, as far as they are asked for or the format needs it.
+fn shape(recipe: &Recipe) -> String {
     let options = &recipe.options;
-    let is_mp3 = options.format == AudioFormat::Mp3;
     let rates = match options.sample_rate {
         Some(rate) => Some(rate.hertz().to_string()),
-        None if is_mp3 => Some(mp3_sample_rates(options.bitrate).to_owned()),
-        None => None,
-    };
-    let layouts = match options.channels.map(Channels::count) {
-        Some(1) => Some("mono"),
-        Some(_) => Some("stereo"),
-        None if is_mp3 => Some("mono|stereo"),
+        None if options.format == AudioFormat::Mp3 => Some(mp3_sample_rates(options.bitrate).to_owned()),
         None => None,
     };
     let part = |name, value: Option<&str>| value.map(|value| format!("{name}={value}"));
     let parts = [
-        part("sample_fmts", samples),
+        part("sample_fmts", Some("flt")),
         part("sample_rates", rates.as_deref()),
-        part("channel_layouts", layouts),
+        part("channel_layouts", recipe.layouts()),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { None } else { Some(format!("aformat={}", parts.join(":"))) }
+    format!("aformat={}", parts.join(":"))
 }
 
 /// The sample rates at which a bit rate exists (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5). Without this LAME
@@ -297,27 +301,26 @@ fn mp3_sample_rates(bitrate: Option<Bitrate>) -> &'static str {
 }
 
 /// What the encoder of the format is told.
-fn codec(recipe: &Recipe) -> Vec<String> {
-    let (name, quality) = match recipe.options.format {
+fn codec(recipe: &Recipe, format: Format) -> Vec<String> {
+    let (name, option, value) = match recipe.options.format {
         AudioFormat::Mp3 => return lame(recipe.options.mp3_rate()),
-        AudioFormat::M4a => ("aac", ["-b:a".to_owned(), mean_bitrate(recipe, 80)]),
-        AudioFormat::Opus => ("libopus", ["-b:a".to_owned(), mean_bitrate(recipe, 64)]),
+        AudioFormat::M4a => ("aac", "-b:a", mean_bitrate(recipe, format, 80)),
+        AudioFormat::Opus => ("libopus", "-b:a", mean_bitrate(recipe, format, 64)),
         AudioFormat::Flac => {
-            ("flac", ["-sample_fmt".to_owned(), if recipe.track.is_deep { "s32" } else { "s16" }.to_owned()])
+            ("flac", "-sample_fmt", if recipe.track.is_deep { "s32" } else { "s16" }.to_owned())
         }
         AudioFormat::Wav => {
             let name = if recipe.track.is_deep { "pcm_s24le" } else { "pcm_s16le" };
-            return vec!["-c:a".to_owned(), name.to_owned()];
+            return ["-c:a", name].map(str::to_owned).to_vec();
         }
     };
-    ["-c:a".to_owned(), name.to_owned()].into_iter().chain(quality).collect()
+    vec!["-c:a".to_owned(), name.to_owned(), option.to_owned(), value]
 }
 
 /// What was asked for, or so much for each channel.
-fn mean_bitrate(recipe: &Recipe, kilobits_per_channel: u32) -> String {
-    let channels = recipe.options.channels.map_or(recipe.track.channels, |channels| channels.count().into());
-    let asked = recipe.options.bitrate.map(|bitrate| u32::from(bitrate.kilobits_per_second()));
-    format!("{}k", asked.unwrap_or(kilobits_per_channel * channels.clamp(1, 6)))
+fn mean_bitrate(recipe: &Recipe, format: Format, kilobits_per_channel: u16) -> String {
+    let asked = recipe.options.bitrate.map(Bitrate::kilobits_per_second);
+    format!("{}k", asked.unwrap_or(kilobits_per_channel * format.channels.clamp(1, 8)))
 }
 
 fn lame(rate: Mp3Rate) -> Vec<String> {
@@ -330,13 +333,24 @@ fn lame(rate: Mp3Rate) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use contracts::ConversionOptions;
+
     use super::*;
 
-    const SOURCE: Input<'_> = Input { file: "file:source", max_tracks: 100 };
+    const SOURCE: Input<'_> = Input { file: "file:source", max_tracks: 100, is_patient: false };
+    const STEREO: Format = Format { channels: 2, sample_rate_hz: 44_100 };
 
-    fn line(fields: &[(&str, &str)]) -> String {
+    fn recipe(fields: &[(&str, &str)]) -> Recipe {
         let options = ConversionOptions::parse(fields.iter().copied()).unwrap();
-        whole(SOURCE, &Recipe::guess(&options, false).unwrap(), "out").join(" ")
+        Recipe::usual(&options)
+    }
+
+    fn decoded(fields: &[(&str, &str)]) -> String {
+        decode(SOURCE, &recipe(fields)).join(" ")
+    }
+
+    fn encoded(fields: &[(&str, &str)]) -> String {
+        encode_whole(&recipe(fields), STEREO, "out").join(" ")
     }
 
     #[track_caller]
@@ -346,33 +360,31 @@ mod tests {
 
     #[test]
     fn options_become_arguments() {
-        has(&line(&[("quality", "V0"), ("track", "1")]), "-map 0:a:1 ");
-        has(&line(&[("quality", "V0")]), "-c:a libmp3lame -q:a 0 -write_xing");
-        has(&line(&[("bitrate", "64")]), "-b:a 64k");
+        has(&decoded(&[("quality", "V0"), ("track", "1")]), "-map 0:a:1 ");
         has(
-            &line(&[("bitrate", "320")]),
-            "-af aformat=sample_rates=32000|44100|48000:channel_layouts=mono|stereo",
+            &decoded(&[("bitrate", "320")]),
+            "-af aformat=sample_fmts=flt:sample_rates=32000|44100|48000:channel_layouts=mono|stereo ",
         );
-        has(&line(&[("start", "1:00"), ("end", "90.5")]), "-ss 60.000000 -to 90.500000");
-        has(&line(&[("format", "m4a")]), "-c:a copy -movflags");
-        has(
-            &line(&[("format", "m4a"), ("channels", "1")]),
-            "-af aformat=channel_layouts=mono -c:a aac -b:a 80k",
-        );
-        has(&line(&[("format", "opus")]), "-c:a libopus -b:a 128k -f ogg");
-        has(
-            &line(&[("format", "wav"), ("sample_rate", "16000")]),
-            "-af aformat=sample_rates=16000 -c:a pcm_s16le",
-        );
-        has(&line(&[("metadata", "strip")]), "-map_metadata -1 -map_chapters -1");
+        has(&decoded(&[("start", "1:00"), ("end", "90.5")]), "-to 95.500000 ");
+        has(&decoded(&[("format", "wav"), ("sample_rate", "16000")]), "sample_rates=16000:");
+        has(&decoded(&[("format", "m4a"), ("channels", "1")]), "channel_layouts=mono ");
+        has(&encoded(&[("format", "m4a")]), "-c:a aac -b:a 160k -movflags");
+        has(&encoded(&[("format", "opus"), ("bitrate", "96")]), "-c:a libopus -b:a 96k -f ogg");
+        has(&encoded(&[("format", "wav")]), "-c:a pcm_s16le ");
     }
 
     #[test]
-    fn a_title_is_one_argument_whatever_it_holds() {
-        let title = "-y /etc/passwd; $(id) \"'";
-        let options = ConversionOptions::parse([("title", title)]).unwrap();
-        let arguments = whole(SOURCE, &Recipe::guess(&options, false).unwrap(), "out");
-        let holding = arguments.iter().filter(|argument| argument.contains("passwd"));
-        assert_eq!(holding.collect::<Vec<_>>(), [&format!("title={title}")]);
+    fn an_encoder_makes_bare_frames_with_or_without_the_reservoir() {
+        let options = ConversionOptions::parse([("bitrate", "64")]).unwrap();
+        let line = |is_segment| encode_frames(options.mp3_rate(), is_segment).join(" ");
+        has(&line(true), "-c:a libmp3lame -b:a 64k -reservoir 0 -write_xing 0 -id3v2_version 0");
+        has(&line(false), "-c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0");
+    }
+
+    #[test]
+    fn channels_without_names_are_mixed_to_both_sides() {
+        let mut recipe = recipe(&[("format", "flac")]);
+        (recipe.track.channels, recipe.track.layout) = (9, None);
+        has(&decode(SOURCE, &recipe).join(" "), "-af pan=stereo|FL<c0+c2+c4+c6+c8|FR<c1+c3+c5+c7,aformat=");
     }
 }

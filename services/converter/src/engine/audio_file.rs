@@ -1,12 +1,18 @@
 //! What a finished file really holds.
 
-use contracts::AudioFormat;
-use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Stdio;
 
-use super::child::Child;
+use contracts::AudioFormat;
+use tokio::task::spawn_blocking;
+
+use super::arguments;
+use super::child::Place;
 use super::failure::{ConversionError, complaints};
-use super::mpeg_frames::MpegAudio;
+use super::mpeg_frames::{MalformedAudio, MpegAudio};
+use super::sound::Found;
+use super::workshop::Workshop;
 
 /// A finished file.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,62 +27,88 @@ pub struct AudioFile {
     pub mpeg: Option<MpegAudio>,
 }
 
-impl From<MpegAudio> for AudioFile {
-    fn from(mpeg: MpegAudio) -> Self {
-        Self {
-            bytes: mpeg.file_bytes,
-            duration_seconds: mpeg.duration_seconds(),
-            bitrate_bps: mpeg.bitrate_bps(),
-            mpeg: Some(mpeg),
-        }
+/// Samples of a frame or packet of the format, in the longest case: what an encoder may add at either end, since a file can only
+/// have whole ones.
+fn frame_samples(format: AudioFormat) -> f64 {
+    match format {
+        AudioFormat::Mp3 => 1152.0,
+        // With spectral band replication.
+        AudioFormat::M4a => 2048.0,
+        AudioFormat::Opus => 2880.0,
+        AudioFormat::Flac => 4608.0,
+        AudioFormat::Wav => 0.0,
     }
 }
 
-/// What ffprobe is asked about a file of ours that is no MP3.
-pub(crate) fn arguments(format: AudioFormat, name: &str) -> Vec<String> {
-    let demuxer = match format {
-        AudioFormat::Mp3 => "mp3",
-        AudioFormat::M4a => "mov",
-        AudioFormat::Opus => "ogg",
-        AudioFormat::Flac => "flac",
-        AudioFormat::Wav => "wav",
-    };
-    let show = ["-show_entries", "format=duration,size", "-of", "json=c=1"].map(str::to_owned);
-    let open = ["-protocol_whitelist", "file", "-f", demuxer].map(str::to_owned);
-    show.into_iter().chain(open).chain([format!("file:{name}")]).collect()
+/// What resampling and times in milliseconds may add or take away, in seconds.
+const SLACK_SECONDS: f64 = 0.005;
+
+impl Workshop<'_> {
+    /// Measures a file that was made of what was found, by decoding it.
+    ///
+    /// # Errors
+    /// [`ConversionError::Measure`] and [`ConversionError::Machine`] where it does not hold all of it, and no more.
+    pub(crate) async fn verify(
+        self,
+        format: AudioFormat,
+        file: &Path,
+        found: &Found,
+    ) -> Result<AudioFile, ConversionError> {
+        let bytes = tokio::fs::metadata(file).await.map_err(ConversionError::Write)?.len();
+        let (seconds, rate, mpeg) = if format == AudioFormat::Mp3 {
+            let path = file.to_owned();
+            let measured = spawn_blocking(move || MpegAudio::measure(&path)).await;
+            let measured = measured.map_err(|panic| MalformedAudio::Read(panic.into())).flatten();
+            let mpeg = measured.map_err(ConversionError::Measure)?;
+            (mpeg.duration_seconds(), mpeg.sample_rate_hz, Some(mpeg))
+        } else {
+            let (seconds, rate) = self.decoded_length(format, file).await?;
+            (seconds, rate, None)
+        };
+        let expected = found.seconds();
+        let tolerance = 2.0 * frame_samples(format) / f64::from(rate.max(1)) + SLACK_SECONDS;
+        if (seconds - expected).abs() > tolerance {
+            let detail = format!("its file has {seconds:.3} s of {expected:.3} s");
+            return Err(ConversionError::encoder(detail));
+        }
+        let bitrate_bps = mpeg.map_or_else(|| mean_bitrate(bytes, expected), |mpeg| mpeg.bitrate_bps());
+        Ok(AudioFile { bytes, duration_seconds: expected, bitrate_bps, mpeg })
+    }
+
+    /// How many seconds of sound a file decodes to, and its sample rate.
+    async fn decoded_length(self, format: AudioFormat, file: &Path) -> Result<(f64, u32), ConversionError> {
+        let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let place = Place { directory: self.directory, reads: &[name], writes: None };
+        let child = self.ffmpeg(arguments::verify(format, name), place, Stdio::null())?;
+        let ended = child.ended().await.map_err(ConversionError::ffmpeg)?;
+        let read = Decoded::read(&ended.log).filter(|_| ended.status.success());
+        let Decoded { samples, sample_rate_hz } = read.ok_or_else(|| {
+            ConversionError::encoder(format!("its file cannot be decoded: {}", complaints(&ended.log)))
+        })?;
+        #[expect(clippy::cast_precision_loss, reason = "2^52 samples are three thousand years")]
+        Ok((samples as f64 / f64::from(sample_rate_hz), sample_rate_hz))
+    }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    format: Format,
+/// What FFmpeg says that it decoded.
+#[derive(Debug, PartialEq, Eq)]
+struct Decoded {
+    samples: u64,
+    sample_rate_hz: u32,
 }
 
-#[derive(Deserialize)]
-struct Format {
-    duration: Option<String>,
-    size: String,
-}
-
-/// Reads ffprobe's answer.
-pub(crate) async fn measure(mut child: Child) -> Result<AudioFile, ConversionError> {
-    const MAX_ANSWER_BYTES: u64 = 64 * 1024;
-    let mut json = Vec::new();
-    (&mut child.stdout)
-        .take(MAX_ANSWER_BYTES)
-        .read_to_end(&mut json)
-        .await
-        .map_err(ConversionError::ffprobe)?;
-    let ended = child.ended().await.map_err(ConversionError::ffprobe)?;
-    let unreadable = || ConversionError::Machine {
-        program: "ffmpeg",
-        detail: format!("its file cannot be read: {}", complaints(&ended.log)),
-    };
-    let answer: Answer = serde_json::from_slice(&json).map_err(|_| unreadable())?;
-    let bytes: u64 = answer.format.size.parse().map_err(|_| unreadable())?;
-    // A file without sound does not say how long it is.
-    let seconds = answer.format.duration.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0.0);
-    let duration_seconds: f64 = seconds.unwrap_or(0.0);
-    Ok(AudioFile { bytes, duration_seconds, bitrate_bps: mean_bitrate(bytes, duration_seconds), mpeg: None })
+impl Decoded {
+    /// Reads `Stream #0:0: Audio: aac (LC), 44100 Hz, stereo, fltp` and `Input stream #0:0 (audio): 5 packets read (80 bytes); 5
+    /// frames decoded (5120 samples);`.
+    fn read(log: &str) -> Option<Self> {
+        let rate = log
+            .lines()
+            .filter(|line| line.contains(": Audio: "))
+            .find_map(|line| line.split(", ").find_map(|part| part.strip_suffix(" Hz")?.parse().ok()))?;
+        let summary =
+            log.lines().find_map(|line| line.split_once(" frames decoded (")?.1.split_once(" samples)"))?;
+        Some(Self { samples: summary.0.parse().ok()?, sample_rate_hz: rate })
+    }
 }
 
 #[expect(
@@ -87,4 +119,17 @@ pub(crate) async fn measure(mut child: Child) -> Result<AudioFile, ConversionErr
 )]
 fn mean_bitrate(bytes: u64, seconds: f64) -> u32 {
     if seconds > 0.0 { (bytes as f64 * 8.0 / seconds).round() as u32 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ffmpeg_says_what_it_decoded() {
+        let log = "[info]   Stream #0:0[0x1](und): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s\n\
+            [verbose]   Input stream #0:0 (audio): 26 packets read (5280 bytes); 26 frames decoded (26624 samples); \n";
+        assert_eq!(Decoded::read(log), Some(Decoded { samples: 26_624, sample_rate_hz: 44_100 }));
+        assert_eq!(Decoded::read("[error] Invalid data\n"), None);
+    }
 }

@@ -80,11 +80,9 @@ impl Engine {
         Ok(serde_json::from_str(&findings)?)
     }
 
-    /// The options that ffprobe gets for a stranger's file.
-    pub(super) async fn ffprobe_options(&self) -> Result<Vec<String>, ConversionError> {
-        let decoders = self.all_decoders().await;
-        let decoders = decoders.map_err(ConversionError::ffprobe)?;
-        Ok(restrictions::ffprobe_options(self.max_tracks, decoders))
+    /// The decoders that ffprobe may open.
+    pub(super) async fn ffprobe_decoders(&self) -> Result<&str, ConversionError> {
+        self.all_decoders().await.map(String::as_str).map_err(ConversionError::ffprobe)
     }
 
     /// Asked for once.

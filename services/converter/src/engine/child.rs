@@ -42,15 +42,21 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A program that runs. Dropping it kills its process group.
+/// A program that runs. Dropping its [`Process`] kills its process group.
 #[derive(Debug)]
 pub(crate) struct Child {
     pub stdout: ChildStdout,
+    pub process: Process,
+}
+
+/// A program that runs, without its output.
+#[derive(Debug)]
+pub(crate) struct Process {
     keeper: JoinHandle<io::Result<Ended>>,
     _stop: DropGuard,
 }
 
-/// How a program ended, and the end of what it wrote to its standard error.
+/// How a program ended, and the beginning and the end of what it wrote to its standard error.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub status: ExitStatus,
@@ -87,7 +93,7 @@ impl Launcher {
         let stderr = child.stderr.take().ok_or_else(missing_pipe)?;
         let stop = CancellationToken::new();
         let keeper = keepers.spawn(keep(Group(child), stderr, stop.clone()));
-        Ok(Child { stdout, keeper, _stop: stop.drop_guard() })
+        Ok(Child { stdout, process: Process { keeper, _stop: stop.drop_guard() } })
     }
 
     pub(crate) fn confinement(&self, place: Place<'_>) -> Confinement {
@@ -102,7 +108,14 @@ impl Launcher {
 }
 
 impl Child {
-    /// Waits for the end of the program. Read `stdout` first, or at the same time: a full pipe stops the program.
+    /// As [`Process::ended`].
+    pub(crate) async fn ended(self) -> io::Result<Ended> {
+        self.process.ended().await
+    }
+}
+
+impl Process {
+    /// Waits for the end of the program. Read its output first, or at the same time: a full pipe stops the program.
     pub(crate) async fn ended(self) -> io::Result<Ended> {
         self.keeper.await?
     }
@@ -134,7 +147,7 @@ async fn keep(
     stop: CancellationToken,
 ) -> io::Result<Ended> {
     let ended = async {
-        let log = tail(stderr).await?;
+        let log = both_ends(stderr).await?;
         Ok(Ended { status: group.0.wait().await?, log })
     };
     tokio::select! {
@@ -146,19 +159,23 @@ async fn keep(
     Ok(Ended { status, log: String::new() })
 }
 
-/// A broken file can make FFmpeg complain about each of its packets; the last complaints are the ones that count.
-const LOG_BYTES: usize = 64 * 1024;
+/// A broken file can make FFmpeg complain about each of its packets: the first and the last complaints are the ones that count.
+const HEAD_BYTES: usize = 16 * 1024;
+const TAIL_BYTES: usize = 48 * 1024;
 
-async fn tail(mut stream: impl AsyncRead + Unpin) -> io::Result<String> {
-    let mut kept = VecDeque::with_capacity(4096);
+async fn both_ends(mut stream: impl AsyncRead + Unpin) -> io::Result<String> {
+    let (mut head, mut tail) = (Vec::new(), VecDeque::<u8>::with_capacity(4096));
     let mut piece = [0; 4096];
     loop {
         let length = stream.read(&mut piece).await?;
         if length == 0 {
-            return Ok(String::from_utf8_lossy(kept.make_contiguous()).into_owned());
+            head.extend(tail);
+            return Ok(String::from_utf8_lossy(&head).into_owned());
         }
-        kept.extend(&piece[..length]);
-        kept.drain(..kept.len().saturating_sub(LOG_BYTES));
+        let (first, rest) = piece[..length].split_at(length.min(HEAD_BYTES - head.len()));
+        head.extend_from_slice(first);
+        tail.extend(rest);
+        tail.drain(..tail.len().saturating_sub(TAIL_BYTES));
     }
 }
 
@@ -167,10 +184,11 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_end_of_a_long_log_is_kept() {
-        let text = format!("{}the end", "x".repeat(3 * LOG_BYTES));
-        let kept = tail(text.as_bytes()).await.unwrap();
-        assert_eq!(kept.len(), LOG_BYTES);
-        assert!(kept.ends_with("the end"));
+    async fn only_both_ends_of_a_long_log_are_kept() {
+        let text = format!("the beginning{}the end", "x".repeat(3 * TAIL_BYTES));
+        let kept = both_ends(text.as_bytes()).await.unwrap();
+        assert_eq!(kept.len(), HEAD_BYTES + TAIL_BYTES);
+        assert!(kept.starts_with("the beginning") && kept.ends_with("the end"));
+        assert_eq!(both_ends(&b"short"[..]).await.unwrap(), "short");
     }
 }

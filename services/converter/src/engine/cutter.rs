@@ -1,15 +1,12 @@
 //! Cuts decoded sound into segments and deals them out.
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::AsyncRead;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::pcm;
-use super::peaks::Peaks;
+use super::failure::ConversionError;
 use super::segments::{OVERLAP_PIECES, Segments};
 
 /// What an encoder gets.
@@ -28,16 +25,19 @@ pub(crate) struct Cutter {
     pub encoders: Vec<mpsc::UnboundedSender<Feed>>,
     pub further_segments: mpsc::Sender<()>,
     pub room: Room,
-    pub peaks: Peaks,
+}
+
+/// A sound that is taken piece by piece. In tests, it need not come from a decoder.
+pub(crate) trait Pieces {
+    /// The next so many bytes, or fewer at the end, or none behind it.
+    fn piece(&mut self, bytes: usize) -> impl Future<Output = Result<Bytes, ConversionError>> + Send;
 }
 
 /// Why a sound was not dealt out to its end.
 #[derive(Debug)]
 pub(crate) enum Uncut {
-    /// The decoder's output cannot be read.
-    Read(io::Error),
-    /// There is more of it than is allowed.
-    TooLong,
+    /// There is no more to be had of it.
+    Read(ConversionError),
     /// Nobody takes it any more: an encoder has ended, or the joiner.
     Refused,
 }
@@ -77,28 +77,20 @@ impl Room {
 }
 
 impl Cutter {
-    /// Passes on the sound to its end, and tells how many bytes it had and what it looks like.
-    pub(crate) async fn cut(
-        self,
-        pcm: &mut (impl AsyncRead + Unpin),
-        max_bytes: u64,
-    ) -> Result<(u64, Peaks), Uncut> {
-        let Self { segments, encoders, further_segments, mut room, mut peaks } = self;
+    /// Passes on the sound to its end, and tells how many bytes it had.
+    pub(crate) async fn cut(self, sound: &mut impl Pieces) -> Result<u64, Uncut> {
+        let Self { segments, encoders, further_segments, mut room } = self;
         let mut overlap = VecDeque::with_capacity(OVERLAP_PIECES + 1);
         let mut turns = encoders.iter().cycle();
         let Some(mut encoder) = turns.next() else { return Err(Uncut::Refused) };
         let (mut segment, mut passed, mut bytes) = (0, 0, 0);
         loop {
             let permit = room.take().await;
-            let piece = pcm::read_piece(pcm, segments.piece_bytes()).await.map_err(Uncut::Read)?;
+            let piece = sound.piece(segments.piece_bytes()).await.map_err(Uncut::Read)?;
             if piece.is_empty() {
-                return Ok((bytes, peaks));
+                return Ok(bytes);
             }
             bytes += piece.len() as u64;
-            if bytes > max_bytes {
-                return Err(Uncut::TooLong);
-            }
-            peaks.add(&piece);
             // Not before there is sound that only the next segment has: it would have no frames of its own.
             if passed == segments.pieces(segment) {
                 further_segments.send(()).await?;
@@ -133,15 +125,22 @@ mod tests {
         Segments::new(TINY, encoders, Some(1.0), 1 << 20)
     }
 
+    impl Pieces for &[u8] {
+        async fn piece(&mut self, bytes: usize) -> Result<Bytes, ConversionError> {
+            let (piece, rest) = self.split_at(bytes.min(self.len()));
+            *self = rest;
+            Ok(Bytes::copy_from_slice(piece))
+        }
+    }
+
     /// What each encoder gets of a sound of so many pieces, by segment, and how many further segments were announced.
     async fn cut(sound: &[u8], encoders: u16) -> (Vec<Vec<Vec<u8>>>, usize) {
         let segments = segments(encoders);
         let (feeds, mut fed): (Vec<_>, Vec<_>) = (0..encoders).map(|_| mpsc::unbounded_channel()).unzip();
         let (further, mut announced) = mpsc::channel(1000);
         let room = Room::new(1 << 30, segments.piece_bytes());
-        let peaks = Peaks::new(TINY);
-        let cutter = Cutter { segments, encoders: feeds, further_segments: further, room, peaks };
-        assert_eq!(cutter.cut(&mut &*sound, u64::MAX).await.unwrap().0, sound.len() as u64);
+        let cutter = Cutter { segments, encoders: feeds, further_segments: further, room };
+        assert_eq!(cutter.cut(&mut &*sound).await.unwrap(), sound.len() as u64);
         let parts = fed.iter_mut().map(|fed| {
             let mut parts = vec![Vec::new()];
             while let Ok(feed) = fed.try_recv() {
@@ -194,26 +193,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_sound_than_allowed_is_refused() {
-        let (feed, _fed) = mpsc::unbounded_channel();
-        let (further_segments, _announced) = mpsc::channel(100);
-        let segments = segments(1);
-        let room = Room::new(1 << 20, segments.piece_bytes());
-        let cutter =
-            Cutter { segments, encoders: vec![feed], further_segments, room, peaks: Peaks::new(TINY) };
-        assert!(matches!(cutter.cut(&mut &[0; 40][..], 39).await, Err(Uncut::TooLong)));
-    }
-
-    #[tokio::test]
     async fn the_decoder_waits_when_there_is_no_room() {
         let (feed, mut encoder) = mpsc::unbounded_channel();
         let (further_segments, _announced) = mpsc::channel(100);
         let segments = segments(1);
         let room = Room::new(20 * segments.piece_bytes(), segments.piece_bytes());
-        let cutter =
-            Cutter { segments, encoders: vec![feed], further_segments, room, peaks: Peaks::new(TINY) };
+        let cutter = Cutter { segments, encoders: vec![feed], further_segments, room };
         let sound = sound(200 * segments.piece_bytes());
-        let cut = tokio::spawn(async move { cutter.cut(&mut &*sound, u64::MAX).await.map(drop) });
+        let cut = tokio::spawn(async move { cutter.cut(&mut &*sound).await.map(drop) });
         let mut most = 0;
         while let Some(feed) = encoder.recv().await {
             let mut waiting = vec![feed];

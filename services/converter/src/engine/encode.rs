@@ -1,73 +1,160 @@
-//! The FFmpeg process that makes a whole file.
+//! The FFmpeg process that makes a whole file of decoded sound.
 
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 
-use contracts::FailureCode;
+use contracts::{AudioFormat, FailureCode};
 use rustix::process::Signal;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
 
-use super::child::{Child, Ended};
+use super::arguments::{self, ABOUT, COVER};
+use super::child::{Ended, Place};
+use super::cutter::Pieces as _;
+use super::description::Description;
 use super::failure::{self, ConversionError, complaints};
-use super::pcm;
-use super::peaks::Peaks;
+use super::info_frame::{self, Trimmed};
+use super::recipe::Recipe;
+use super::sound::{Found, Sound};
+use super::workshop::{Workshop, copy_name};
 
-/// An encoder at work.
-#[derive(Debug)]
-pub(crate) struct Encoding {
-    pub child: Child,
-    pub output: PathBuf,
-}
+/// Of decoded sound that is passed on at once, in samples.
+const PIECE_SAMPLES: usize = 8192;
 
-/// What an encoder that came to its end has left.
-#[derive(Debug)]
-pub(crate) struct Encoded {
-    pub output: PathBuf,
-    pub log: String,
-    /// Of what was decoded; `None` if that was nothing.
-    pub peaks: Option<Peaks>,
-}
-
-/// Of decoded sound that is read at once.
-const PIECE_BYTES: usize = 64 * 1024;
-
-impl Encoding {
-    /// Follows the encoder to its end by what it decodes; `on_progress` gets how many seconds that is.
-    pub(crate) async fn finished(
-        mut self,
-        max_seconds: f64,
+impl Workshop<'_> {
+    /// Makes a file of what is decoded; `on_progress` gets the seconds that are encoded.
+    pub(crate) async fn encode_whole(
+        self,
+        sound: &mut Sound<'_>,
+        recipe: &Recipe,
         mut on_progress: impl FnMut(f64),
-    ) -> Result<Encoded, ConversionError> {
-        let header = pcm::read_header(&mut self.child.stdout).await.map_err(ConversionError::ffmpeg)?;
-        let Some(pcm::Header { format, .. }) = header else {
-            // It was refused, or there is no sound in it, which is for others to judge.
-            let log = log_of(self.child.ended().await.map_err(ConversionError::ffmpeg)?)?;
-            return Ok(Encoded { output: self.output, log, peaks: None });
-        };
-        let mut peaks = Peaks::new(format);
-        let sample_bytes = usize::try_from(format.bytes_per_sample()).unwrap_or(1);
-        let piece_bytes = PIECE_BYTES / sample_bytes * sample_bytes;
-        let mut bytes = 0;
+    ) -> Result<PathBuf, ConversionError> {
+        let format = sound.format();
+        let name = format!("encoded.{}", recipe.options.format.as_str());
+        let output = self.empty_file(&name)?;
+        // To move the index of an M4A to the front, its writer reads it.
+        let mut reads = vec![&*name, ABOUT];
+        reads.extend(recipe.picture.map(|_| COVER));
+        let place = Place { directory: self.directory, reads: &reads, writes: Some(&name) };
+        let (mut stdin, theirs) = pipe()?;
+        let arguments = arguments::encode_whole(recipe, format, &name);
+        let child = self.ffmpeg(arguments, place, theirs.into())?;
+        let mut is_taken = stdin.write_all(&format.wave_header(recipe.layout(format.channels))).await.is_ok();
+        let piece_bytes = PIECE_SAMPLES * usize::try_from(format.bytes_per_sample()).unwrap_or(1);
         loop {
-            let piece = pcm::read_piece(&mut self.child.stdout, piece_bytes)
-                .await
-                .map_err(ConversionError::ffmpeg)?;
+            let piece = sound.piece(piece_bytes).await?;
             if piece.is_empty() {
                 break;
             }
-            bytes += piece.len() as u64;
-            let seconds = format.seconds(bytes);
-            if seconds > max_seconds {
-                return Err(ConversionError::failed(
-                    FailureCode::TooLong,
-                    "more was decoded than is allowed",
-                ));
+            // An encoder that has ended early says why.
+            is_taken = is_taken && stdin.write_all(&piece).await.is_ok();
+            if !is_taken {
+                break;
             }
-            peaks.add(&piece);
-            on_progress(seconds);
+            on_progress(sound.seconds());
         }
-        let log = log_of(self.child.ended().await.map_err(ConversionError::ffmpeg)?)?;
-        Ok(Encoded { output: self.output, log, peaks: Some(peaks) })
+        drop(stdin);
+        let log = log_of_encoder(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
+        if is_taken { Ok(output) } else { Err(ConversionError::encoder(complaints(&log))) }
     }
+
+    /// Follows a copy to its end by what it decodes.
+    pub(crate) async fn follow_copy(
+        self,
+        sound: &mut Sound<'_>,
+        mut on_progress: impl FnMut(f64),
+    ) -> Result<(), ConversionError> {
+        let piece_bytes = PIECE_SAMPLES * usize::try_from(sound.format().bytes_per_sample()).unwrap_or(1);
+        while !sound.piece(piece_bytes).await?.is_empty() {
+            on_progress(sound.seconds());
+        }
+        Ok(())
+    }
+
+    /// Gives a finished copy its tag, if that is ours to write.
+    pub(crate) async fn tagged_copy(
+        self,
+        recipe: &Recipe,
+        about: &Description,
+        found: &Found,
+    ) -> Result<PathBuf, ConversionError> {
+        let copy = self.directory.join(copy_name(recipe));
+        if recipe.options.format != AudioFormat::Mp3 {
+            return Ok(copy);
+        }
+        let tag = self.tag(recipe, about).await?;
+        let tagged = self.directory.join("tagged.mp3");
+        let result = tagged.clone();
+        let left_out = left_out(found);
+        let write = move || {
+            let mut copy = File::open(&copy)?;
+            let mut tagged = File::create(&tagged)?;
+            tagged.write_all(tag.bytes())?;
+            // The longest frame that holds it.
+            let mut start = Vec::with_capacity(MAX_FRAME_BYTES);
+            (&mut copy).take(MAX_FRAME_BYTES as u64).read_to_end(&mut start)?;
+            info_frame::correct(&mut start, left_out);
+            tagged.write_all(&start)?;
+            io::copy(&mut copy, &mut tagged)
+        };
+        let written = self.keepers.spawn_blocking(write).await;
+        written.map_err(io::Error::from).flatten().map_err(ConversionError::Write)?;
+        Ok(result)
+    }
+}
+
+/// Of MPEG-1 at 320 kbit/s and 32 kHz.
+const MAX_FRAME_BYTES: usize = 1441;
+
+/// What the decoder has left out of so many frames of MP3, by what it has made of them.
+fn left_out(found: &Found) -> impl FnOnce(u64) -> Option<Trimmed> + use<> {
+    let (edges, samples) = (found.edges, found.samples);
+    let frame = u64::from(found.format.frame_samples());
+    move |frames| {
+        let total = (frames * frame).checked_sub(samples)?;
+        let part = frame.checked_sub(edges.first)?;
+        // Frames of which nothing is left are those in front of one that is cut.
+        let start = if part > 0 { part + frames.saturating_sub(edges.blocks) * frame } else { 0 };
+        Some(Trimmed { start, total })
+    }
+}
+
+/// What an encoder reads from, and the end that is written to.
+///
+/// Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when most of it is.
+pub(crate) fn pipe() -> Result<(UnixStream, OwnedFd), ConversionError> {
+    let (ours, theirs) = net::UnixStream::pair().map_err(ConversionError::ffmpeg)?;
+    ours.set_nonblocking(true).map_err(ConversionError::ffmpeg)?;
+    Ok((UnixStream::from_std(ours).map_err(ConversionError::ffmpeg)?, theirs.into()))
+}
+
+/// The log of an encoder that succeeded. What it got is sound without a container, so that it is at fault itself if it fails.
+pub(crate) fn log_of_encoder(Ended { status, log }: Ended) -> Result<String, ConversionError> {
+    if status.success() && !failure::is_out_of_room(&log) {
+        return Ok(log);
+    }
+    let signal = status.signal();
+    if signal == Some(Signal::XCPU.as_raw()) {
+        return Err(ConversionError::failed(FailureCode::TimedOut, "an encoder worked for too long"));
+    }
+    if signal == Some(Signal::XFSZ.as_raw()) {
+        return Err(ConversionError::failed(
+            FailureCode::AudioTooLarge,
+            "the file is larger than is allowed",
+        ));
+    }
+    if let Some(code) = failure::exceeded(&log) {
+        return Err(ConversionError::failed(code, complaints(&log)));
+    }
+    // It looked at what it is to encode, and would not begin.
+    if log.contains("Error initializing output stream") {
+        return Err(ConversionError::failed(FailureCode::UnsuitableFormat, complaints(&log)));
+    }
+    Err(ConversionError::encoder(format!("{status}: {}", complaints(&log))))
 }
 
 /// The log of an FFmpeg that succeeded in working on a stranger's file, or why it did not.
@@ -85,17 +172,10 @@ pub(crate) fn log_of(Ended { status, log }: Ended) -> Result<String, ConversionE
         FailureCode::AudioTooLarge
     } else if let Some(code) = failure::exceeded(&log) {
         code
-    } else if is_unsupported(&log) {
+    } else if failure::is_unsupported(&log) {
         FailureCode::UnsupportedFormat
     } else {
         FailureCode::Damaged
     };
     Err(ConversionError::failed(code, format!("ffmpeg ended with {status}: {}", complaints(&log))))
-}
-
-/// Whether there is no decoder for the track, or none that is used, or no way to make stereo of its channels.
-fn is_unsupported(log: &str) -> bool {
-    log.contains("Decoder (codec") && log.contains("not found")
-        || log.contains("Error reinitializing filters")
-        || log.contains("Error while opening decoder") && log.contains("not on whitelist")
 }

@@ -1,57 +1,252 @@
-//! Whether a file was cut off, for the containers of which FFmpeg does not tell: it reads what is there and takes
-//! the length of that for the length of the recording.
+//! Whether a file was cut off, by what its container says of its own size: FFmpeg often reads what is there, and takes the length of
+//! that for the length of the recording.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Whether less of the file is there than its container says. Blocks.
-pub(crate) fn is_cut_off(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
-    let actual = file.metadata()?.len();
-    let mut start = [0; 32];
-    let length = read_up_to(&mut file, &mut start)?;
-    let declared = match &start[..length] {
-        [b'R', b'I', b'F', b'F', ..] => riff_bytes(&mut file, actual)?,
-        start if start.starts_with(&ASF_HEADER) => asf_bytes(&mut file)?,
-        [b'O', b'g', b'g', b'S', ..] => {
-            ogg_bytes(&mut file, actual)?.map(|end| if end > actual { u64::MAX } else { 0 })
-        }
-        _ => None,
-    };
-    // The same tolerance as for the length of the sound: some cameras get the size wrong by a little.
-    Ok(declared.is_some_and(|declared| actual < declared - declared / 50))
+/// What is missing at the end of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// Nothing that the container tells of.
+    Nothing,
+    /// So many bytes of its media.
+    Bytes(u64),
+    /// It ends in the middle of a piece of media, and nobody knows how many should follow.
+    Rest,
+    /// It ends in the middle of a piece of media, or there is something else behind it.
+    Tail,
 }
 
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read(&mut buffer[length..])? {
-            0 => break,
-            read => length += read,
+/// What is missing at the end of a file. Blocks.
+pub(crate) fn lack(path: &Path) -> io::Result<Lack> {
+    let mut file = Reader { file: File::open(path)?, length: 0 };
+    file.length = file.file.metadata()?.len();
+    let mut start = [0; 32];
+    let read = file.read_at(0, &mut start)?;
+    match &start[..read] {
+        [b'R', b'I', b'F', b'F', ..] => file.riff(),
+        [b'F', b'O', b'R', b'M', ..] => file.chunks(12, &[b"SSND"], u32::from_be_bytes),
+        [b'O', b'g', b'g', b'S', ..] => file.ogg(),
+        [b'F', b'L', b'V', 1, ..] => file.flv(),
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => file.matroska(),
+        [b'c', b'a', b'f', b'f', ..] => file.core_audio(),
+        start if start.starts_with(&ASF_HEADER) => file.asf(),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => file.iso_media(),
+        _ => Ok(Lack::Nothing),
+    }
+}
+
+/// Sizes that writers leave which could not go back to the header, such as those that write into a pipe: nearly 2 or 4 GiB.
+fn is_placeholder(size: u32) -> bool {
+    const NEAR: u32 = 64 * 1024;
+    size == 0 || size >= u32::MAX - NEAR || size.abs_diff(1 << 31) <= NEAR
+}
+
+/// Further pieces are not looked at.
+const MAX_PIECES: usize = 1_000_000;
+
+struct Reader {
+    file: File,
+    length: u64,
+}
+
+impl Reader {
+    /// Fills as much of a buffer as there is.
+    fn read_at(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.seek(SeekFrom::Start(position))?;
+        let mut length = 0;
+        while length < buffer.len() {
+            match self.file.read(&mut buffer[length..])? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        Ok(length)
+    }
+
+    fn array_at<const N: usize>(&mut self, position: u64) -> io::Result<Option<[u8; N]>> {
+        let mut bytes = [0; N];
+        let read = self.read_at(position, &mut bytes)?;
+        Ok((read == N).then_some(bytes))
+    }
+
+    fn up_to(&self, end: u64) -> Lack {
+        if end > self.length { Lack::Bytes(end - self.length) } else { Lack::Nothing }
+    }
+
+    /// AVI and WAV. An AVI above 1 GiB has several `RIFF` chunks (`OpenDML` 1.02, section 3.0).
+    fn riff(&mut self) -> io::Result<Lack> {
+        let mut at = 0;
+        let mut lack = Lack::Nothing;
+        while lack == Lack::Nothing
+            && let Some([b'R', b'I', b'F', b'F', a, b, c, d]) = self.array_at(at)?
+        {
+            let size = u32::from_le_bytes([a, b, c, d]);
+            if is_placeholder(size) {
+                break;
+            }
+            lack = self.chunks(at + 12, &[b"movi", b"data"], u32::from_le_bytes)?;
+            at += 8 + u64::from(size) + u64::from(size % 2);
+        }
+        Ok(lack)
+    }
+
+    /// Looks for a chunk of media, by its name or the name of the list that it is.
+    fn chunks(
+        &mut self,
+        mut at: u64,
+        media: &[&[u8; 4]],
+        number: impl Fn([u8; 4]) -> u32,
+    ) -> io::Result<Lack> {
+        for _ in 0..MAX_PIECES {
+            let Some([a, b, c, d, s0, s1, s2, s3]) = self.array_at(at)? else { break };
+            let (name, size) = ([a, b, c, d], number([s0, s1, s2, s3]));
+            let list = if &name == b"LIST" { self.array_at(at + 8)? } else { None };
+            let end = at + 8 + u64::from(size) + u64::from(size % 2);
+            if media.contains(&&list.unwrap_or(name)) {
+                return Ok(if is_placeholder(size) { Lack::Nothing } else { self.up_to(end) });
+            }
+            if &name == b"RIFF" {
+                break;
+            }
+            if end > self.length {
+                return Ok(if is_placeholder(size) { Lack::Nothing } else { self.up_to(end) });
+            }
+            at = end;
+        }
+        Ok(Lack::Nothing)
+    }
+
+    /// WMV and WMA: the header object, then the data object (ASF specification 1.20, sections 3 and 5).
+    fn asf(&mut self) -> io::Result<Lack> {
+        let mut header = vec![0; 64 * 1024];
+        let read = self.read_at(0, &mut header)?;
+        let header = &header[..read];
+        let number = |at: usize| -> Option<u64> {
+            header.get(at..at + 8)?.first_chunk().copied().map(u64::from_le_bytes)
+        };
+        let properties = header.windows(16).position(|window| window == ASF_FILE_PROPERTIES);
+        // Behind the object's id: its size, the file's id and size, and more, then flags.
+        let flags = properties.and_then(|at| header.get(at + 88));
+        let is_broadcast = flags.is_none_or(|flags| flags & 1 == 1);
+        let Some(data) = number(16).filter(|_| !is_broadcast) else { return Ok(Lack::Nothing) };
+        let Some(object) = self.array_at::<24>(data)? else {
+            return Ok(properties
+                .and_then(|at| number(at + 40))
+                .map_or(Lack::Nothing, |end| self.up_to(end)));
+        };
+        let size = object.last_chunk().copied().map_or(0, u64::from_le_bytes);
+        Ok(self.up_to(data.saturating_add(size)))
+    }
+
+    /// Ogg: where the last page ends (RFC 3533, section 6).
+    fn ogg(&mut self) -> io::Result<Lack> {
+        // The longest page has 27 + 255 + 255 * 255 bytes.
+        let from = self.length.saturating_sub(66 * 1024);
+        let mut end = vec![0; 66 * 1024];
+        let read = self.read_at(from, &mut end)?;
+        end.truncate(read);
+        let is_page = |at: &usize| end[*at..].starts_with(b"OggS\0");
+        let Some(page) = (0..end.len()).rev().find(is_page) else { return Ok(Lack::Nothing) };
+        let sizes = end.get(page + 26).and_then(|&segments| {
+            let sizes = end.get(page + 27..page + 27 + usize::from(segments))?;
+            Some(usize::from(segments) + sizes.iter().map(|size| usize::from(*size)).sum::<usize>())
+        });
+        let is_whole = sizes.is_some_and(|sizes| page + 27 + sizes <= end.len());
+        Ok(if is_whole { Lack::Nothing } else { Lack::Rest })
+    }
+
+    /// FLV: each tag is followed by its size (Video File Format Specification 10.1, annex E.3).
+    fn flv(&mut self) -> io::Result<Lack> {
+        let Some(from) = self.length.checked_sub(4) else { return Ok(Lack::Tail) };
+        let size = self.array_at(from)?.map_or(0, u32::from_be_bytes);
+        let tag = from.checked_sub(u64::from(size));
+        let Some(tag) = tag else { return Ok(Lack::Tail) };
+        let head = self.array_at::<4>(tag)?.unwrap_or_default();
+        let content = u32::from_be_bytes([0, head[1], head[2], head[3]]);
+        let is_whole = matches!(head[0] & 0x1f, 8 | 9 | 18) && content + 11 == size;
+        Ok(if is_whole { Lack::Nothing } else { Lack::Tail })
+    }
+
+    /// Matroska: how long the segment is (RFC 9559, section 5.1), unless it was written live.
+    fn matroska(&mut self) -> io::Result<Lack> {
+        let mut start = [0; 4096];
+        let read = self.read_at(0, &mut start)?;
+        let start = &start[..read];
+        let Some((content, size)) = start.get(4..).and_then(vint) else { return Ok(Lack::Nothing) };
+        let segment = 4 + content + usize::try_from(size).unwrap_or(usize::MAX).min(4096);
+        if !start.get(segment..).is_some_and(|segment| segment.starts_with(&[0x18, 0x53, 0x80, 0x67])) {
+            return Ok(Lack::Nothing);
+        }
+        let Some((length, size)) = start.get(segment + 4..).and_then(vint) else { return Ok(Lack::Nothing) };
+        let is_unknown = size == (1 << (7 * length)) - 1;
+        let end = (segment as u64 + 4 + length as u64).saturating_add(size);
+        Ok(if is_unknown { Lack::Nothing } else { self.up_to(end) })
+    }
+
+    /// MP4 and its kin: where the last box ends (ISO/IEC 14496-12, section 4.2).
+    fn iso_media(&mut self) -> io::Result<Lack> {
+        let (mut at, mut is_fragmented) = (0, false);
+        for _ in 0..MAX_PIECES {
+            let Some([a, b, c, d, name @ ..]) = self.array_at::<8>(at)? else { break };
+            let size = match u32::from_be_bytes([a, b, c, d]) {
+                // Up to the end.
+                0 if &name == b"mdat" => return Ok(Lack::Nothing),
+                1 => self.array_at(at + 8)?.map_or(u64::MAX, u64::from_be_bytes),
+                size => u64::from(size),
+            };
+            is_fragmented |= &name == b"moof";
+            // Garbage behind the end is no box.
+            if size < 8 || !name.iter().all(u8::is_ascii_graphic) && name[0] != 0xa9 {
+                let has_more = is_fragmented && self.has_fragment_behind(at)?;
+                return Ok(if has_more { Lack::Rest } else { Lack::Nothing });
+            }
+            let end = at.saturating_add(size);
+            if end > self.length {
+                let is_media = matches!(&name, b"mdat" | b"moof");
+                return Ok(match (is_media, is_fragmented) {
+                    (false, _) => Lack::Nothing,
+                    (true, true) => Lack::Rest,
+                    (true, false) => Lack::Bytes(end - self.length),
+                });
+            }
+            at = end;
+        }
+        Ok(Lack::Nothing)
+    }
+
+    /// Whether a fragment follows somewhere behind a position at which there is no box.
+    fn has_fragment_behind(&mut self, mut at: u64) -> io::Result<bool> {
+        const PIECE: usize = 1 << 20;
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = self.read_at(at, &mut piece)?;
+            // A fragment begins with its header box.
+            if piece[..read].windows(12).any(|bytes| bytes.starts_with(b"moof") && bytes.ends_with(b"mfhd")) {
+                return Ok(true);
+            }
+            if read < PIECE {
+                return Ok(false);
+            }
+            at += (PIECE - 11) as u64;
         }
     }
-    Ok(length)
-}
 
-/// AVI and WAV: where the last `RIFF` chunk ends. An AVI above 1 GiB has several (`OpenDML` 1.02, section 3.0).
-fn riff_bytes(file: &mut File, actual: u64) -> io::Result<Option<u64>> {
-    let mut end = 0;
-    loop {
-        let mut header = [0; 8];
-        file.seek(SeekFrom::Start(end))?;
-        if read_up_to(file, &mut header)? < 8 || !header.starts_with(b"RIFF") {
-            return Ok(Some(end));
+    /// CAF: where the data end, if that is known (Core Audio Format specification, "Audio Data Chunk").
+    fn core_audio(&mut self) -> io::Result<Lack> {
+        let mut at = 8;
+        for _ in 0..MAX_PIECES {
+            let Some(head) = self.array_at::<12>(at)? else { break };
+            let size = head.last_chunk().copied().map_or(-1, i64::from_be_bytes);
+            let Ok(size) = u64::try_from(size) else { break };
+            let end = at.saturating_add(12).saturating_add(size);
+            if head.starts_with(b"data") {
+                return Ok(self.up_to(end));
+            }
+            at = end;
         }
-        let size = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
-        // What a recorder leaves that could not go back to the header, such as one that writes into a pipe.
-        if size == 0 || size == u32::MAX {
-            return Ok(None);
-        }
-        end += 8 + u64::from(size) + u64::from(size % 2);
-        if end >= actual {
-            return Ok(Some(end));
-        }
+        Ok(Lack::Nothing)
     }
 }
 
@@ -60,34 +255,12 @@ const ASF_HEADER: [u8; 16] =
 const ASF_FILE_PROPERTIES: [u8; 16] =
     [0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11, 0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65];
 
-/// WMV and WMA: the size in the file properties object (ASF specification 1.20, section 3.2).
-fn asf_bytes(file: &mut File) -> io::Result<Option<u64>> {
-    let mut header = vec![0; 64 * 1024];
-    file.seek(SeekFrom::Start(0))?;
-    let length = read_up_to(file, &mut header)?;
-    let Some(at) = header[..length].windows(16).position(|window| window == ASF_FILE_PROPERTIES) else {
-        return Ok(None);
-    };
-    // Behind the object's id: its size, the file's id, the file's size.
-    let Some(size) = header[..length].get(at + 40..at + 48) else { return Ok(None) };
-    let is_broadcast = header.get(at + 88).is_none_or(|flags| flags & 1 == 1);
-    let size = size.iter().rev().fold(0, |size, byte| size << 8 | u64::from(*byte));
-    Ok(Some(size).filter(|_| !is_broadcast))
-}
-
-/// Ogg: where the last page ends (RFC 3533, section 6).
-fn ogg_bytes(file: &mut File, actual: u64) -> io::Result<Option<u64>> {
-    // The longest page has 27 + 255 + 255 * 255 bytes.
-    let from = actual.saturating_sub(66 * 1024);
-    file.seek(SeekFrom::Start(from))?;
-    let mut end = Vec::new();
-    file.take(66 * 1024).read_to_end(&mut end)?;
-    let is_page = |at: &usize| end[*at..].starts_with(b"OggS\0");
-    let Some(page) = (0..end.len()).rev().find(is_page) else { return Ok(None) };
-    let Some(&segments) = end.get(page + 26) else { return Ok(Some(u64::MAX)) };
-    let sizes = end.get(page + 27..page + 27 + usize::from(segments));
-    let body = sizes.map(|sizes| sizes.iter().map(|size| u64::from(*size)).sum::<u64>());
-    Ok(Some(body.map_or(u64::MAX, |body| from + page as u64 + 27 + u64::from(segments) + body)))
+/// A number of EBML: how many bytes it has, and what it is (RFC 8794, section 4).
+fn vint(bytes: &[u8]) -> Option<(usize, u64)> {
+    let length = bytes.first()?.leading_zeros() as usize + 1;
+    let number = bytes.get(..length).filter(|_| length <= 8)?;
+    let number = number.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+    Some((length, number & ((1 << (7 * length)) - 1)))
 }
 
 #[cfg(test)]
@@ -96,60 +269,125 @@ mod tests {
 
     use super::*;
 
-    fn is_cut_off(bytes: &[u8]) -> bool {
+    fn lack_of(bytes: &[u8]) -> Lack {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        super::is_cut_off(file.path()).unwrap()
+        lack(file.path()).unwrap()
     }
 
-    fn riff(size: u32, content: usize) -> Vec<u8> {
-        [b"RIFF".as_slice(), &size.to_le_bytes(), &vec![0; content]].concat()
+    fn chunk(name: [u8; 4], declared: u32, content: &[u8]) -> Vec<u8> {
+        [&name[..], &declared.to_le_bytes(), content].concat()
+    }
+
+    fn riff(declared: u32, content: usize) -> Vec<u8> {
+        let junk = chunk(*b"JUNK", 8, &[0; 8]);
+        let movi = chunk(*b"LIST", declared + 4, &[b"movi".as_slice(), &vec![0; content]].concat());
+        let index = chunk(*b"idx1", 100, &[]);
+        let size = 4 + 16 + 12 + declared + 108;
+        chunk(*b"RIFF", size, &[b"AVI ".to_vec(), junk, movi, index].concat())
     }
 
     #[test]
-    fn a_riff_file_is_as_long_as_its_chunks() {
-        assert!(!is_cut_off(&riff(1000, 1000)));
-        assert!(!is_cut_off(&riff(1000, 990)), "within the tolerance");
-        assert!(is_cut_off(&riff(1000, 900)));
-        assert!(!is_cut_off(&riff(1000, 1200)), "garbage behind it");
-        assert!(is_cut_off(&[riff(1000, 1000), riff(1000, 500)].concat()), "the second chunk of a large AVI");
-        assert!(!is_cut_off(&riff(0, 500)) && !is_cut_off(&riff(u32::MAX, 500)), "a recorder's");
+    fn a_riff_file_lacks_what_its_media_chunk_lacks() {
+        assert_eq!(lack_of(&riff(1000, 1000)), Lack::Nothing, "the index alone is cut off");
+        assert_eq!(lack_of(&riff(1000, 900)[..940]), Lack::Bytes(100));
+        assert_eq!(lack_of(&riff(1000, 900)[..25]), Lack::Bytes(3), "not even its head is there");
+        let mut large = riff(1000, 1000);
+        large.extend([0; 100]);
+        large.extend(&riff(1000, 500)[..540]);
+        assert_eq!(lack_of(&large), Lack::Bytes(500), "the second chunk of a large AVI");
+        for size in [0, u32::MAX, u32::MAX - 36, 0x7fff_ffff, 0x8000_0024] {
+            let wave = chunk(*b"RIFF", size, &[b"WAVE".to_vec(), chunk(*b"data", size, &[1; 500])].concat());
+            assert_eq!(lack_of(&wave), Lack::Nothing, "{size}: a recorder's");
+        }
+        let wave = chunk(*b"RIFF", 1012, &[b"WAVE".to_vec(), chunk(*b"data", 1000, &[1; 500])].concat());
+        assert_eq!(lack_of(&wave), Lack::Bytes(500));
     }
 
-    fn asf(size: u64, flags: u8, length: usize) -> Vec<u8> {
-        let mut bytes = [
-            &ASF_HEADER[..],
-            &[0; 14],
-            &ASF_FILE_PROPERTIES,
-            &[0; 24],
-            &size.to_le_bytes(),
-            &[0; 40],
-            &[flags],
-        ]
-        .concat();
+    fn asf(data: u64, flags: u8, length: usize) -> Vec<u8> {
+        let mut bytes = [&ASF_HEADER[..], &200_u64.to_le_bytes(), &[0; 6]].concat();
+        bytes.extend(
+            [&ASF_FILE_PROPERTIES[..], &[0; 24], &2000_u64.to_le_bytes(), &[0; 40], &[flags]].concat(),
+        );
+        bytes.resize(200, 0);
+        bytes.extend([&[7; 16][..], &data.to_le_bytes()].concat());
         bytes.resize(length, 0);
         bytes
     }
 
     #[test]
-    fn an_asf_file_says_how_long_it_is_unless_it_was_broadcast() {
-        assert!(!is_cut_off(&asf(2000, 2, 2000)));
-        assert!(is_cut_off(&asf(2000, 2, 1000)));
-        assert!(!is_cut_off(&asf(2000, 3, 1000)));
+    fn an_asf_file_says_how_long_its_data_are_unless_it_was_broadcast() {
+        assert_eq!(lack_of(&asf(1500, 2, 2000)), Lack::Nothing);
+        assert_eq!(lack_of(&asf(1500, 2, 1000)), Lack::Bytes(700));
+        assert_eq!(lack_of(&asf(1500, 3, 1000)), Lack::Nothing);
     }
 
     #[test]
     fn an_ogg_file_ends_with_a_whole_page() {
         let page = [b"OggS\0".as_slice(), &[0; 21], &[2, 255, 45], &[7; 300]].concat();
-        assert!(!is_cut_off(&page));
-        assert!(!is_cut_off(&[page.clone(), page.clone()].concat()));
-        assert!(is_cut_off(&page[..page.len() - 1]));
-        assert!(is_cut_off(&[&page[..], &page[..28]].concat()));
-        assert!(is_cut_off(&[&page[..], &page[..20]].concat()));
+        assert_eq!(lack_of(&page), Lack::Nothing);
+        assert_eq!(lack_of(&[page.clone(), page.clone()].concat()), Lack::Nothing);
+        for cut in
+            [&page[..page.len() - 1], &[&page[..], &page[..28]].concat(), &[&page[..], &page[..20]].concat()]
+        {
+            assert_eq!(lack_of(cut), Lack::Rest);
+        }
+    }
+
+    #[test]
+    fn an_flv_file_ends_with_the_size_of_its_last_tag() {
+        let tag = [&[8, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0][..], b"abc", &14_u32.to_be_bytes()].concat();
+        let whole = [b"FLV\x01\x05\0\0\0\x09\0\0\0\0".as_slice(), &tag, &tag].concat();
+        assert_eq!(lack_of(&whole), Lack::Nothing);
+        for cut in 1..18 {
+            assert_eq!(lack_of(&whole[..whole.len() - cut]), Lack::Tail, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_matroska_file_says_how_long_it_is_unless_it_was_live() {
+        let head = b"\x1a\x45\xdf\xa3\x84\x42\x86\x81\x01\x18\x53\x80\x67";
+        let known = [&head[..], b"\x01\0\0\0\0\0\x03\xe8", &[0; 1000]].concat();
+        assert_eq!(lack_of(&known), Lack::Nothing);
+        assert_eq!(lack_of(&known[..known.len() - 300]), Lack::Bytes(300));
+        let live = [&head[..], b"\x01\xff\xff\xff\xff\xff\xff\xff", &[0; 100]].concat();
+        assert_eq!(lack_of(&live), Lack::Nothing);
+    }
+
+    fn iso_box(name: [u8; 4], declared: u32, content: usize) -> Vec<u8> {
+        [&declared.to_be_bytes()[..], &name, &vec![0; content]].concat()
+    }
+
+    #[test]
+    fn an_mp4_file_ends_with_a_whole_box() {
+        let start = [iso_box(*b"ftyp", 16, 8), iso_box(*b"moov", 100, 92)].concat();
+        let with = |more: &[Vec<u8>]| lack_of(&[start.clone(), more.concat()].concat());
+        assert_eq!(with(&[iso_box(*b"mdat", 1008, 1000)]), Lack::Nothing);
+        assert_eq!(with(&[iso_box(*b"mdat", 1008, 1000), vec![0; 50]]), Lack::Nothing, "garbage behind it");
+        assert_eq!(with(&[iso_box(*b"mdat", 1008, 400)]), Lack::Bytes(600));
+        assert_eq!(with(&[iso_box(*b"mdat", 0, 400)]), Lack::Nothing, "up to the end");
+        assert_eq!(with(&[iso_box(*b"moof", 50, 42), iso_box(*b"mdat", 1008, 400)]), Lack::Rest);
+        assert_eq!(with(&[iso_box(*b"mdat", 408, 400), iso_box(*b"udta", 100, 10)]), Lack::Nothing);
+        let fragment =
+            [iso_box(*b"moof", 24, 0), iso_box(*b"mfhd", 16, 8), iso_box(*b"mdat", 408, 400)].concat();
+        let with_a_hole = [fragment.clone(), vec![0; 3 << 20], fragment.clone()];
+        assert_eq!(with(&with_a_hole), Lack::Rest);
+        assert_eq!(with(&with_a_hole[..2]), Lack::Nothing, "garbage behind it");
+    }
+
+    #[test]
+    fn a_caf_file_says_how_long_its_data_are_unless_it_was_recorded_live() {
+        let caf = |size: i64| {
+            let head = [b"caff\0\x01\0\0desc".as_slice(), &4_i64.to_be_bytes(), &[0; 4], b"data"].concat();
+            lack_of(&[&head[..], &size.to_be_bytes(), &[0; 500]].concat())
+        };
+        assert_eq!((caf(500), caf(800), caf(-1)), (Lack::Nothing, Lack::Bytes(300), Lack::Nothing));
     }
 
     #[test]
     fn other_files_are_left_to_ffmpeg() {
-        assert!(!is_cut_off(b"") && !is_cut_off(b"RIF") && !is_cut_off(&[0; 100]));
+        for bytes in [&b""[..], b"RIF", &[0; 100]] {
+            assert_eq!(lack_of(bytes), Lack::Nothing);
+        }
     }
 }

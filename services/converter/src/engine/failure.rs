@@ -83,6 +83,19 @@ impl ConversionError {
         }
     }
 
+    /// Whether it is one track's fault, and another may do.
+    pub(crate) fn is_of_the_track(&self) -> bool {
+        matches!(self.code(), Some(FailureCode::NoAudioTrack | FailureCode::UnsupportedFormat))
+    }
+
+    /// Whether the sound may do if it is encoded instead of copied.
+    pub(crate) fn is_of_the_copy(&self) -> bool {
+        match self {
+            Self::Failed { .. } | Self::Machine { .. } | Self::Measure(_) => true,
+            Self::Cancelled | Self::Run { .. } | Self::Join(_) | Self::Write(_) | Self::Read(_) => false,
+        }
+    }
+
     /// FFmpeg could not be started, or not be talked to.
     pub(crate) fn ffmpeg(source: io::Error) -> Self {
         Self::Run { program: "ffmpeg", source }
@@ -93,6 +106,11 @@ impl ConversionError {
         Self::Run { program: "ffprobe", source }
     }
 
+    /// An encoder of ours gave up on sound that it should take.
+    pub(crate) fn encoder(detail: impl Into<String>) -> Self {
+        Self::Machine { program: "ffmpeg", detail: detail.into() }
+    }
+
     pub(crate) fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
         Self::Failed { code, detail: detail.into() }
     }
@@ -100,7 +118,7 @@ impl ConversionError {
     /// The error of a program that did not fail because of the file, if that is so.
     pub(crate) fn of_the_machine(program: &'static str, status: ExitStatus, log: &str) -> Option<Self> {
         let says = |texts: &[&str]| texts.iter().any(|text| log.contains(text));
-        let is_at_fault = says(&NO_ROOM) || !status.success() && says(&FAULTS_OF_THE_MACHINE);
+        let is_at_fault = is_out_of_room(log) || !status.success() && says(&FAULTS_OF_THE_MACHINE);
         // The kernel out of memory, or a person. A file can only make a program crash.
         let is_killed = status.signal() == Some(Signal::KILL.as_raw());
         // The launcher could not start the program.
@@ -108,6 +126,20 @@ impl ConversionError {
         (is_at_fault || is_killed || is_missing)
             .then(|| Self::Machine { program, detail: format!("{status}: {}", complaints(log)) })
     }
+}
+
+/// Whether a program found no room to write.
+pub(crate) fn is_out_of_room(log: &str) -> bool {
+    NO_ROOM.iter().any(|text| log.contains(text))
+}
+
+/// Whether there is no decoder for a track, or none that is used, or one that knows the codec by name alone, or no way to mix its
+/// channels.
+pub(crate) fn is_unsupported(log: &str) -> bool {
+    log.contains("Decoder (codec") && log.contains("not found")
+        || log.contains("Error while opening decoder") && log.contains("not on whitelist")
+        || log.contains("Error reinitializing filters")
+        || log.contains("Not yet implemented in FFmpeg")
 }
 
 /// Which of the limits that FFmpeg keeps itself a file goes beyond, if that is what it says.
@@ -128,7 +160,8 @@ pub(crate) fn complaints(log: &str) -> String {
     const LINE_CHARS: usize = 160;
     let lines: Vec<&str> = log
         .lines()
-        .filter(|line| !line.trim().is_empty() && !restrictions::is_about_refused_decoder(line))
+        .filter(|line| !line.trim().is_empty() && !line.contains("[verbose] ") && !line.contains("[info] "))
+        .filter(|line| !restrictions::is_about_refused_decoder(line))
         .collect();
     let last = lines[lines.len().saturating_sub(LINES)..].iter();
     last.map(|line| line.chars().take(LINE_CHARS).collect::<String>()).collect::<Vec<_>>().join(" | ")

@@ -103,6 +103,44 @@ impl Sound<'_> {
     }
 }
 
+/// Samples that a decoder puts in front of what it decodes.
+const DECODER_DELAY: u64 = 529;
+
+/// What a decoder left out of the frames of an MP3, in samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trimmed {
+    pub start: u64,
+    /// At both ends together.
+    pub total: u64,
+}
+
+/// Corrects the info frame that FFmpeg has put in front of a copy, whose delay it takes from the container's word. `false`: it is
+/// none.
+pub(crate) fn correct(frame: &mut [u8], trimmed: impl FnOnce(u64) -> Option<Trimmed>) -> bool {
+    let Some(header) = frame.first_chunk().copied().and_then(Header::parse) else { return false };
+    let info = 4 + header.side_information_bytes();
+    let Some(part) = frame.get(info..info + INFO_BYTES) else { return false };
+    let Some(frames) = part.get(8..12).and_then(|number| number.first_chunk().copied()) else { return false };
+    if !(part.starts_with(b"Xing") || part.starts_with(b"Info")) || part[7] != 0x0f {
+        return false;
+    }
+    let lame = info + 4 + 4 + 4 + 4 + 100 + 4;
+    let trimmed = trimmed(u64::from(u32::from_be_bytes(frames)));
+    let fields = trimmed.and_then(|Trimmed { start, total }| {
+        let delay = start.checked_sub(DECODER_DELAY)?;
+        let padding = total.checked_sub(delay)?;
+        (delay <= 0xfff && padding <= 0xfff).then_some(delay << 12 | padding)
+    });
+    if fields.is_none() {
+        // Without a name there, decoders leave nothing out.
+        frame[lame..lame + 9].fill(0);
+    }
+    frame[lame + 21..lame + 24].copy_from_slice(&fields.unwrap_or(0).to_be_bytes()[5..]);
+    let sum = checksum(0, &frame[..info + INFO_BYTES - 2]);
+    frame[info + INFO_BYTES - 2..info + INFO_BYTES].copy_from_slice(&sum.to_be_bytes());
+    true
+}
+
 const CHECKSUMS: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -171,6 +209,32 @@ mod tests {
         let lame = &frame[4 + 32 + 120..];
         assert!(lame.starts_with(b"LAME"));
         assert_eq!(lame[21..24], [0x24, 0x02, 0xbc]);
+    }
+
+    #[test]
+    fn what_a_copy_says_of_its_ends_is_what_was_left_out() {
+        let frame = sound(STEREO, &[418; 10], 10 * 1152 - 576 - 700).info_frame().unwrap();
+        let corrected = |trimmed: Option<Trimmed>| {
+            let mut frame = frame.clone();
+            assert!(correct(&mut frame, |frames| {
+                assert_eq!(frames, 10);
+                trimmed
+            }));
+            frame
+        };
+        let same = corrected(Some(Trimmed { start: 576 + 529, total: 576 + 700 }));
+        assert_eq!(same, frame);
+        let lame = 4 + 32 + 120;
+        for nothing in
+            [None, Some(Trimmed { start: 0, total: 200 }), Some(Trimmed { start: 9000, total: 9000 })]
+        {
+            assert_eq!(
+                corrected(nothing)[lame..lame + 24],
+                [vec![0; 9], frame[lame + 9..lame + 21].to_vec(), vec![0; 3]].concat()
+            );
+        }
+        assert!(!correct(&mut frame[..100].to_vec(), |_| None));
+        assert!(!correct(&mut [0xff, 0xfb, 0x90, 0x64].repeat(100), |_| None));
     }
 
     #[test]

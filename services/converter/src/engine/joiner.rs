@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use contracts::Mp3Rate;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::about::Id3Tag;
 use super::frame_header::Header;
 use super::info_frame::{self, Sound, checksum};
 use super::repacker::{Repacker, Unpackable};
@@ -53,14 +54,14 @@ pub(crate) struct Orders {
     pub further_segments: mpsc::Receiver<()>,
     /// The samples of the sound in each channel, once they are counted.
     pub samples: oneshot::Receiver<u64>,
-    /// The ID3 tag in front, possibly empty.
-    pub tag: oneshot::Receiver<Vec<u8>>,
+    /// The tag in front, possibly empty.
+    pub tag: Id3Tag,
     /// Gets the number of frames that are joined.
     pub joined: watch::Sender<u64>,
 }
 
-/// Six seconds of sound and more: a fifth of a second, or so.
-const REPORTED_FRAMES: u64 = 256;
+/// More than a second of sound, which takes tens of milliseconds.
+const REPORTED_FRAMES: u64 = 64;
 
 /// Joins until the last encoder ends. Blocks.
 pub(crate) fn join(
@@ -72,8 +73,7 @@ pub(crate) fn join(
 ) -> Result<(), JoinError> {
     let Orders { encoders, mut further_segments, samples, tag, joined } = orders;
     let mut encoders: Vec<_> = encoders.into_iter().map(Frames::new).collect();
-    let tag = tag.blocking_recv().unwrap_or_default();
-    let mut output = Output::create(path, &tag, style, max_bytes)?;
+    let mut output = Output::create(path, tag.bytes(), style, max_bytes)?;
     let count = encoders.len();
     for (segment, encoder) in (0..).zip((0..count).cycle()) {
         let frames = &mut encoders[encoder];
@@ -105,6 +105,7 @@ pub(crate) fn join(
         }
         frames.skip(TAIL_FRAMES)?;
     }
+    joined.send_replace(output.frames());
     output.finish(samples.blocking_recv().map_err(|_| JoinError::Short)?)
 }
 
@@ -260,8 +261,7 @@ mod tests {
         drop(announce);
         let (count, samples) = oneshot::channel();
         count.send(1000).unwrap();
-        let (tell, tag) = oneshot::channel();
-        tell.send(b"ID3".to_vec()).unwrap();
+        let tag = Id3Tag::from(b"ID3".to_vec());
         let orders = Orders { encoders, further_segments, samples, tag, joined: watch::Sender::new(0) };
         let format = Format { channels: 2, sample_rate_hz: 48_000 };
         // As short as they can be: 49 frames.

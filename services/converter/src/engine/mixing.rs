@@ -10,6 +10,8 @@ pub(crate) struct Join {
     pub graph: String,
     /// The tracks that are in it, by their places among the audio tracks.
     pub places: Vec<usize>,
+    /// Their indices among all tracks of the file.
+    pub indices: Vec<u32>,
     /// The channels of the sound.
     pub channels: u32,
     /// Its sample rate in Hz.
@@ -66,6 +68,7 @@ pub(crate) fn join_filter(tracks: &[TrackFacts], places: &[usize]) -> Option<Joi
     Some(Join {
         graph: chains.join(";"),
         places: joined.iter().map(|(place, _)| *place).collect(),
+        indices: joined.iter().map(|(_, track)| track.index).collect(),
         channels: layout.channels,
         sample_rate_hz: rate,
     })
@@ -127,6 +130,7 @@ mod tests {
     impl Tone {
         fn facts(&self) -> TrackFacts {
             TrackFacts {
+                index: 0,
                 codec: "aac".to_owned(),
                 is_decodable: true,
                 channels: self.channels,
@@ -221,7 +225,7 @@ mod tests {
     #[test]
     fn two_mono_tracks_become_left_and_right_and_last_to_the_end_of_the_longer() {
         for (name, codec) in CONTAINERS {
-            for lengths in [[3, 1], [1, 3]] {
+            for lengths in [[3, 1], [1, 3], [2, 2]] {
                 let tones = [mono(400, 0..lengths[0]), mono(1200, 0..lengths[1])];
                 let sound = joined(name, codec, &tones, &[]);
                 assert_eq!(sound.0.len(), 2);
@@ -246,7 +250,7 @@ mod tests {
     #[test]
     fn tracks_that_begin_later_stay_in_step() {
         for (name, codec) in CONTAINERS {
-            for starts in [[0, 1], [2, 1]] {
+            for starts in [[0, 1], [1, 0], [1, 2], [2, 1]] {
                 let tones = [mono(400, starts[0]..3), mono(1200, starts[1]..3)];
                 let sound = joined(name, codec, &tones, &[]);
                 let beginning = if name == "sound.ts" { starts[0].min(starts[1]) } else { 0 };

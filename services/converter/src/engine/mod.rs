@@ -2,14 +2,14 @@
 //!
 //! The video is the file [`Scratch::source`] of a scratch directory. It has no name of its own there.
 
+mod about;
 mod arguments;
 mod audio_file;
 mod checks;
 mod child;
 mod cover;
 mod cutter;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline is about to use it"))]
-#[expect(unused_imports, reason = "likewise")]
+mod decoded;
 mod description;
 mod encode;
 mod ending;
@@ -18,8 +18,8 @@ mod frame_header;
 mod info_frame;
 mod joiner;
 mod languages;
+mod layouts;
 mod loudness;
-#[cfg_attr(not(test), expect(dead_code, reason = "`track=all` is about to join tracks by it"))]
 mod mixing;
 mod mpeg_frames;
 mod packets;
@@ -34,17 +34,18 @@ mod restrictions;
 mod scratch;
 mod segments;
 mod slots;
-mod tag;
+mod sound;
+mod timeline;
 mod tracks;
 mod verdict;
 mod workshop;
 
-use std::ffi::OsStr;
 use std::io;
 use std::num::NonZeroU16;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use contracts::{AudioFormat, ConversionOptions, FailureCode, Loudness, Phase};
@@ -57,21 +58,24 @@ use tokio_util::task::TaskTracker;
 
 pub use self::audio_file::AudioFile;
 pub use self::checks::UnusableFfmpeg;
-use self::child::{Launcher, Place};
-use self::encode::Encoded;
+use self::child::{Child, Launcher, Place};
+use self::encode::log_of;
+use self::ending::Lack;
 pub use self::failure::ConversionError;
 pub use self::joiner::JoinError;
+use self::mixing::Join;
 pub use self::mpeg_frames::{MalformedAudio, MpegAudio};
-use self::peaks::Peaks;
-use self::probe::Probe;
+use self::packets::Scanner;
+use self::probe::{Answer, Probe};
 pub use self::programs::MissingProgram;
 use self::recipe::Recipe;
 use self::restrictions::Input;
 use self::scratch::SOURCE;
 pub use self::scratch::{Reservation, ReservationError, Scratch, ScratchSpace};
 use self::slots::EncoderSlots;
-use self::verdict::Length;
-use self::workshop::{Begun, Extent, Workshop};
+use self::sound::{Found, Wanted};
+use self::verdict::Evidence;
+use self::workshop::{Made, Workshop};
 use crate::sandbox::Limits;
 
 /// What the engine works with and within.
@@ -130,6 +134,10 @@ pub struct Converted {
     pub format: AudioFormat,
     /// What is in it.
     pub audio: AudioFile,
+    /// Where its sound begins on the source's clock, in seconds.
+    pub begins_at_seconds: f64,
+    /// Which of the source's audio tracks are in it, counted from 0.
+    pub tracks: Vec<u16>,
     /// Whether its sound is the source's, as it was.
     pub is_copy: bool,
     /// Whether there is a picture in it.
@@ -220,100 +228,183 @@ impl Engine {
             launcher: &self.launcher,
             slots: &self.slots,
             directory: scratch.directory(),
-            input: Input { file: SOURCE_URL, max_tracks: self.max_tracks },
+            input: Input { file: SOURCE_URL, max_tracks: self.max_tracks, is_patient: false },
             keepers,
         };
-        // Both programs take longer to start than to find out that they need not have: FFmpeg begins with what will most
-        // likely be the recipe, while ffprobe looks whether that is right. Its verdict comes first all the same.
-        let bytes = scratch.source().metadata().map_err(ConversionError::Read)?.len();
-        let guess = Recipe::guess(options, self.is_long(None, bytes));
-        let begun = guess.as_ref().map(|guess| workshop.begin(guess)).transpose()?;
-        let probe = within(last, self.probe(scratch, options, workshop)).await?;
-        let mut recipe = Recipe::of(options, &probe, |seconds| self.is_long(seconds, bytes))?;
-        self.check_size(&probe, &recipe)?;
+        // Starting a program costs more than running it in vain: FFmpeg begins to decode on a guess, while ffprobe checks it.
+        let guess = Recipe::guess(options);
+        let mut begun = guess.as_ref().map(|guess| workshop.decode(guess)).transpose()?;
+        let (workshop, probe, lack) = within(last, self.probe(scratch, options, workshop)).await?;
+        let file = SourceFile {
+            bytes: scratch.source().metadata().map_err(ConversionError::Read)?.len(),
+            lack,
+            decoders: self.ffprobe_decoders().await?,
+        };
         report.send_modify(|report| {
             report.progress.phase = Phase::Encoding;
             report.source = Some(probe.facts.clone());
         });
 
-        let deadline = last.min(started + self.allowance(&probe));
-        within(deadline, async {
-            let loudness = workshop.prepare(&mut recipe, &probe).await?;
-            let begun = match (begun, guess) {
-                (Some(begun), Some(guess)) if guess.begins_like(&recipe) => begun,
-                (begun, _) => {
-                    drop(begun);
-                    workshop.begin(&recipe)?
+        let found = AtomicU64::new(0);
+        let allowed = Allowed { started, last, declared: probe.declared_seconds(), found: &found };
+        self.allowed(allowed, async {
+            let mut refused = None;
+            for probe in probe.with_each_track() {
+                let guess = guess.as_ref().filter(|_| !workshop.input.is_patient);
+                let begun = begun.take().zip(guess);
+                let job = Job { workshop, probe: &probe, file, report, found: &found };
+                match self.convert_track(job, options, begun).await {
+                    // A track may be empty, or known by name alone: another may be neither.
+                    Err(error) if error.is_of_the_track() => refused = refused.or(Some(error)),
+                    converted => return converted,
                 }
-            };
-            let job = Job { workshop, probe: &probe, report };
-            let made = match self.make(job, begun, &recipe).await {
-                // What a container holds is not always what the format allows: then it is decoded like any other.
-                Err(ConversionError::Failed { .. } | ConversionError::Measure(_)) if recipe.copies => {
-                    recipe = recipe.without_copying();
-                    self.make(job, workshop.begin(&recipe)?, &recipe).await?
-                }
-                made => made?,
-            };
-            let (encoded, audio) = made;
-            Ok(Converted {
-                path: encoded.output,
-                format: recipe.options.format,
-                audio,
-                is_copy: recipe.copies,
-                has_cover: recipe.picture.is_some(),
-                cover: recipe.picture.map(|_| scratch.directory().join(arguments::COVER)),
-                loudness,
-                peaks: encoded.peaks.map_or_else(Vec::new, Peaks::finish),
-                source: probe.facts.clone(),
-            })
+            }
+            Err(refused.unwrap_or_else(|| {
+                ConversionError::failed(FailureCode::NoAudioTrack, "there is no track to try")
+            }))
         })
         .await
     }
 
-    fn allowance(&self, probe: &Probe) -> Duration {
-        let length = probe.declared_seconds().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let share = length.map(|length| length.as_secs_f64() * self.conversion_time_factor);
-        share
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .map_or(self.max_conversion_time, |share| self.base_conversion_time.saturating_add(share))
+    async fn convert_track(
+        &self,
+        job: Job<'_>,
+        options: &ConversionOptions,
+        begun: Option<(Child, &Recipe)>,
+    ) -> Result<Converted, ConversionError> {
+        let Job { workshop, probe, file, .. } = job;
+        let mut recipe = Recipe::of(options, probe, |seconds| self.is_long(seconds, file.bytes));
+        self.check_extent(job, &recipe).await?;
+        let loudness = workshop.prepare(&mut recipe, probe).await?;
+        // One that began otherwise is ended here.
+        let decoder = begun.and_then(|(begun, guess)| guess.begins_like(&recipe).then_some(begun));
+        let made = match self.make(job, decoder, &recipe).await {
+            // What a container holds is not always what the format allows: then it is decoded like any other.
+            Err(error) if recipe.copies && error.is_of_the_copy() => {
+                tracing::debug!(%error, "a copy would not do");
+                recipe = recipe.without_copying();
+                self.make(job, None, &recipe).await?
+            }
+            made => made?,
+        };
+        let (path, found, audio, source) = made;
+        Ok(Converted {
+            path,
+            format: recipe.options.format,
+            audio,
+            begins_at_seconds: found.begins_at,
+            tracks: recipe.tracks(),
+            is_copy: recipe.copies,
+            has_cover: recipe.picture.is_some(),
+            cover: recipe.picture.map(|_| workshop.directory.join(arguments::COVER)),
+            loudness,
+            peaks: found.peaks.finish(),
+            source,
+        })
     }
 
-    async fn probe(
+    /// Does the work within the time that its sound takes: the longer that turns out to be, the more.
+    async fn allowed<T>(
+        &self,
+        allowed: Allowed<'_>,
+        work: impl Future<Output = Result<T, ConversionError>>,
+    ) -> Result<T, ConversionError> {
+        let Allowed { started, last, declared, found } = allowed;
+        let deadline = || {
+            #[expect(clippy::cast_precision_loss, reason = "a second more or less is no matter")]
+            let found = found.load(Ordering::Relaxed) as f64;
+            let share = declared.map(|declared| declared.max(found) * self.conversion_time_factor);
+            let share = share.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            share.map_or(last, |share| last.min(started + self.base_conversion_time.saturating_add(share)))
+        };
+        let mut work = pin!(work);
+        loop {
+            let until = deadline();
+            match timeout_at(until, &mut work).await {
+                Ok(done) => return done,
+                Err(_) if deadline() > until => {}
+                Err(_) => {
+                    return Err(ConversionError::failed(FailureCode::TimedOut, "the deadline has passed"));
+                }
+            }
+        }
+    }
+
+    /// Probes the file, once more and further where its sound may begin late.
+    async fn probe<'a>(
         &self,
         scratch: &Scratch,
         options: &ConversionOptions,
-        workshop: Workshop<'_>,
-    ) -> Result<Probe, ConversionError> {
+        workshop: Workshop<'a>,
+    ) -> Result<(Workshop<'a>, Probe, Lack), ConversionError> {
         let source = scratch.source();
-        let is_cut_off = spawn_blocking(move || ending::is_cut_off(&source));
-        let ffprobe_options = self.ffprobe_options().await?;
-        let child = self.ffprobe(probe::arguments(ffprobe_options, SOURCE_URL), SOURCE, workshop)?;
-        let probe = probe::answer(child, options.track.as_ref()).await;
-        let is_cut_off =
-            is_cut_off.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
-        if is_cut_off {
-            return Err(ConversionError::failed(FailureCode::Damaged, "the file is shorter than it says"));
+        let lack = spawn_blocking(move || ending::lack(&source));
+        let decoders = self.ffprobe_decoders().await?;
+        let mut workshop = workshop;
+        let mut answer = self.ask_ffprobe(decoders, workshop).await;
+        if answer.as_ref().is_ok_and(Answer::may_begin_late) {
+            workshop.input.is_patient = true;
+            answer = self.ask_ffprobe(decoders, workshop).await;
         }
-        let probe = probe?;
-        if probe.declared_seconds().is_some_and(|seconds| seconds > self.max_duration.as_secs_f64()) {
-            return Err(ConversionError::failed(FailureCode::TooLong, "the file declares a longer sound"));
-        }
-        Ok(probe)
+        let lack = lack.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
+        let answer = answer.map_err(|error| match error {
+            // Nobody knows what the rest would have been.
+            ConversionError::Failed { code: FailureCode::NotAMediaFile, detail } if lack != Lack::Nothing => {
+                ConversionError::failed(FailureCode::Damaged, detail)
+            }
+            error => error,
+        });
+        Ok((workshop, answer?.understood(options.track.as_ref())?, lack))
     }
 
-    /// Before the work, where the length and the options tell.
-    fn check_size(&self, probe: &Probe, recipe: &Recipe) -> Result<(), ConversionError> {
-        let seconds = probe.declared_seconds();
-        let seconds = seconds.map(|seconds| recipe.selected_seconds(seconds, probe.track.start_seconds));
-        let (Some(seconds), Some(rate)) = (seconds, recipe.bytes_per_second()) else { return Ok(()) };
-        let (bytes, max_bytes) = (seconds * rate, self.launcher.limits.file_bytes);
+    async fn ask_ffprobe(&self, decoders: &str, workshop: Workshop<'_>) -> Result<Answer, ConversionError> {
+        let options = workshop.input.ffprobe_options(decoders);
+        probe::answer(self.ffprobe(probe::arguments(options, SOURCE_URL), SOURCE, workshop)?).await
+    }
+
+    /// Refuses before the work what is too long or would be too large, where the packets say so, too: a declared length is
+    /// nobody's word.
+    async fn check_extent(&self, job: Job<'_>, recipe: &Recipe) -> Result<(), ConversionError> {
+        let Job { probe, .. } = job;
+        let max_seconds = self.max_seconds();
         #[expect(clippy::cast_precision_loss, reason = "a byte more or less is no matter")]
-        if bytes > max_bytes as f64 {
+        let max_bytes = self.launcher.limits.file_bytes as f64;
+        let bytes = |seconds| {
+            let selected = recipe.selected_seconds(seconds, probe.track.start_seconds);
+            recipe.bytes_per_second().map_or(0.0, |rate| rate * selected)
+        };
+        let is_too_much = |seconds: f64| seconds > max_seconds || bytes(seconds) > max_bytes;
+        if !probe.declared_seconds().is_some_and(is_too_much) {
+            return Ok(());
+        }
+        let seconds = self.scanner(job).scan(f64::INFINITY).await?.sound_seconds;
+        if seconds > max_seconds {
+            let detail = format!("its packets have {seconds:.0} s of sound");
+            return Err(ConversionError::failed(FailureCode::TooLong, detail));
+        }
+        let bytes = bytes(seconds);
+        if bytes > max_bytes {
             let detail = format!("the file will have {bytes:.0} bytes");
             return Err(ConversionError::failed(FailureCode::AudioTooLarge, detail));
         }
         Ok(())
+    }
+
+    /// The longest sound, with a second for those who measure differently.
+    fn max_seconds(&self) -> f64 {
+        self.max_duration.as_secs_f64() + 1.0
+    }
+
+    fn scanner<'a>(&'a self, Job { workshop, probe, file, .. }: Job<'a>) -> Scanner<'a> {
+        Scanner {
+            workshop,
+            ffprobe: &self.ffprobe,
+            decoders: file.decoders,
+            track: probe.track.index,
+            start_seconds: probe.start_seconds,
+            is_in_order: !probe.has_index(),
+            raw_frame_bytes: probe.raw_frame_bytes(),
+        }
     }
 
     fn ffprobe(
@@ -347,17 +438,43 @@ impl Engine {
         is_long && self.slots.total() > 1
     }
 
+    /// Looks at each of several tracks as at a single one.
+    async fn judge_joined(
+        &self,
+        job: Job<'_>,
+        join: &Join,
+        evidence: &Evidence<'_>,
+        until: f64,
+    ) -> Result<(), ConversionError> {
+        if !evidence.is_doubtful() {
+            return Ok(());
+        }
+        for track in &join.indices {
+            let scanner = Scanner { track: *track, ..self.scanner(job) };
+            let packets = scanner.scan(until).await?;
+            evidence.judge_one_of_several(*track, &packets)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the file, and makes sure that it has all the sound there is.
     async fn make(
         &self,
         job: Job<'_>,
-        begun: Begun,
+        decoder: Option<Child>,
         recipe: &Recipe,
-    ) -> Result<(Encoded, AudioFile), ConversionError> {
-        let Job { workshop, probe, report, .. } = job;
+    ) -> Result<(PathBuf, Found, AudioFile, SourceFacts), ConversionError> {
+        let Job { workshop, probe, file, report, .. } = job;
         let expected = probe
             .approximate_seconds
             .map(|seconds| recipe.selected_seconds(seconds, probe.track.start_seconds));
         let on_progress = |seconds: f64| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a number of seconds"
+            )]
+            job.found.fetch_max(seconds as u64, Ordering::Relaxed);
             let ratio = expected.map_or(0.0, |length| (seconds / length).clamp(0.0, 1.0));
             // The estimate of a length may have been too short: a bar does not go back.
             report.send_if_modified(|report| {
@@ -368,50 +485,66 @@ impl Engine {
                 is_further
             });
         };
-        let extent = Extent {
-            // The tolerance of the length is no reason to refuse a sound that is exactly as long as is allowed.
-            max_seconds: self.max_duration.as_secs_f64() * 1.02 + 1.0,
-            approximate_seconds: expected,
+        let wanted = Wanted {
+            selection: recipe.selection(),
+            clock_seconds: recipe.track.clock_seconds,
+            max_seconds: self.max_seconds(),
         };
-        let encoded = workshop.finish(begun, recipe, extent, on_progress).await?;
-        let audio = self.verify(job, recipe, &encoded).await?;
-        Ok((encoded, audio))
-    }
-
-    async fn verify(
-        &self,
-        Job { workshop, probe, .. }: Job<'_>,
-        recipe: &Recipe,
-        encoded: &Encoded,
-    ) -> Result<AudioFile, ConversionError> {
-        let audio = match recipe.options.format {
-            AudioFormat::Mp3 => {
-                let output = encoded.output.clone();
-                let measured = spawn_blocking(move || MpegAudio::measure(&output)).await;
-                let measured = measured.map_err(|panic| MalformedAudio::Read(panic.into())).flatten();
-                AudioFile::from(measured.map_err(ConversionError::Measure)?)
-            }
-            format => {
-                let name = encoded.output.file_name().and_then(OsStr::to_str).unwrap_or_default();
-                let arguments = audio_file::arguments(format, name);
-                audio_file::measure(self.ffprobe(arguments, name, workshop)?).await?
+        let until = wanted.selection.end;
+        let scanner = self.scanner(job);
+        let made = workshop.finish(decoder, recipe, wanted, scanner, expected, on_progress).await?;
+        let (output, found) = match made {
+            Made::File(output, found) => (Some(output), found),
+            Made::NoSamples(found) => (None, found),
+            Made::NoSound(ended) => {
+                let log = log_of(ended)?;
+                let packets = scanner.scan(f64::INFINITY).await?;
+                return Err(verdict::of_nothing(probe, file.bytes, file.lack, &packets, &log));
             }
         };
-        let seconds = audio.duration_seconds;
-        match verdict::judge_by_headers(probe, recipe, seconds, &encoded.log)? {
-            Length::AsDeclared | Length::Unknown => {}
-            Length::Contested => {
-                let options = self.ffprobe_options().await?;
-                let arguments = packets::arguments(options, SOURCE_URL);
-                let child = self.ffprobe(arguments, SOURCE, workshop)?;
-                let Range { start, end } = recipe.selection();
-                let selection = start + probe.start_seconds..end + probe.start_seconds;
-                let packets = packets::scan(child, probe.track.index, selection).await?;
-                verdict::judge_by_packets(probe, recipe, packets, seconds, &encoded.log)?;
-            }
+        let evidence = Evidence { probe, found: &found, lack: file.lack, file_bytes: file.bytes, until };
+        let is_empty = found.sound_seconds <= 0.0;
+        let packets = if is_empty || evidence.is_doubtful() && recipe.join.is_none() {
+            // Behind the end of a part, nothing was decoded.
+            let decoded_until = if until.is_finite() { found.extent.end } else { f64::INFINITY };
+            Some(scanner.scan(decoded_until).await?)
+        } else {
+            None
+        };
+        if let Some(packets) = &packets
+            && is_empty
+        {
+            return Err(verdict::of_nothing(probe, file.bytes, file.lack, packets, &found.log));
         }
-        Ok(audio)
+        match &recipe.join {
+            Some(join) => self.judge_joined(job, join, &evidence, until).await?,
+            None => evidence.judge(packets.as_ref())?,
+        }
+        let Some(output) = output else {
+            let detail = "there is no sound in the selection";
+            return Err(ConversionError::failed(FailureCode::EmptySelection, detail));
+        };
+        if recipe.copies && !found.is_uniform() {
+            return Err(ConversionError::encoder("a copy cannot have gaps, nor change in the middle"));
+        }
+        let audio = workshop.verify(recipe.options.format, &output, &found).await?;
+        let mut source = probe.facts.clone();
+        source.declared_seconds = evidence.longer_declared_seconds();
+        if !until.is_finite() {
+            source.duration_seconds = Some(found.extent.end - found.extent.start);
+        }
+        report.send_modify(|report| report.source = Some(source.clone()));
+        Ok((output, *found, audio, source))
     }
+}
+
+/// What is to be known of the file itself.
+#[derive(Debug, Clone, Copy)]
+struct SourceFile<'a> {
+    bytes: u64,
+    lack: Lack,
+    /// The decoders that ffprobe may open.
+    decoders: &'a str,
 }
 
 /// One conversion under way.
@@ -419,7 +552,19 @@ impl Engine {
 struct Job<'a> {
     workshop: Workshop<'a>,
     probe: &'a Probe,
+    file: SourceFile<'a>,
     report: &'a watch::Sender<Report>,
+    /// How many seconds of sound were found so far.
+    found: &'a AtomicU64,
+}
+
+/// What the time of a conversion depends on.
+#[derive(Clone, Copy)]
+struct Allowed<'a> {
+    started: Instant,
+    last: Instant,
+    declared: Option<f64>,
+    found: &'a AtomicU64,
 }
 
 async fn within<T>(

@@ -1,13 +1,10 @@
-//! Encodes one sound on several cores: one FFmpeg decodes, several encode segments of it, and their frames are joined.
+//! Makes an MP3 of decoded sound: one FFmpeg encodes it, or several encode segments of it and their frames are joined.
 //!
-//! Without the bit reservoir no frame needs bits of another, so that the joined frames are those that one encoder would have
+//! Several work without the bit reservoir. Then no frame needs bits of another, so that the joined frames are those that one encoder would have
 //! made of the whole sound.
 
-use std::os::fd::OwnedFd;
-use std::os::unix::net;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use contracts::{Encoder, FailureCode, Mp3Rate};
@@ -15,22 +12,21 @@ use futures_util::future::try_join_all;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::process::ChildStdout;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::about::Id3Tag;
 use super::arguments;
 use super::child::{Child, Place};
 use super::cutter::{Cutter, Feed, Room, Uncut};
-use super::encode::{Encoded, log_of};
+use super::encode::pipe;
 use super::failure::{ConversionError, complaints};
 use super::joiner::{self, JoinError, Orders, Style};
-use super::pcm::{self, Format};
-use super::peaks::Peaks;
-use super::recipe::Recipe;
-use super::scratch::SOURCE;
+use super::pcm::Format;
+use super::recipe::{Course, Recipe};
 use super::segments::Segments;
-use super::slots::{EncoderSlots, JobNumber};
-use super::workshop::{Extent, Workshop};
+use super::slots::{EncoderSlots, JobNumber, Slot};
+use super::sound::Sound;
+use super::workshop::Workshop;
 
 /// Decoded sound that may wait for the encoders of a job, all together.
 const WAITING_BYTES: usize = 56 * 1024 * 1024;
@@ -42,103 +38,78 @@ const MAX_ENCODERS: u16 = 16;
 /// round be that were begun before the joiner sees the end of one; the shortest have 4 KiB of frames.
 const SEGMENTS_AHEAD: usize = 16;
 
-/// A decoder at work. It waits when nobody takes what it has.
-pub(crate) struct Decoding {
-    child: Child,
-}
-
-fn machine(detail: impl Into<String>) -> ConversionError {
-    ConversionError::Machine { program: "ffmpeg", detail: detail.into() }
-}
-
 impl Workshop<'_> {
-    /// Starts to decode one audio track.
-    pub(crate) fn decode(self, recipe: &Recipe) -> Result<Decoding, ConversionError> {
-        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
-        Ok(Decoding { child: self.ffmpeg(arguments::decoder(self.input, recipe), place, Stdio::null())? })
-    }
-
     /// Makes the MP3 of what is decoded; `on_progress` gets the seconds that are encoded.
     pub(crate) async fn encode_segments(
         self,
-        Decoding { mut child }: Decoding,
+        sound: &mut Sound<'_>,
         recipe: &Recipe,
-        extent: Extent,
+        tag: Id3Tag,
+        approximate_seconds: Option<f64>,
         on_progress: impl FnMut(f64),
-    ) -> Result<Encoded, ConversionError> {
+    ) -> Result<PathBuf, ConversionError> {
         let output = self.directory.join("joined.mp3");
-        widen(&child.stdout);
-        let header = pcm::read_header(&mut child.stdout).await.map_err(ConversionError::ffmpeg)?;
-        let Some(pcm::Header { format, bytes: header }) = header else {
-            // It was refused, or there is no sound in it, which is for others to judge.
-            let log = log_of(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
-            let written = tokio::fs::write(&output, []).await;
-            written.map_err(|error| ConversionError::Join(JoinError::Write(error)))?;
-            return Ok(Encoded { output, log, peaks: None });
+        let (format, rate) = (sound.format(), recipe.options.mp3_rate());
+        let is_divided = recipe.course() == Course::Segments;
+        let count = if is_divided { self.slots.total().min(MAX_ENCODERS) } else { 1 };
+        let segments = if is_divided {
+            Segments::new(format, count, approximate_seconds, WAITING_BYTES)
+        } else {
+            Segments::undivided(format)
         };
-        let count = self.slots.total().min(MAX_ENCODERS);
-        let segments = Segments::new(format, count, extent.approximate_seconds, WAITING_BYTES);
         let room = Room::new(WAITING_BYTES, segments.piece_bytes());
-        let rate = recipe.options.mp3_rate();
-        let style = Style { rate, is_repacked: recipe.options.encoder == Encoder::Repacked };
+        let style = Style { rate, is_repacked: is_divided && recipe.options.encoder == Encoder::Repacked };
         let job = self.slots.begin_job();
+        let header = Bytes::from(format.wave_header(recipe.layout(format.channels)));
         let (mut encoders, mut outputs, mut lanes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
             // Bounded by the room.
-            let (encoder, sound) = mpsc::unbounded_channel();
+            let (encoder, fed) = mpsc::unbounded_channel();
             // Each message may be a frame. An encoder that had to wait for the joiner would wait for ever.
             let (frames, output) = mpsc::channel(segments.frames_ahead());
-            let (child, stdin) = self.encoder(rate)?;
+            let (child, stdin) = self.encoder(rate, is_divided)?;
             encoders.push(encoder);
             outputs.push(output);
-            let fed = feed(stdin, header.clone(), sound, self.slots.clone(), job);
+            // One encoder alone does not wait for its turn.
+            let slot = (!is_divided).then(|| self.slots.take());
+            let fed = feed(stdin, header.clone(), fed, self.slots.clone(), job, slot);
             lanes.push(async { tokio::join!(fed, read(child, frames)).1 });
         }
         let (further, further_segments) = mpsc::channel(usize::from(count) * SEGMENTS_AHEAD);
         let (counted, samples) = oneshot::channel();
-        let (tagged, tag) = oneshot::channel();
         let (joined, progress) = watch::channel(0);
         let orders = Orders { encoders: outputs, further_segments, samples, tag, joined };
-        let peaks = Peaks::new(format);
-        let cutter = Cutter { segments, encoders, further_segments: further, room, peaks };
-        let tag = async {
-            // The joiner may have failed, which it says itself.
-            let _ = tagged.send(self.tag(recipe).await?);
-            Ok(())
-        };
-        let (cut, (), _, is_joined, ()) = tokio::try_join!(
-            cut(child, cutter, format, extent.max_seconds, counted),
-            tag,
+        let cutter = Cutter { segments, encoders, further_segments: further, room };
+        let (is_cut, _, is_joined, ()) = tokio::try_join!(
+            cut(sound, cutter, counted),
             try_join_all(lanes),
-            self.join(output.clone(), style, segments, orders),
+            self.join(&output, style, segments, orders),
             follow(progress, format, on_progress),
         )?;
-        match cut {
-            Some((log, peaks)) if is_joined => Ok(Encoded { output, log, peaks: Some(peaks) }),
-            Some(_) | None => Err(machine("an encoder ended before its input")),
+        if is_cut && is_joined {
+            Ok(output)
+        } else {
+            Err(ConversionError::encoder("an encoder ended before its input"))
         }
     }
 
-    fn encoder(self, rate: Mp3Rate) -> Result<(Child, UnixStream), ConversionError> {
-        // Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when
-        // most of it is.
-        let (stdin, theirs) = net::UnixStream::pair().map_err(ConversionError::ffmpeg)?;
-        stdin.set_nonblocking(true).map_err(ConversionError::ffmpeg)?;
-        let stdin = UnixStream::from_std(stdin).map_err(ConversionError::ffmpeg)?;
+    fn encoder(self, rate: Mp3Rate, is_divided: bool) -> Result<(Child, UnixStream), ConversionError> {
+        let (stdin, theirs) = pipe()?;
         let place = Place::without_files(self.directory);
-        let child = self.ffmpeg(arguments::encoder(rate), place, OwnedFd::from(theirs).into())?;
+        let child = self.ffmpeg(arguments::encode_frames(rate, is_divided), place, theirs.into())?;
         Ok((child, stdin))
     }
 
     /// `false`: something that ended too early is at fault, and says so itself.
     async fn join(
         self,
-        path: PathBuf,
+        path: &Path,
         style: Style,
         segments: Segments,
         orders: Orders,
     ) -> Result<bool, ConversionError> {
         let max_bytes = self.launcher.limits.file_bytes;
+        let path = path.to_owned();
         let join = move || joiner::join(&path, style, segments, max_bytes, orders);
         match self
             .keepers
@@ -156,32 +127,21 @@ impl Workshop<'_> {
     }
 }
 
-/// Lets the decoder write a megabyte before it waits for us, where the kernel allows that.
-fn widen(pipe: &ChildStdout) {
-    // At 64 KiB, as it is otherwise, both are woken twenty times as often.
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
-}
-
-/// Deals out what the decoder makes. `None`: it was not wanted any more.
+/// Deals out what the decoder makes. `false`: it was not wanted any more.
 async fn cut(
-    mut child: Child,
+    sound: &mut Sound<'_>,
     cutter: Cutter,
-    format: Format,
-    max_seconds: f64,
     counted: oneshot::Sender<u64>,
-) -> Result<Option<(String, Peaks)>, ConversionError> {
-    let (bytes, peaks) = match cutter.cut(&mut child.stdout, format.bytes(max_seconds)).await {
-        Ok(cut) => cut,
-        Err(Uncut::Read(error)) => return Err(ConversionError::ffmpeg(error)),
-        Err(Uncut::TooLong) => {
-            return Err(ConversionError::failed(FailureCode::TooLong, "more was decoded than is allowed"));
-        }
-        Err(Uncut::Refused) => return Ok(None),
+) -> Result<bool, ConversionError> {
+    let sample_bytes = u64::from(sound.format().bytes_per_sample());
+    let bytes = match cutter.cut(sound).await {
+        Ok(bytes) => bytes,
+        Err(Uncut::Read(error)) => return Err(error),
+        Err(Uncut::Refused) => return Ok(false),
     };
-    let log = log_of(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
     // The joiner may have failed, which it says itself.
-    let _ = counted.send(bytes / u64::from(format.bytes_per_sample()));
-    Ok(Some((log, peaks)))
+    let _ = counted.send(bytes / sample_bytes);
+    Ok(true)
 }
 
 /// Writes sound into an encoder until there is no more, or the encoder has ended, which is for its reader to explain.
@@ -191,11 +151,11 @@ async fn feed(
     mut sound: mpsc::UnboundedReceiver<Feed>,
     slots: EncoderSlots,
     job: JobNumber,
+    mut slot: Option<Slot>,
 ) {
     if stdin.write_all(&header).await.is_err() {
         return;
     }
-    let mut slot = None;
     while let Some(feed) = sound.recv().await {
         match feed {
             Feed::Piece(piece, _room) => {
@@ -229,7 +189,7 @@ async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), Conve
     }
     // Sound without a container is no reason for an encoder to fail.
     if !ended.status.success() {
-        return Err(machine(format!("{}: {}", ended.status, complaints(&ended.log))));
+        return Err(ConversionError::encoder(format!("{}: {}", ended.status, complaints(&ended.log))));
     }
     Ok(())
 }
@@ -240,8 +200,7 @@ async fn follow(
     mut on_progress: impl FnMut(f64),
 ) -> Result<(), ConversionError> {
     while joined.changed().await.is_ok() {
-        let samples = *joined.borrow() * u64::from(format.frame_samples());
-        on_progress(format.seconds(samples * u64::from(format.bytes_per_sample())));
+        on_progress(format.seconds(*joined.borrow() * u64::from(format.frame_samples())));
     }
     Ok(())
 }

@@ -1,13 +1,8 @@
-//! Decoded sound as it comes out of FFmpeg: a WAV file without an end, in 32-bit floating point.
-//!
-//! That holds every sample of the formats that LAME takes (16 and 24 bits, floating point) without a loss.
+//! Samples in 32-bit floating point, all channels in turn.
 
-use std::io;
+use super::layouts::Layout;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-
-const BYTES: u32 = 4;
+const BYTES: u16 = 4;
 
 /// What the samples are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +14,7 @@ pub(crate) struct Format {
 impl Format {
     /// Bytes of one sample of each channel.
     pub(crate) fn bytes_per_sample(self) -> u32 {
-        BYTES * u32::from(self.channels)
+        u32::from(BYTES) * u32::from(self.channels)
     }
 
     /// Samples of an MP3 frame in each channel (ISO/IEC 11172-3 and 13818-3, 2.4.2.1).
@@ -27,95 +22,81 @@ impl Format {
         if self.sample_rate_hz >= 32_000 { 1152 } else { 576 }
     }
 
-    /// Length of so many bytes of sound.
+    /// Length of so many samples.
     #[expect(clippy::cast_precision_loss, reason = "2^52 samples are three thousand years")]
-    pub(crate) fn seconds(self, bytes: u64) -> f64 {
-        bytes as f64 / f64::from(self.bytes_per_sample()) / f64::from(self.sample_rate_hz)
+    pub(crate) fn seconds(self, samples: u64) -> f64 {
+        samples as f64 / f64::from(self.sample_rate_hz)
     }
 
-    /// How many bytes of sound last so long.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length is not negative")]
-    pub(crate) fn bytes(self, seconds: f64) -> u64 {
-        (seconds * f64::from(self.sample_rate_hz)) as u64 * u64::from(self.bytes_per_sample())
+    /// What stands in front of samples in a WAV file without an end.
+    pub(crate) fn wave_header(self, layout: Option<Layout>) -> Vec<u8> {
+        // `WAVEFORMATEXTENSIBLE`, of which the last field says that it is `WAVE_FORMAT_IEEE_FLOAT`.
+        const FLOAT: [u8; 16] = [3, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+        const ENDLESS: [u8; 4] = [0xff; 4];
+        let sample_bytes = BYTES * self.channels;
+        let mut header = Vec::with_capacity(68);
+        header.extend_from_slice(b"RIFF");
+        header.extend_from_slice(&ENDLESS);
+        header.extend_from_slice(b"WAVEfmt \x28\0\0\0\xfe\xff");
+        header.extend_from_slice(&self.channels.to_le_bytes());
+        header.extend_from_slice(&self.sample_rate_hz.to_le_bytes());
+        header.extend_from_slice(&(u32::from(sample_bytes) * self.sample_rate_hz).to_le_bytes());
+        header.extend_from_slice(&sample_bytes.to_le_bytes());
+        header.extend_from_slice(&[32, 0, 22, 0, 32, 0]);
+        header.extend_from_slice(&layout.map_or(0, |layout| layout.mask).to_le_bytes());
+        header.extend_from_slice(&FLOAT);
+        header.extend_from_slice(b"data");
+        header.extend_from_slice(&ENDLESS);
+        header
     }
 }
 
-/// What is in front of the samples.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Header {
-    pub format: Format,
-    /// As it was read.
-    pub bytes: Bytes,
-}
+/// Louder than any sound: full scale is 1, and files that count in 16 bits reach 32,768.
+const LOUDEST: f32 = 1e6;
 
-/// Reads what is in front of the samples. `None`: there is no sound.
-pub(crate) async fn read_header(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Header>> {
-    let mut riff = [0; 12];
-    if let Err(error) = reader.read_exact(&mut riff).await {
-        return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
-    }
-    let mut bytes = BytesMut::from(&riff[..]);
-    let mut format = None;
-    loop {
-        let mut head = [0; 8];
-        reader.read_exact(&mut head).await?;
-        bytes.extend_from_slice(&head);
-        let [name @ .., a, b, c, d] = head;
-        if &name == b"data" {
-            let unknown = || io::Error::other("the samples are of no known format");
-            return Ok(Some(Header { format: format.ok_or_else(unknown)?, bytes: bytes.freeze() }));
+/// Makes silence of samples that are no sound, which encoders refuse: infinity, and what is not a number.
+pub(crate) fn clean(pcm: &mut [u8]) {
+    // NaN is in no range.
+    let is_sound = |sample: &[u8; 4]| f32::from_le_bytes(*sample).abs() <= LOUDEST;
+    for samples in pcm.chunks_mut(4096) {
+        // Looked at without a jump for each, which the compiler makes fast; written to only where there is need.
+        if samples.as_chunks().0.iter().fold(true, |all, sample| all & is_sound(sample)) {
+            continue;
         }
-        // Those in front of the samples are all short.
-        let length = u32::from_le_bytes([a, b, c, d]).min(64 * 1024).next_multiple_of(2);
-        let mut content = vec![0; usize::try_from(length).unwrap_or_default()];
-        reader.read_exact(&mut content).await?;
-        bytes.extend_from_slice(&content);
-        if let (b"fmt ", [_, _, c0, c1, r0, r1, r2, r3, ..]) = (&name, content.as_slice()) {
-            format = Some(Format {
-                channels: u16::from_le_bytes([*c0, *c1]),
-                sample_rate_hz: u32::from_le_bytes([*r0, *r1, *r2, *r3]),
-            });
+        for sample in samples.as_chunks_mut().0 {
+            if !is_sound(sample) {
+                *sample = [0; 4];
+            }
         }
     }
-}
-
-/// The next so many bytes, or fewer at the end, or none behind it.
-pub(crate) async fn read_piece(reader: &mut (impl AsyncRead + Unpin), bytes: usize) -> io::Result<Bytes> {
-    let mut piece = BytesMut::with_capacity(bytes);
-    while piece.len() < bytes {
-        let missing = (bytes - piece.len()) as u64;
-        if reader.take(missing).read_buf(&mut piece).await? == 0 {
-            break;
-        }
-    }
-    Ok(piece.freeze())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HEADER: &[u8] =
-        b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x03\0\x02\0\x44\xac\0\0\x20\x62\x05\0\x08\0\x20\0\
-        LIST\x03\0\0\0abc\0data\xff\xff\xff\xff";
-
-    #[tokio::test]
-    async fn the_format_is_read_and_the_samples_follow() {
-        let mut wave = &[HEADER, &[7; 20]].concat()[..];
-        let header = read_header(&mut wave).await.unwrap().unwrap();
-        assert_eq!(header.format, Format { channels: 2, sample_rate_hz: 44_100 });
-        assert_eq!(header.bytes, HEADER);
-        let pieces = [16, 16, 16].map(|_| 16);
-        let mut lengths = Vec::new();
-        for bytes in pieces {
-            lengths.push(read_piece(&mut wave, bytes).await.unwrap().len());
+    #[test]
+    fn what_is_no_number_becomes_silence_and_the_rest_stays() {
+        let mut samples = vec![0.5_f32; 5000];
+        for (at, value) in [(0, f32::NAN), (1500, f32::INFINITY), (4999, f32::NEG_INFINITY), (7, 1e30)] {
+            samples[at] = value;
         }
-        assert_eq!(lengths, [16, 4, 0]);
+        let mut pcm: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        clean(&mut pcm);
+        let cleaned: Vec<f32> = pcm.as_chunks().0.iter().map(|sample| f32::from_le_bytes(*sample)).collect();
+        let silent: Vec<usize> = (0..5000).filter(|at| cleaned[*at].abs() < f32::EPSILON).collect();
+        assert_eq!(silent, [0, 7, 1500, 4999]);
+        let loud = cleaned.iter().filter(|sample| (**sample - 0.5).abs() < f32::EPSILON);
+        assert_eq!(loud.count(), 5000 - silent.len());
     }
 
-    #[tokio::test]
-    async fn nothing_is_no_sound_and_half_a_header_an_error() {
-        assert_eq!(read_header(&mut &[][..]).await.unwrap(), None);
-        assert!(read_header(&mut &HEADER[..30]).await.is_err());
+    #[test]
+    fn a_wave_header_says_what_follows() {
+        let format = Format { channels: 6, sample_rate_hz: 48_000 };
+        let header = format.wave_header(Layout::of_name("5.1"));
+        assert_eq!(header.len(), 68);
+        assert_eq!(header[20..24], [0xfe, 0xff, 6, 0]);
+        assert_eq!(header[40..44], [0x3f, 0, 0, 0]);
+        assert!(header.ends_with(b"data\xff\xff\xff\xff"));
     }
 }

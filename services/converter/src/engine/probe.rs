@@ -10,20 +10,24 @@ use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 
 use super::child::{Child, Ended};
+use super::description::{self, Chapter, Description, PictureStream};
 use super::failure::{self, ConversionError, complaints};
+use super::layouts::Layout;
+use super::mixing::{self, Join};
 use super::restrictions;
 use super::tracks::{self, Disposition, Role, TrackFacts};
 
-/// Only what is read below: the answer stays small whatever the file holds.
-const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:\
-    stream=index,codec_type,codec_name,codec_tag_string,channels,sample_rate,sample_fmt,bits_per_raw_sample,\
-    bit_rate,start_time,duration:\
+/// What is read below, and all tags: which of them are kept is not for ffprobe to say.
+const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:format_tags:\
+    stream=index,codec_type,codec_name,codec_tag_string,channels,channel_layout,sample_rate,sample_fmt,\
+    bits_per_raw_sample,bit_rate,start_time,duration,width,height:\
     stream_disposition=default,attached_pic,dub,comment,karaoke,hearing_impaired,visual_impaired,clean_effects,\
-    descriptions,dependent:stream_tags=language,title,handler_name,DURATION";
+    descriptions,dependent:stream_tags:chapter=start_time,end_time:chapter_tags=title";
 
 /// The arguments with which ffprobe, given these options, describes `file`.
 pub(crate) fn arguments(options: Vec<String>, file: &str) -> Vec<String> {
-    let shown = ["-show_entries", ENTRIES, "-of", "json=c=1", file];
+    // With bytes of old code pages as they are.
+    let shown = ["-show_entries", ENTRIES, "-of", "json=c=1:sv=ignore", file];
     options.into_iter().chain(shown.map(str::to_owned)).collect()
 }
 
@@ -35,14 +39,18 @@ pub(crate) struct Probe {
     pub format: String,
     /// The audio track to take.
     pub track: Track,
-    /// The index among all tracks of a picture that is embedded.
+    /// Those to try where it has no sound.
+    pub others: Vec<Track>,
+    /// The tracks that are joined, if that is asked for.
+    pub join: Option<Join>,
+    /// What is kept of what it says about itself.
+    pub description: Description,
+    /// The index among all tracks of the picture that is its cover.
     pub cover: Option<u32>,
     /// Whether there are moving pictures.
     pub has_video: bool,
     /// Where the file's clock begins.
     pub start_seconds: f64,
-    /// Length of the track in seconds by the track's own word, not by an estimate.
-    pub track_seconds: Option<f64>,
     /// Length of the whole file in seconds by its own word, which may be that of its picture.
     pub container_seconds: Option<f64>,
     /// Length in seconds for a progress bar, which an estimate is good enough for.
@@ -62,12 +70,20 @@ pub(crate) struct Track {
     pub channels: u32,
     /// Sample rate in Hz; 0 if not known.
     pub sample_rate_hz: u32,
+    /// What its channels are for, if that is known or can be guessed.
+    pub layout: Option<Layout>,
     /// Whether its samples have more than 16 bits, and none of them was made up by a decoder.
     pub is_deep: bool,
+    /// Whether they are in floating point as they were recorded, which has values that are no sound.
+    pub is_float: bool,
     /// Bit rate in bit/s, if the file says.
     pub bitrate_bps: Option<u32>,
     /// How long after the file's beginning it begins.
     pub start_seconds: f64,
+    /// Where FFmpeg's clock begins on the file's clock, if it reads nothing but this track.
+    pub clock_seconds: f64,
+    /// How long it is by its own word, in seconds, not by an estimate.
+    pub seconds: Option<f64>,
 }
 
 impl Track {
@@ -79,9 +95,30 @@ impl Track {
             codec: "aac".to_owned(),
             channels: 2,
             sample_rate_hz: 48_000,
+            layout: Layout::of_count(2),
             is_deep: false,
+            is_float: false,
             bitrate_bps: None,
             start_seconds: 0.0,
+            clock_seconds: 0.0,
+            seconds: None,
+        }
+    }
+}
+
+impl Track {
+    /// What becomes of tracks that are joined, of which this is the first.
+    fn joined(join: &Join, first: &Self) -> Self {
+        Self {
+            codec: "joined".to_owned(),
+            channels: join.channels,
+            sample_rate_hz: join.sample_rate_hz,
+            layout: Layout::of_count(join.channels),
+            bitrate_bps: None,
+            // They begin with the file, and end with the last of them.
+            start_seconds: 0.0,
+            seconds: None,
+            ..first.clone()
         }
     }
 }
@@ -89,7 +126,42 @@ impl Track {
 impl Probe {
     /// How long the sound is, as far as the file says.
     pub(crate) fn declared_seconds(&self) -> Option<f64> {
-        self.track_seconds.or(self.container_seconds)
+        self.track.seconds.or(self.container_seconds)
+    }
+
+    /// Whether it is a stream without a container.
+    pub(crate) fn is_raw(&self) -> bool {
+        // FFmpeg calls its demuxer like its decoder.
+        self.facts.audio_tracks.iter().any(|track| track.codec == self.format) || self.format == "loas"
+    }
+
+    /// The largest frame of a raw stream whose frames FFmpeg finds itself (the standards' limits, with room for headers).
+    pub(crate) fn raw_frame_bytes(&self) -> Option<u64> {
+        match self.format.as_str() {
+            // Its demuxer finds the frames, and skips what is none.
+            "aac" => None,
+            "mp3" | "ac3" | "eac3" => Some(4096 + 64),
+            _ if self.is_raw() => Some(64 * 1024),
+            _ => None,
+        }
+    }
+
+    /// Whether packets are read by an index, in the order of their times, wherever they are.
+    pub(crate) fn has_index(&self) -> bool {
+        self.format == "avi" || self.format.starts_with("mov,")
+    }
+
+    /// Whether the length that it declares is a number of samples that its encoder has counted.
+    pub(crate) fn counts_samples(&self) -> bool {
+        matches!(self.format.as_str(), "flac" | "mp3" | "tta" | "ape" | "wv" | "mpc" | "mpc8" | "aiff")
+    }
+
+    /// The same with each of the tracks that may be taken, in the order in which they are to be tried.
+    pub(crate) fn with_each_track(&self) -> impl Iterator<Item = Self> {
+        [&self.track]
+            .into_iter()
+            .chain(&self.others)
+            .map(|track| Self { track: track.clone(), ..self.clone() })
     }
 }
 
@@ -97,7 +169,7 @@ impl Probe {
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Reads ffprobe's answer.
-pub(crate) async fn answer(mut child: Child, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
+pub(crate) async fn answer(mut child: Child) -> Result<Answer, ConversionError> {
     let mut json = Vec::new();
     (&mut child.stdout)
         .take(MAX_ANSWER_BYTES)
@@ -108,53 +180,98 @@ pub(crate) async fn answer(mut child: Child, choice: Option<&TrackChoice>) -> Re
         return Err(ConversionError::failed(FailureCode::Damaged, "its description is too long"));
     }
     let ended = child.ended().await.map_err(ConversionError::ffprobe)?;
-    understand(&json, &ended, choice)
+    read(&json, &ended)
 }
 
-fn understand(
-    json: &[u8],
-    Ended { status, log }: &Ended,
-    choice: Option<&TrackChoice>,
-) -> Result<Probe, ConversionError> {
+fn read(json: &[u8], Ended { status, log }: &Ended) -> Result<Answer, ConversionError> {
     if let Some(error) = ConversionError::of_the_machine("ffprobe", *status, log) {
         return Err(error);
     }
     if !status.success() {
         return Err(ConversionError::failed(refusal(*status, log), complaints(log)));
     }
-    let answer: Answer =
-        serde_json::from_slice(json).map_err(|error| ConversionError::ffprobe(error.into()))?;
-    // Any text has a few bytes in it that look like a frame of MP3.
-    if answer.format.probe_score <= 1 {
-        return Err(ConversionError::failed(FailureCode::NotAMediaFile, "recognised by chance alone"));
-    }
-    let (audio, others): (Vec<_>, Vec<_>) =
-        answer.streams.into_iter().partition(|stream| stream.codec_type == "audio");
-    if audio.is_empty() {
-        return Err(ConversionError::failed(FailureCode::NoAudioTrack, "no audio stream"));
-    }
-    let facts: Vec<_> = audio.iter().map(Stream::to_facts).collect();
-    let place = tracks::candidates(&facts, choice)?[0];
-    let stream = &audio[place];
+    let mut answer: Answer = serde_json::from_str(&description::valid_json(json))
+        .map_err(|error| ConversionError::ffprobe(error.into()))?;
     // FFmpeg divides the size by the bit rate where the file says nothing: far off for a variable bit rate.
-    let start_seconds = number(answer.format.start_time.as_deref()).unwrap_or(0.0);
-    let is_estimate = log.contains("Estimating duration from bitrate");
-    let (track_seconds, container_seconds) = (stream.seconds(), seconds(answer.format.duration.as_deref()));
-    let declared = |seconds: Option<f64>| seconds.filter(|_| !is_estimate);
-    Ok(Probe {
-        facts: SourceFacts {
-            duration_seconds: declared(track_seconds.or(container_seconds)),
-            audio_tracks: audio.iter().map(Stream::to_audio_track).collect(),
-        },
-        track: stream.to_track(place, start_seconds),
-        cover: others.iter().find(|stream| stream.is_cover()).map(|stream| stream.index),
-        has_video: others.iter().any(|stream| stream.codec_type == "video" && !stream.is_cover()),
-        start_seconds,
-        track_seconds: declared(track_seconds),
-        container_seconds: declared(container_seconds),
-        approximate_seconds: track_seconds.or(container_seconds),
-        format: answer.format.name,
-    })
+    answer.is_estimate = log.contains("Estimating duration from bitrate");
+    Ok(answer)
+}
+
+impl Answer {
+    /// Whether there may be sound behind what was looked at: these formats tell of tracks where they begin.
+    pub(crate) fn may_begin_late(&self) -> bool {
+        let tells_late =
+            matches!(self.format.name.as_str(), "mpegts" | "mpeg" | "flv" | "wtv" | "nut" | "swf");
+        let mut audio = self.streams.iter().filter(|stream| stream.codec_type == "audio").peekable();
+        let has_video = self.streams.iter().any(|stream| stream.codec_type == "video");
+        let is_unseen = |stream: &Stream| stream.sample_rate_hz() == 0 || stream.channels.unwrap_or(0) == 0;
+        tells_late && has_video && (audio.peek().is_none() || audio.any(is_unseen))
+    }
+
+    /// What it says of the track that is wanted.
+    pub(crate) fn understood(self, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
+        // Any text has a few bytes in it that look like a frame of MP3.
+        if self.format.probe_score <= 1 {
+            return Err(ConversionError::failed(FailureCode::NotAMediaFile, "recognised by chance alone"));
+        }
+        let (audio, others): (Vec<_>, Vec<_>) =
+            self.streams.into_iter().partition(|stream| stream.codec_type == "audio");
+        if audio.is_empty() {
+            return Err(ConversionError::failed(FailureCode::NoAudioTrack, "no audio stream"));
+        }
+        let start_seconds = number(self.format.start_time.as_deref()).unwrap_or(0.0);
+        let container_seconds = seconds(self.format.duration.as_deref());
+        let declared = |seconds: Option<f64>| seconds.filter(|_| !self.is_estimate);
+        let facts: Vec<_> = audio.iter().map(Stream::to_facts).collect();
+        let places = tracks::candidates(&facts, choice)?;
+        let is_all = matches!(choice, Some(TrackChoice::All(_)));
+        let join = if is_all { mixing::join_filter(&facts, &places) } else { None };
+        let mut tracks = places.iter().map(|place| {
+            let track = audio[*place].to_track(*place, start_seconds);
+            // Where a clock may be set anew at any time, FFmpeg's begins with the first track that it reads.
+            let begins_anew = matches!(self.format.name.as_str(), "mpegts" | "mpeg");
+            let clock_seconds = if begins_anew { track.start_seconds } else { 0.0 };
+            Track { seconds: declared(track.seconds), clock_seconds, ..track }
+        });
+        let mut track = tracks.next().ok_or_else(|| {
+            ConversionError::failed(FailureCode::NoAudioTrack, "no audio stream is to be taken")
+        })?;
+        let approximate_seconds = audio[track.place].seconds().or(container_seconds);
+        if let Some(join) = &join {
+            track = Track::joined(join, &track);
+        }
+        let chapters = self.chapters.into_iter().filter_map(|chapter| chapter.understood(start_seconds));
+        let description = Description::of(
+            &self.format.name,
+            &tags(&self.format.tags),
+            &tags(&audio[track.place].tags),
+            chapters.collect(),
+        );
+        let pictures = others.iter().filter(|stream| stream.is_cover()).map(Stream::to_picture);
+        Ok(Probe {
+            facts: SourceFacts {
+                duration_seconds: track.seconds.or(declared(container_seconds)),
+                declared_seconds: None,
+                audio_tracks: audio.iter().map(Stream::to_audio_track).collect(),
+            },
+            others: if is_all { Vec::new() } else { tracks.collect() },
+            join,
+            description,
+            cover: description::cover_of(&pictures.collect::<Vec<_>>()),
+            has_video: others.iter().any(|stream| stream.codec_type == "video" && !stream.is_cover()),
+            start_seconds,
+            container_seconds: declared(container_seconds),
+            approximate_seconds,
+            format: self.format.name,
+            track,
+        })
+    }
+}
+
+fn tags(tags: &HashMap<String, String>) -> Vec<(String, String)> {
+    let mut tags: Vec<_> = tags.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+    tags.sort_unstable();
+    tags
 }
 
 /// Why ffprobe did not open the file.
@@ -177,11 +294,16 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     }
 }
 
+/// What ffprobe says.
 #[derive(Debug, Deserialize)]
-struct Answer {
+pub(crate) struct Answer {
     #[serde(default)]
     streams: Vec<Stream>,
+    #[serde(default)]
+    chapters: Vec<ProbedChapter>,
     format: Format,
+    #[serde(skip)]
+    is_estimate: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -191,6 +313,27 @@ struct Format {
     start_time: Option<String>,
     duration: Option<String>,
     probe_score: u32,
+    #[serde(default)]
+    tags: HashMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ProbedChapter {
+    start_time: String,
+    end_time: String,
+    #[serde(default)]
+    tags: HashMap<String, String>,
+}
+
+impl ProbedChapter {
+    fn understood(mut self, file_start_seconds: f64) -> Option<Chapter> {
+        let on_clock = |time: &str| number(Some(time)).map(|time: f64| time - file_start_seconds);
+        Some(Chapter {
+            start_seconds: on_clock(&self.start_time)?,
+            end_seconds: on_clock(&self.end_time)?,
+            title: self.tags.remove("title"),
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -203,11 +346,16 @@ struct Stream {
     codec_tag_string: String,
     sample_rate: Option<String>,
     channels: Option<u32>,
+    channel_layout: Option<String>,
     sample_fmt: Option<String>,
     bits_per_raw_sample: Option<String>,
     bit_rate: Option<String>,
     start_time: Option<String>,
     duration: Option<String>,
+    #[serde(default)]
+    width: u32,
+    #[serde(default)]
+    height: u32,
     #[serde(default)]
     disposition: Disposition,
     #[serde(default)]
@@ -257,6 +405,7 @@ impl Stream {
         let names =
             ["title", "handler_name"].into_iter().filter_map(|name| self.tag(name)).map(String::as_str);
         TrackFacts {
+            index: self.index,
             codec: self.codec().to_owned(),
             is_decodable: self.is_decodable(),
             channels: self.channels.unwrap_or(0),
@@ -264,6 +413,16 @@ impl Stream {
             language: self.language().cloned(),
             is_default: self.disposition.default == 1,
             role: Role::of(&self.disposition, names),
+        }
+    }
+
+    fn to_picture(&self) -> PictureStream {
+        PictureStream {
+            index: self.index,
+            width: self.width,
+            height: self.height,
+            comment: self.tag("comment").cloned(),
+            file_name: self.tag("filename").cloned(),
         }
     }
 
@@ -290,10 +449,18 @@ impl Stream {
             codec: codec.to_owned(),
             channels: self.channels.unwrap_or(0),
             sample_rate_hz: self.sample_rate_hz(),
+            layout: self
+                .channel_layout
+                .as_deref()
+                .and_then(Layout::of_name)
+                .or_else(|| Layout::of_count(self.channels.unwrap_or(0))),
             is_deep: is_exact && (is_float || bits > 16),
+            is_float: is_exact && is_float,
             bitrate_bps: number(self.bit_rate.as_deref()),
             start_seconds: number(self.start_time.as_deref())
                 .map_or(0.0, |start: f64| start - file_start_seconds),
+            clock_seconds: 0.0,
+            seconds: self.seconds(),
         }
     }
 }
@@ -325,12 +492,12 @@ mod tests {
 
     fn probe_for(json: &str, log: &str, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
         let ended = Ended { status: ExitStatus::from_raw(0), log: log.to_owned() };
-        understand(json.as_bytes(), &ended, choice)
+        read(json.as_bytes(), &ended)?.understood(choice)
     }
 
     fn refused(log: &str) -> FailureCode {
         let ended = Ended { status: ExitStatus::from_raw(1 << 8), log: log.to_owned() };
-        understand(b"{\n}", &ended, None).unwrap_err().code().unwrap()
+        read(b"{\n}", &ended).unwrap_err().code().unwrap()
     }
 
     const MATROSKA: &str = r#"{ "programs": [], "streams": [
@@ -359,7 +526,7 @@ mod tests {
     fn an_estimated_length_serves_for_progress_alone() {
         let log = "[mp3 @ 0x55] [warning] Estimating duration from bitrate, this may be inaccurate\n";
         let probe = probe(MATROSKA, log).unwrap();
-        assert_eq!((probe.track_seconds, probe.container_seconds), (None, None));
+        assert_eq!((probe.track.seconds, probe.container_seconds), (None, None));
         assert_eq!(probe.facts.duration_seconds, None);
         assert_eq!(probe.approximate_seconds, Some(68.5));
     }

@@ -3,13 +3,15 @@
 use std::ops::Range;
 
 use contracts::{
-    AudioFormat, ConversionOptions, Cover, CoverSource, Encoder, FailureCode, Metadata, Position, SampleRate,
+    AudioFormat, Channels, ConversionOptions, Cover, CoverSource, Encoder, Metadata, Position, SampleRate,
     TrackChoice,
 };
 
 use super::arguments;
-use super::failure::ConversionError;
+use super::description::Description;
+use super::layouts::{Layout, MOST_NAMED_CHANNELS};
 use super::loudness::Gain;
+use super::mixing::Join;
 use super::probe::{Probe, Track};
 use super::restrictions::Input;
 
@@ -18,8 +20,9 @@ use super::restrictions::Input;
 pub(crate) struct Recipe {
     pub options: ConversionOptions,
     pub track: Track,
-    /// Whether the track has the file's titles, as in an Ogg file.
-    pub has_titles: bool,
+    /// Of several tracks that become one.
+    pub join: Option<Join>,
+    pub description: Description,
     /// Whether the track is taken as it is, because it is what was asked for.
     pub copies: bool,
     pub picture: Option<Picture>,
@@ -37,34 +40,46 @@ pub(crate) enum Picture {
     Frame(Position),
 }
 
-/// One FFmpeg that does everything, or one that decodes and several that encode.
+/// Who makes the file of the decoded sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Course {
-    Plain,
-    Parallel,
+    /// The decoder, on the side.
+    Copy,
+    /// An encoder that writes the whole file.
+    Whole,
+    /// An encoder of MP3 frames.
+    Frames,
+    /// Several of them, which take turns.
+    Segments,
 }
 
 impl Recipe {
     /// What it will probably be, before the file is probed; `None` if that cannot be told.
-    pub(crate) fn guess(options: &ConversionOptions, is_long: bool) -> Option<Self> {
+    pub(crate) fn guess(options: &ConversionOptions) -> Option<Self> {
+        let is_telling = matches!(options.track, None | Some(TrackChoice::Index(_)));
+        let recipe = Self::usual(options);
+        // The end is told by the file's clock.
+        let is_telling = is_telling && options.end.is_none();
+        (is_telling && options.normalize.is_none() && !is_copy_enough(options, &recipe.track))
+            .then_some(recipe)
+    }
+
+    /// What most videos are made by.
+    pub(crate) fn usual(options: &ConversionOptions) -> Self {
         let place = match options.track {
             Some(TrackChoice::Index(index)) => usize::from(index),
-            Some(TrackChoice::Language(_) | TrackChoice::All(_)) => return None,
-            None => 0,
+            Some(TrackChoice::Language(_) | TrackChoice::All(_)) | None => 0,
         };
-        if options.normalize.is_some() || options.cover.position().is_some() {
-            return None;
-        }
-        let track = Track::usual(place);
-        Some(Self {
+        Self {
             options: options.clone(),
-            copies: is_copy_enough(options, &track),
-            track,
-            has_titles: false,
+            track: Track::usual(place),
+            join: None,
+            description: Description::default(),
+            copies: false,
             picture: None,
             gain: None,
-            is_long,
-        })
+            is_long: false,
+        }
     }
 
     /// What it is, but for the gain, which takes a measurement.
@@ -72,27 +87,20 @@ impl Recipe {
         options: &ConversionOptions,
         probe: &Probe,
         is_long: impl Fn(Option<f64>) -> bool,
-    ) -> Result<Self, ConversionError> {
+    ) -> Self {
         let mut recipe = Self {
             options: options.clone(),
             track: probe.track.clone(),
-            has_titles: probe.format == "ogg",
+            join: probe.join.clone(),
+            description: probe.description.clone().with_options(options),
             copies: is_copy_enough(options, &probe.track),
             picture: picture(options, probe),
             gain: None,
             is_long: false,
         };
-        let begin = probe.track.start_seconds;
-        let is_outside = |seconds| recipe.selected_seconds(seconds, begin) <= 0.0;
-        if recipe.selects() && probe.declared_seconds().is_some_and(is_outside) {
-            return Err(ConversionError::failed(
-                FailureCode::EmptySelection,
-                "there is no sound in the selection",
-            ));
-        }
-        recipe.is_long =
-            is_long(probe.approximate_seconds.map(|seconds| recipe.selected_seconds(seconds, begin)));
-        Ok(recipe)
+        let seconds = |seconds| recipe.selected_seconds(seconds, probe.track.start_seconds);
+        recipe.is_long = is_long(probe.approximate_seconds.map(seconds));
+        recipe
     }
 
     /// The same, but that the sound is encoded.
@@ -100,14 +108,45 @@ impl Recipe {
         Self { copies: false, ..self }
     }
 
-    /// Whether work that was begun by this recipe can go on by the other.
+    /// Which audio tracks are in it, counted from 0.
+    pub(crate) fn tracks(&self) -> Vec<u16> {
+        let places = self.join.as_ref().map_or_else(|| vec![self.track.place], |join| join.places.clone());
+        places.into_iter().filter_map(|place| u16::try_from(place).ok()).collect()
+    }
+
+    /// Whether what is decoded by this recipe can be encoded by the other.
     pub(crate) fn begins_like(&self, other: &Self) -> bool {
-        let input = Input { file: "", max_tracks: 0 };
-        self.course() == other.course()
-            && match self.course() {
-                Course::Plain => arguments::whole(input, self, "") == arguments::whole(input, other, ""),
-                Course::Parallel => arguments::decoder(input, self) == arguments::decoder(input, other),
+        let input = Input { file: "", max_tracks: 0, is_patient: false };
+        let decodes_alike = || arguments::decode(input, self) == arguments::decode(input, other);
+        !self.copies && !other.copies && decodes_alike()
+    }
+
+    /// Channels that are mixed to two, since formats have no names for so many.
+    pub(crate) fn mixed_channels(&self) -> Option<u32> {
+        let is_nameless = self.track.channels > MOST_NAMED_CHANNELS;
+        (is_nameless && self.options.format != AudioFormat::Wav).then_some(self.track.channels)
+    }
+
+    /// The layouts that the decoded sound may have; none: whatever the track has.
+    pub(crate) fn layouts(&self) -> Option<&'static str> {
+        match (self.options.channels.map(Channels::count), self.track.layout) {
+            (Some(1), _) => Some("mono"),
+            (Some(_), _) => Some("stereo"),
+            (None, Some(layout)) if layout.channels() > 2 && self.options.format != AudioFormat::Mp3 => {
+                Some(layout.held_by(self.options.format).name)
             }
+            (None, None)
+                if self.options.format == AudioFormat::Wav && self.track.channels > MOST_NAMED_CHANNELS =>
+            {
+                None
+            }
+            (None, _) => Some("mono|stereo"),
+        }
+    }
+
+    /// The layout of decoded sound of so many channels.
+    pub(crate) fn layout(&self, channels: u16) -> Option<Layout> {
+        self.layouts().and_then(Layout::of_name).or_else(|| Layout::of_count(channels.into()))
     }
 
     /// How many bytes a second of the file will have, if that is known.
@@ -128,17 +167,14 @@ impl Recipe {
         }
     }
 
-    /// Several encoders can make MP3s only, and only long ones are worth it.
     pub(crate) fn course(&self) -> Course {
-        let is_divisible = self.options.format == AudioFormat::Mp3
-            && self.options.encoder != Encoder::Sequential
-            && !self.copies;
-        if self.is_long && is_divisible { Course::Parallel } else { Course::Plain }
-    }
-
-    /// Whether only a part of the sound is asked for.
-    pub(crate) fn selects(&self) -> bool {
-        self.options.start.is_some() || self.options.end.is_some()
+        let is_divisible = self.is_long && self.options.encoder != Encoder::Sequential;
+        match self.options.format {
+            _ if self.copies => Course::Copy,
+            AudioFormat::Mp3 if is_divisible => Course::Segments,
+            AudioFormat::Mp3 => Course::Frames,
+            AudioFormat::M4a | AudioFormat::Opus | AudioFormat::Flac | AudioFormat::Wav => Course::Whole,
+        }
     }
 
     /// What is asked for, in seconds of the file's time.

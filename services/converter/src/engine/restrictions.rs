@@ -7,13 +7,13 @@ use std::fmt::Write as _;
 /// Playlists, scripts and session descriptions, with which a file makes FFmpeg open other files and addresses, are no
 /// such formats, nor are pictures, subtitles and text. Beside the containers of videos and sounds there are raw video
 /// streams, so that their owner is told that they have no sound.
-const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpegts,mpeg,ogg,mxf,rm,dv,wtv,\
-    mp3,aac,ac3,eac3,dts,flac,wav,w64,aiff,au,caf,amr,amrnb,amrwb,ape,tta,wv,mpegvideo,h264";
+const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpegts,mpeg,ogg,mxf,rm,dv,wtv,swf,nut,gxf,\
+    loas,mpc,mpc8,mp3,aac,ac3,eac3,dts,flac,wav,w64,aiff,au,caf,amr,amrnb,amrwb,ape,tta,wv,mpegvideo,h264";
 
 /// Sound is decoded by these and nothing else is decoded at all: no pictures, no subtitles. Where the decoder of a codec
 /// has another name than the codec, both are here.
 const DECODERS: &str = "aac,aac_latm,ac3,eac3,alac,als,mp4als,amr_nb,amrnb,amr_wb,amrwb,ape,cook,dca,dts,flac,gsm,gsm_ms,\
-    mp1,mp1float,mp2,mp2float,mp3,mp3float,opus,vorbis,speex,libspeex,tta,truehd,mlp,wavpack,\
+    mpc7,mpc8,musepack7,musepack8,mp1,mp1float,mp2,mp2float,mp3,mp3float,opus,vorbis,speex,libspeex,tta,truehd,mlp,wavpack,\
     wmav1,wmav2,wmapro,wmalossless,wmavoice,nellymoser,ra_144,ra_288,ralf,qdm2,qdmc,sipr,atrac3,\
     pcm_alaw,pcm_bluray,pcm_dvd,pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16be_planar,\
     pcm_s16le,pcm_s16le_planar,pcm_s24be,pcm_s24le,pcm_s24le_planar,pcm_s32be,pcm_s32le,pcm_s32le_planar,\
@@ -30,25 +30,56 @@ const PICTURE_DECODERS: &str = "mjpeg,png,bmp,webp,h264,hevc,vp8,vp9,av1,libdav1
 /// The largest piece of memory that is asked for at once, in bytes. The index of twelve hours of video takes half of it.
 const MAX_ALLOCATION_BYTES: &str = "268435456";
 
-/// How much of a file is read to find out what is in it, in bytes. FFmpeg's own default: less would lose tracks that
-/// begin late, more would make a slow start of a hostile file.
+/// How much of a file is read to find out what is in it, in bytes. FFmpeg's own default: more would make a slow start of a
+/// hostile file.
 const PROBE_BYTES: &str = "5000000";
+
+/// How much is read, and how far, in microseconds, where nothing was found in the beginning: five minutes of a Blu-ray's
+/// picture have a gigabyte, those of a camera a quarter of that.
+const PATIENT_PROBE_BYTES: &str = "250000000";
+const PATIENT_PROBE_TIME: &str = "300000000";
 
 /// The file that a program opens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub file: &'a str,
     pub max_tracks: u16,
+    /// Whether its tracks may begin late.
+    pub is_patient: bool,
 }
 
-/// The options that both programs get.
-pub(crate) fn input_options(max_tracks: u16) -> Vec<String> {
-    options(max_tracks, DECODERS)
-}
+impl Input<'_> {
+    /// The options that both programs get.
+    pub(crate) fn options(self) -> Vec<String> {
+        self.options_with(DECODERS)
+    }
 
-/// The options that FFmpeg gets where it is to make a cover.
-pub(crate) fn picture_options(max_tracks: u16) -> Vec<String> {
-    options(max_tracks, PICTURE_DECODERS)
+    /// The options that FFmpeg gets where it is to make a cover.
+    pub(crate) fn picture_options(self) -> Vec<String> {
+        self.options_with(PICTURE_DECODERS)
+    }
+
+    /// What ffprobe gets.
+    ///
+    /// It opens a decoder for each track and gives up if it may not, although it decodes nothing with it. (What looks into
+    /// packets are the libraries below it, which heed the list of formats and decoders all the same.) So it may open all.
+    pub(crate) fn ffprobe_options(self, decoders: &str) -> Vec<String> {
+        let mut options = self.options();
+        // With an empty specification of streams, which overrides the option without one, and is none to the libraries.
+        options.extend(["-codec_whitelist:", decoders].map(str::to_owned));
+        options
+    }
+
+    fn options_with(self, decoders: &str) -> Vec<String> {
+        let mut options = options(self.max_tracks, decoders);
+        let extent = if self.is_patient {
+            &["-probesize", PATIENT_PROBE_BYTES, "-analyzeduration", PATIENT_PROBE_TIME][..]
+        } else {
+            &["-probesize", PROBE_BYTES]
+        };
+        options.extend(extent.iter().map(|option| (*option).to_owned()));
+        options
+    }
 }
 
 fn options(max_tracks: u16, decoders: &str) -> Vec<String> {
@@ -60,24 +91,12 @@ fn options(max_tracks: u16, decoders: &str) -> Vec<String> {
         ["-format_whitelist", FORMATS],
         ["-codec_whitelist", decoders],
         ["-max_streams", &tracks],
-        ["-probesize", PROBE_BYTES],
         ["-threads", "1"],
     ]
     .into_iter()
     .flatten()
     .map(str::to_owned)
     .collect()
-}
-
-/// What ffprobe gets on top.
-///
-/// It opens a decoder for each track and gives up if it may not, although it decodes nothing with it. (What looks into
-/// packets are the libraries below it, which heed the list of formats and decoders all the same.) So it may open all.
-pub(crate) fn ffprobe_options(max_tracks: u16, decoders: &str) -> Vec<String> {
-    let mut options = input_options(max_tracks);
-    // With an empty specification of streams, which overrides the option without one, and is none to the libraries.
-    options.extend(["-codec_whitelist:", decoders].map(str::to_owned));
-    options
 }
 
 /// Whether there is a decoder for the codec of this name among those that are used.

@@ -67,6 +67,14 @@ impl Segments {
         Self { encoders, frames: frames.max(1), rounds, piece_bytes }
     }
 
+    /// One segment, however long the sound is.
+    pub(crate) fn undivided(format: Format) -> Self {
+        let piece_bytes = format.bytes_per_sample() * format.frame_samples() * PIECE_FRAMES;
+        let piece_bytes = usize::try_from(piece_bytes).unwrap_or(usize::MAX);
+        // A year of sound.
+        Self { encoders: 1, frames: 1 << 30, rounds: None, piece_bytes }
+    }
+
     /// Frames from the beginning of a segment to that of the next.
     pub(crate) fn frames(self, segment: u32) -> u32 {
         let (round, encoder) = (segment / self.encoders, segment % self.encoders);
@@ -93,6 +101,10 @@ impl Segments {
 
     /// Frames that an encoder has made at the most when the joiner still waits for another's.
     pub(crate) fn frames_ahead(self) -> usize {
+        if self.encoders == 1 {
+            // The joiner waits for nobody else.
+            return 1024;
+        }
         3 * usize::try_from(self.frames + LEAD_FRAMES + TAIL_FRAMES).unwrap_or(usize::MAX / 3)
     }
 }

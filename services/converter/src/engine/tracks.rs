@@ -9,6 +9,8 @@ use super::languages::{Fit, Language};
 /// What decides about an audio track.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TrackFacts {
+    /// Its index among all tracks of the file.
+    pub index: u32,
     /// FFmpeg's name of the codec.
     pub codec: String,
     /// Whether we can decode it.
@@ -160,6 +162,7 @@ mod tests {
     use super::*;
 
     const TRACK: TrackFacts = TrackFacts {
+        index: 0,
         codec: String::new(),
         is_decodable: true,
         channels: 2,

@@ -1,241 +1,205 @@
-//! Whether an MP3 holds all of the sound that its video has. FFmpeg's exit status does not say: it is 0 for a file that
-//! breaks off in the middle.
+//! Whether what was decoded is all of the sound that a file has. FFmpeg's exit status does not say: it is 0 for a file that breaks
+//! off in the middle. What containers say of lengths is a hint, and no more.
 
 use contracts::FailureCode;
 
-use super::failure::{ConversionError, complaints};
-use super::packets::{AudioPackets, Packets};
+use super::ending::Lack;
+use super::failure::{self, ConversionError, complaints};
+use super::packets::Packets;
 use super::probe::Probe;
-use super::recipe::Recipe;
 use super::restrictions;
+use super::sound::Found;
 
-/// How far the length of an MP3 may be from that of its source, as a share of it.
-const TOLERANCE: f64 = 0.02;
+/// So much may be missing: what decoders leave out at the ends of a track, and a scratch.
+const ALLOWANCE_SECONDS: f64 = 0.5;
 
-/// How far in any case: a frame or two at either end, which matters in a sound of a second.
-const SLACK_SECONDS: f64 = 0.15;
-
-/// What the length of the MP3 says about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Length {
-    /// It is the length that the file declares.
-    AsDeclared,
-    /// The file declares none, and was read to its end without a complaint.
-    Unknown,
-    /// Only the packets can tell: headers may be wrong, a recording may have gaps, a container's length may be that
-    /// of its picture.
-    Contested,
+/// What is told of a file that was decoded.
+pub(crate) struct Evidence<'a> {
+    pub probe: &'a Probe,
+    pub found: &'a Found,
+    /// What its end lacks.
+    pub lack: Lack,
+    /// Size of the file.
+    pub file_bytes: u64,
+    /// Where the selection ends on the file's clock.
+    pub until: f64,
 }
 
-/// Compares lengths, as far as the headers go.
-pub(crate) fn judge_by_headers(
-    probe: &Probe,
-    recipe: &Recipe,
-    actual_seconds: f64,
-    log: &str,
-) -> Result<Length, ConversionError> {
-    let expected = |seconds| recipe.selected_seconds(seconds, probe.track.start_seconds);
-    match probe.declared_seconds().map(expected) {
-        Some(declared) if is_close(actual_seconds, declared) && actual_seconds > 0.0 => {
-            Ok(Length::AsDeclared)
-        }
-        None if has_container_error(probe, log) => {
-            Err(ConversionError::failed(FailureCode::Damaged, complaints(log)))
-        }
-        None if actual_seconds > 0.0 => Ok(Length::Unknown),
-        Some(_) | None => Ok(Length::Contested),
+impl Evidence<'_> {
+    /// Whether the packets must be looked at, because something is not as it would be in a whole file.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        let log = &self.found.log;
+        self.found.filled_seconds > 0.0
+            || self.lack != Lack::Nothing
+            || has_container_error(self.probe, log)
+            || has_decoder_error(log)
+            || self.declared_end().is_none_or(|declared| (self.end() - declared).abs() > ALLOWANCE_SECONDS)
     }
-}
 
-/// Decides by the packets where the headers could not.
-pub(crate) fn judge_by_packets(
-    probe: &Probe,
-    recipe: &Recipe,
-    packets: Packets,
-    actual_seconds: f64,
-    log: &str,
-) -> Result<(), ConversionError> {
-    let damaged = |detail: String| Err(ConversionError::failed(FailureCode::Damaged, detail));
-    if has_container_error(probe, log) {
-        return damaged(complaints(log));
-    }
-    let declared = probe.container_seconds.or(probe.track_seconds);
-    if is_short_of(packets.reach_seconds, declared) {
-        return damaged(format!(
-            "its packets reach {:.2} s, it declares {declared:.2?} s",
-            packets.reach_seconds
-        ));
-    }
-    // Screen recorders make a track for a microphone that was never on.
-    let Some(audio) = packets.audio else {
-        return Err(ConversionError::failed(FailureCode::NoAudioTrack, "the audio track has no packets"));
-    };
-    let AudioPackets { extent_seconds, sound_seconds } = audio;
-    if is_short_of(extent_seconds, probe.track_seconds) {
-        let declared = probe.track_seconds;
-        return damaged(format!("its sound ends after {extent_seconds:.2} s, it declares {declared:.2?} s"));
-    }
-    if actual_seconds > 0.0 && is_close(actual_seconds, sound_seconds) {
+    /// Decides, by the packets where it is doubtful.
+    pub(crate) fn judge(&self, packets: Option<&Packets>) -> Result<(), ConversionError> {
+        let Some(packets) = packets else { return Ok(()) };
+        let damaged = |detail: String| Err(ConversionError::failed(FailureCode::Damaged, detail));
+        let Found { sound_seconds, log, .. } = self.found;
+        let undecoded = packets.sound_seconds - sound_seconds;
+        if undecoded > ALLOWANCE_SECONDS {
+            let whole = packets.sound_seconds;
+            return damaged(format!(
+                "{sound_seconds:.2} s of its {whole:.2} s could be decoded: {}",
+                complaints(log)
+            ));
+        }
+        if packets.torn_seconds > ALLOWANCE_SECONDS {
+            return damaged(format!("{:.2} s are missing where bytes make no sense", packets.torn_seconds));
+        }
+        let torn = self.share(packets.torn_bytes);
+        if self.probe.is_raw() && torn * sound_seconds > ALLOWANCE_SECONDS {
+            return damaged(format!("{} bytes between its frames make no sense", packets.torn_bytes));
+        }
+        let gaps = self.found.filled_seconds;
+        if self.probe.is_raw() && gaps > ALLOWANCE_SECONDS {
+            return damaged(format!("{gaps:.2} s are missing between its frames"));
+        }
+        if has_container_error(self.probe, log) && (gaps > ALLOWANCE_SECONDS || self.ends_early(true)) {
+            return damaged(format!("{gaps:.2} s are missing: {}", complaints(log)));
+        }
+        // An index at the end takes a part of the file, but not so much.
+        let tail = self.file_bytes.saturating_sub(packets.end_byte);
+        let tail = if tail > self.file_bytes / 3 { tail } else { 0 };
+        let unread = self.share(packets.unread_bytes + tail);
+        let is_torn = unread * self.probe.declared_seconds().unwrap_or(0.0) > ALLOWANCE_SECONDS;
+        // A hundred times as much was never there.
+        let is_likely = self.probe.declared_seconds().is_some_and(|seconds| seconds < 100.0 * sound_seconds);
+        if self.ends_early(false) && is_likely && (self.probe.counts_samples() || is_torn) {
+            return damaged(format!("its sound ends at {:.2} s, before it should", self.end()));
+        }
+        if self.lacks_sound() {
+            return damaged(format!("it is cut off: {:?}, its sound ends at {:.2} s", self.lack, self.end()));
+        }
         Ok(())
-    } else if actual_seconds <= 0.0 && sound_seconds <= 0.0 && recipe.selects() {
-        Err(ConversionError::failed(FailureCode::EmptySelection, "there is no sound in the selection"))
-    } else {
-        let complaints = complaints(log);
-        damaged(format!("{actual_seconds:.2} s of its {sound_seconds:.2} s could be decoded: {complaints}"))
+    }
+
+    /// The same for one of several tracks that were joined: FFmpeg says how much it decoded of each.
+    pub(crate) fn judge_one_of_several(&self, track: u32, packets: &Packets) -> Result<(), ConversionError> {
+        let log = &self.found.log;
+        let decoded = decoded_seconds(log, track).unwrap_or(0.0);
+        let is_torn = packets.torn_seconds > ALLOWANCE_SECONDS || has_container_error(self.probe, log);
+        if packets.sound_seconds - decoded > ALLOWANCE_SECONDS || is_torn || self.lacks_sound() {
+            let detail = format!("of track {track}, {decoded:.2} s could be decoded: {}", complaints(log));
+            return Err(ConversionError::failed(FailureCode::Damaged, detail));
+        }
+        Ok(())
+    }
+
+    /// How long the sound should be by the file's own word, where less was found.
+    pub(crate) fn longer_declared_seconds(&self) -> Option<f64> {
+        self.ends_early(false).then(|| self.probe.declared_seconds()).flatten()
+    }
+
+    fn end(&self) -> f64 {
+        self.found.extent.end
+    }
+
+    /// Where the sound ends by the file's own word, as far as it was asked for.
+    fn declared_end(&self) -> Option<f64> {
+        let end = self.probe.declared_seconds().map(|seconds| self.probe.track.start_seconds + seconds);
+        // What was decoded behind the selection does not matter.
+        end.map(|end| end.min(self.until.max(self.end())))
+    }
+
+    /// Whether the sound ends before the file's own word, or before anybody knows.
+    fn ends_early(&self, by_default: bool) -> bool {
+        self.declared_end().map_or(by_default, |declared| self.end() + ALLOWANCE_SECONDS < declared)
+    }
+
+    /// Whether sound went with the end of the file.
+    fn lacks_sound(&self) -> bool {
+        // Where the length is worked out from what is there, it says nothing.
+        let is_measured = matches!(self.probe.format.as_str(), "avi" | "asf" | "wav" | "w64" | "caf" | "au");
+        match self.lack {
+            Lack::Nothing => false,
+            Lack::Bytes(bytes) if is_measured => {
+                self.share(bytes) * self.found.sound_seconds > ALLOWANCE_SECONDS && self.end() < self.until
+            }
+            Lack::Bytes(_) => self.ends_early(true),
+            Lack::Rest => self.end() < self.until,
+            Lack::Tail => self.ends_early(false),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share")]
+    fn share(&self, bytes: u64) -> f64 {
+        bytes as f64 / self.file_bytes.max(1) as f64
     }
 }
 
-fn is_short_of(actual: f64, declared: Option<f64>) -> bool {
-    declared.is_some_and(|declared| actual < declared && !is_close(actual, declared))
+/// Why there was nothing to decode in a file whose end may lack something.
+pub(crate) fn of_nothing(
+    probe: &Probe,
+    file_bytes: u64,
+    lack: Lack,
+    packets: &Packets,
+    log: &str,
+) -> ConversionError {
+    // Most of the file cannot be found, or what its track says.
+    let is_promised = packets.all_bytes < file_bytes / 2
+        || probe.track.seconds.is_some_and(|seconds| seconds > ALLOWANCE_SECONDS);
+    let code = if failure::is_unsupported(log) {
+        FailureCode::UnsupportedFormat
+    } else if packets.count > 0 || is_promised || lack != Lack::Nothing || has_container_error(probe, log) {
+        FailureCode::Damaged
+    } else {
+        // Screen recorders make a track for a microphone that was never on.
+        FailureCode::NoAudioTrack
+    };
+    ConversionError::failed(code, format!("{} packets, and no sound: {}", packets.count, complaints(log)))
 }
 
-fn is_close(actual: f64, expected: f64) -> bool {
-    (actual - expected).abs() <= (expected * TOLERANCE).max(SLACK_SECONDS)
-}
-
-/// Whether FFmpeg could not follow the container, by lines such as `[avi @ 0x55d] [error] …`. Complaints of decoders do
-/// not count: what they could not decode is missing from the MP3, and that is measured.
+/// Whether FFmpeg could not follow the container, by lines such as `[avi @ 0x55d] [error] …`, or could not read on.
 fn has_container_error(probe: &Probe, log: &str) -> bool {
     // A raw stream has no container, and its demuxer the name of its decoder.
-    let is_raw = probe.facts.audio_tracks.iter().any(|track| track.codec == probe.format);
-    !is_raw
+    !probe.is_raw()
         && log.lines().filter(|line| !restrictions::is_about_refused_decoder(line)).any(|line| {
             let message = line.strip_prefix('[').and_then(|line| line.strip_prefix(probe.format.as_str()));
-            message.is_some_and(|message| {
+            let is_demuxers = message.is_some_and(|message| {
                 message.starts_with(" @ 0x")
                     && (message.contains("] [error] ") || message.contains("] [fatal] "))
-            })
+            });
+            is_demuxers || line.starts_with("[error] file:source: ")
         })
+}
+
+/// How much of a track FFmpeg says that it decoded, by lines such as `Stream #0:1: Audio: aac, 48000 Hz, …` and
+/// `Input stream #0:1 (audio): … frames decoded (48000 samples);`.
+#[expect(clippy::cast_precision_loss, reason = "2^52 samples are three thousand years")]
+fn decoded_seconds(log: &str, track: u32) -> Option<f64> {
+    let (stream, input) = (format!("Stream #0:{track}"), format!("Input stream #0:{track} "));
+    let described = log.lines().find(|line| {
+        let rest = line.split_once(&stream).map(|(_, rest)| rest);
+        rest.is_some_and(|rest| rest.starts_with([':', '[', '(']) && rest.contains(": Audio: "))
+    })?;
+    let rate: f64 = described.split(", ").find_map(|part| part.strip_suffix(" Hz")?.parse().ok())?;
+    let summary = log.lines().find(|line| line.contains(&input))?;
+    let samples: u64 = summary.split_once(" frames decoded (")?.1.split_once(" samples)")?.0.parse().ok()?;
+    Some(samples as f64 / rate)
+}
+
+/// Whether a decoder could not make sense of something.
+fn has_decoder_error(log: &str) -> bool {
+    log.lines().any(|line| line.starts_with("[error] Error while decoding stream"))
 }
 
 #[cfg(test)]
 mod tests {
-    use contracts::ConversionOptions;
-    use jobs::SourceFacts;
-
     use super::*;
-    use crate::engine::probe::Track;
-
-    fn whole() -> Recipe {
-        Recipe::guess(&ConversionOptions::default(), false).unwrap()
-    }
-
-    fn from(seconds: &str) -> Recipe {
-        Recipe::guess(&ConversionOptions::parse([("start", seconds)]).unwrap(), false).unwrap()
-    }
-
-    fn probe(track: Option<f64>, container: Option<f64>) -> Probe {
-        Probe {
-            facts: SourceFacts { duration_seconds: track.or(container), audio_tracks: Vec::new() },
-            format: "matroska,webm".to_owned(),
-            track: Track::usual(0),
-            cover: None,
-            has_video: true,
-            start_seconds: 0.0,
-            track_seconds: track,
-            container_seconds: container,
-            approximate_seconds: track.or(container),
-        }
-    }
-
-    const CLEAN: &str = "[h264 @ 0x5] [error] no frame!\n[matroska,webm @ 0x5] [warning] Packet corrupt\n";
-    const BROKEN: &str = "[matroska,webm @ 0x5] [error] File ended prematurely\n";
 
     #[test]
-    fn a_picture_that_is_not_decoded_is_no_damage() {
-        let mut probe = probe(None, None);
-        probe.format = "flv".to_owned();
-        let log = "[flv @ 0x5] [error] Codec (flv) not on whitelist 'aac,mp3'\n";
-        assert_eq!(judge_by_headers(&probe, &whole(), 5.0, log).unwrap(), Length::Unknown);
-    }
-
-    fn packets(reach_seconds: f64, extent_seconds: f64, sound_seconds: f64) -> Packets {
-        Packets { reach_seconds, audio: Some(AudioPackets { extent_seconds, sound_seconds }) }
-    }
-
-    fn code(result: Result<impl Sized, ConversionError>) -> Option<FailureCode> {
-        result.err().and_then(|error| error.code())
-    }
-
-    #[test]
-    fn a_length_within_two_percent_is_as_declared() {
-        let probe = probe(Some(100.0), Some(120.0));
-        for (actual, length) in [
-            (100.0, Length::AsDeclared),
-            (98.1, Length::AsDeclared),
-            (97.9, Length::Contested),
-            (102.1, Length::Contested),
-            (0.0, Length::Contested),
-        ] {
-            assert_eq!(judge_by_headers(&probe, &whole(), actual, BROKEN).unwrap(), length, "{actual}");
-        }
-    }
-
-    #[test]
-    fn a_file_of_unknown_length_must_be_readable_to_its_end() {
-        let probe = probe(None, None);
-        assert_eq!(judge_by_headers(&probe, &whole(), 5.0, CLEAN).unwrap(), Length::Unknown);
-        assert_eq!(code(judge_by_headers(&probe, &whole(), 5.0, BROKEN)), Some(FailureCode::Damaged));
-    }
-
-    #[test]
-    fn a_raw_stream_ends_wherever_it_ends() {
-        let mut probe = probe(None, None);
-        probe.format = "aac".to_owned();
-        let codec = "aac".to_owned();
-        let track = contracts::AudioTrack { codec, channels: 2, sample_rate_hz: 44_100, language: None };
-        probe.facts.audio_tracks.push(track);
-        let log = "[aac @ 0x5] [error] Input buffer exhausted before END element found\n";
-        assert_eq!(judge_by_headers(&probe, &whole(), 5.0, log).unwrap(), Length::Unknown);
-    }
-
-    #[test]
-    fn a_picture_that_outlasts_the_sound_is_no_damage() {
-        let probe = probe(None, Some(100.0));
-        assert!(judge_by_packets(&probe, &whole(), packets(100.0, 40.0, 40.0), 40.1, CLEAN).is_ok());
-    }
-
-    #[test]
-    fn a_gap_in_the_sound_is_no_damage() {
-        let probe = probe(Some(100.0), Some(100.0));
-        assert!(judge_by_packets(&probe, &whole(), packets(100.0, 100.0, 60.0), 60.1, CLEAN).is_ok());
-    }
-
-    #[test]
-    fn a_file_that_breaks_off_is_damaged() {
-        let probe = probe(Some(100.0), Some(100.0));
-        for (packets, actual, log) in [
-            (packets(50.0, 50.0, 50.0), 50.0, CLEAN),
-            (packets(100.0, 88.0, 88.0), 88.0, CLEAN),
-            (packets(100.0, 100.0, 70.0), 70.0, BROKEN),
-            (packets(100.0, 100.0, 100.0), 60.0, CLEAN),
-            (packets(100.0, 100.0, 100.0), 0.0, CLEAN),
-        ] {
-            let judged = judge_by_packets(&probe, &whole(), packets, actual, log);
-            assert_eq!(code(judged), Some(FailureCode::Damaged), "{packets:?}");
-        }
-    }
-
-    #[test]
-    fn a_part_is_as_long_as_was_asked_for() {
-        let mut probe = probe(Some(100.0), Some(110.0));
-        assert_eq!(judge_by_headers(&probe, &from("90"), 10.0, BROKEN).unwrap(), Length::AsDeclared);
-        probe.track.start_seconds = 5.0;
-        assert_eq!(judge_by_headers(&probe, &from("90"), 15.0, BROKEN).unwrap(), Length::AsDeclared);
-        assert_eq!(judge_by_headers(&probe, &from("2"), 100.0, BROKEN).unwrap(), Length::AsDeclared);
-        assert_eq!(judge_by_headers(&probe, &from("90"), 5.0, CLEAN).unwrap(), Length::Contested);
-        let none = packets(110.0, 100.0, 0.0);
-        let empty = judge_by_packets(&probe, &from("106"), none, 0.0, CLEAN);
-        assert_eq!(code(empty), Some(FailureCode::EmptySelection));
-    }
-
-    #[test]
-    fn an_empty_track_is_no_track() {
-        let probe = probe(Some(0.0), Some(100.0));
-        let packets = Packets { reach_seconds: 100.0, audio: None };
-        assert_eq!(
-            code(judge_by_packets(&probe, &whole(), packets, 0.0, CLEAN)),
-            Some(FailureCode::NoAudioTrack)
-        );
+    fn ffmpeg_says_how_much_it_decoded_of_a_track() {
+        let log = "[info]   Stream #0:1[0x2](und): Audio: aac (LC), 48000 Hz, mono, fltp\n\
+            [info]   Stream #0:11: Audio: aac (LC), 44100 Hz, mono, fltp (default)\n\
+            [verbose]   Input stream #0:1 (audio): 5 packets read (9 bytes); 5 frames decoded (24000 samples); \n\
+            [verbose]   Input stream #0:11 (audio): 5 packets read (9 bytes); 5 frames decoded (44100 samples); \n";
+        let seconds = |track| decoded_seconds(log, track).map(|seconds| (seconds * 1000.0).round());
+        assert_eq!((seconds(1), seconds(11), seconds(2)), (Some(500.0), Some(1000.0), None));
     }
 }

@@ -1,5 +1,4 @@
-//! What a conversion works with, and its two courses: one FFmpeg that does everything, or one that decodes and several that
-//! encode.
+//! What a conversion works with, and what it does with it: one FFmpeg decodes, others encode, and samples are counted in between.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -8,17 +7,18 @@ use std::process::Stdio;
 use contracts::Loudness;
 use tokio_util::task::TaskTracker;
 
-use super::arguments::{self, COVER};
-use super::child::{Child, Launcher, Place};
-use super::encode::{Encoded, Encoding};
+use super::arguments::{self, ABOUT, COVER};
+use super::child::{Child, Ended, Launcher, Place};
+use super::description::Description;
 use super::failure::ConversionError;
 use super::loudness;
-use super::parallel::Decoding;
+use super::packets::Scanner;
 use super::probe::Probe;
 use super::recipe::{Course, Recipe};
 use super::restrictions::Input;
 use super::scratch::SOURCE;
-use super::slots::{EncoderSlots, Slot};
+use super::slots::EncoderSlots;
+use super::sound::{Found, Opened, Sound, Wanted};
 
 /// What a conversion works with and where.
 #[derive(Debug, Clone, Copy)]
@@ -31,18 +31,13 @@ pub(crate) struct Workshop<'a> {
     pub keepers: &'a TaskTracker,
 }
 
-/// How far a conversion may go, and how far it will.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Extent {
-    pub max_seconds: f64,
-    /// For an even division.
-    pub approximate_seconds: Option<f64>,
-}
-
-/// A conversion that has begun. Dropping it kills what works on it.
-pub(crate) enum Begun {
-    Plain(Encoding, Slot),
-    Parallel(Decoding),
+/// What a conversion has made.
+pub(crate) enum Made {
+    File(PathBuf, Box<Found>),
+    /// There is no sound where it was asked for.
+    NoSamples(Box<Found>),
+    /// There was nothing to decode.
+    NoSound(Ended),
 }
 
 impl Workshop<'_> {
@@ -63,33 +58,74 @@ impl Workshop<'_> {
         Ok(Some(loudness))
     }
 
-    /// Begins to make a file.
-    pub(crate) fn begin(self, recipe: &Recipe) -> Result<Begun, ConversionError> {
-        match recipe.course() {
-            Course::Plain => {
-                let slot = self.slots.take();
-                Ok(Begun::Plain(self.encode_whole(recipe)?, slot))
-            }
-            Course::Parallel => Ok(Begun::Parallel(self.decode(recipe)?)),
-        }
+    /// Starts to decode.
+    pub(crate) fn decode(self, recipe: &Recipe) -> Result<Child, ConversionError> {
+        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
+        self.ffmpeg(arguments::decode(self.input, recipe), place, Stdio::null())
     }
 
-    /// Goes on to the end; `on_progress` gets the seconds that are encoded.
+    /// Starts to decode and to copy.
+    fn copy(self, recipe: &Recipe) -> Result<Child, ConversionError> {
+        let name = copy_name(recipe);
+        self.empty_file(&name)?;
+        let mut reads = vec![SOURCE, &name, ABOUT];
+        reads.extend(recipe.picture.map(|_| COVER));
+        let place = Place { directory: self.directory, reads: &reads, writes: Some(&name) };
+        self.ffmpeg(arguments::copy(self.input, recipe, &name), place, Stdio::null())
+    }
+
+    /// Makes the file of what a decoder makes, which may have begun already; `on_progress` gets the seconds that are encoded.
     pub(crate) async fn finish(
         self,
-        begun: Begun,
+        decoder: Option<Child>,
         recipe: &Recipe,
-        extent: Extent,
+        wanted: Wanted,
+        scanner: Scanner<'_>,
+        approximate_seconds: Option<f64>,
         on_progress: impl FnMut(f64),
-    ) -> Result<Encoded, ConversionError> {
-        match begun {
-            Begun::Plain(encoding, slot) => {
-                let encoded = encoding.finished(extent.max_seconds, on_progress).await;
-                drop(slot);
-                encoded
+    ) -> Result<Made, ConversionError> {
+        let mut about = Description::default();
+        let decoder = match (decoder, recipe.copies) {
+            (Some(decoder), _) => decoder,
+            (None, false) => self.decode(recipe)?,
+            (None, true) => {
+                about = self.write_about(recipe, recipe.track.start_seconds, approximate_seconds).await?;
+                self.copy(recipe)?
             }
-            Begun::Parallel(decoding) => self.encode_segments(decoding, recipe, extent, on_progress).await,
+        };
+        let mut sound = match Sound::open(decoder, wanted, scanner).await? {
+            Opened::Sound(sound) => sound,
+            Opened::Silent(ended) => return Ok(Made::NoSound(ended)),
+        };
+        if !sound.begin().await? {
+            return Ok(Made::NoSamples(Box::new(sound.found().await?)));
         }
+        let course = recipe.course();
+        if course != Course::Copy {
+            about = self.write_about(recipe, sound.begins_at(), approximate_seconds).await?;
+        }
+        let output = match course {
+            Course::Copy => {
+                let _slot = self.slots.take();
+                self.follow_copy(&mut sound, on_progress).await?;
+                None
+            }
+            Course::Whole => {
+                let _slot = self.slots.take();
+                Some(self.encode_whole(&mut sound, recipe, on_progress).await?)
+            }
+            Course::Frames | Course::Segments => {
+                let tag = self.tag(recipe, &about).await?;
+                Some(self.encode_segments(&mut sound, recipe, tag, approximate_seconds, on_progress).await?)
+            }
+        };
+        let found = Box::new(sound.found().await?);
+        let output = match output {
+            Some(output) => output,
+            None => self.tagged_copy(recipe, &about, &found).await?,
+        };
+        let output = self.correct_about(recipe, &about, &found, output).await?;
+        Ok(Made::File(output, found))
     }
 
     /// Starts FFmpeg.
@@ -110,18 +146,9 @@ impl Workshop<'_> {
         File::create(&path).map_err(ConversionError::Write)?;
         Ok(path)
     }
+}
 
-    fn encode_whole(self, recipe: &Recipe) -> Result<Encoding, ConversionError> {
-        // A name for each recipe: an encoder that is being killed may still hold the file of another one.
-        let means = if recipe.copies { "copied" } else { "encoded" };
-        let picture = if recipe.picture.is_some() { "-with-cover" } else { "" };
-        let name = format!("{means}{}{picture}.{}", recipe.track.place, recipe.options.format.as_str());
-        let output = self.empty_file(&name)?;
-        // To move the index of an M4A to the front, its writer reads it.
-        let reads: &[&str] =
-            if recipe.picture.is_some() { &[SOURCE, &name, COVER] } else { &[SOURCE, &name] };
-        let place = Place { directory: self.directory, reads, writes: Some(&name) };
-        let child = self.ffmpeg(arguments::whole(self.input, recipe, &name), place, Stdio::null())?;
-        Ok(Encoding { child, output })
-    }
+/// The name of a copy in the scratch directory.
+pub(crate) fn copy_name(recipe: &Recipe) -> String {
+    format!("copied.{}", recipe.options.format.as_str())
 }

@@ -68,7 +68,7 @@ async fn a_recording_without_a_length_in_its_header_is_converted() {
     );
     let mp3 = bench.convert(&live).await;
     mp3.lasts(3.0);
-    assert_eq!(mp3.converted.source.duration_seconds, None);
+    assert!((mp3.converted.source.duration_seconds.unwrap() - 3.0).abs() < 0.1);
 
     // FFmpeg guesses 15 s for this one, from its first half.
     let noise = "aevalsrc='if(lt(t,4),0,0.3*random(0))':s=44100";

@@ -148,11 +148,15 @@ async fn hours_of_silence_in_a_small_file_are_too_long() {
 #[tokio::test]
 async fn a_full_disk_is_not_the_files_fault() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
-    let scratch = bench.scratch(&std::fs::read(workshop.video("video.mp4", "5", &FASTSTART)).unwrap());
-    std::os::unix::fs::symlink("/dev/full", scratch.directory().join("encoded0.mp3")).unwrap();
-    let (report, never) = (nothing_reported(), CancellationToken::new());
-    let converted = bench.engine.convert(&scratch, &ConversionOptions::default(), &report, &never).await;
-    assert!(matches!(converted, Err(ConversionError::Machine { .. })), "{converted:?}");
+    let video = std::fs::read(workshop.video("video.mp4", "5", &FASTSTART)).unwrap();
+    for (format, name) in [("mp3", "joined.mp3"), ("opus", "encoded.opus")] {
+        let scratch = bench.scratch(&video);
+        std::os::unix::fs::symlink("/dev/full", scratch.directory().join(name)).unwrap();
+        let (report, never) = (nothing_reported(), CancellationToken::new());
+        let options = ConversionOptions::parse([("format", format)]).unwrap();
+        let error = bench.engine.convert(&scratch, &options, &report, &never).await.map(drop).unwrap_err();
+        assert_eq!(error.code(), None, "{format}: {error}");
+    }
 }
 
 #[tokio::test]

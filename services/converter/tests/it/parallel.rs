@@ -225,7 +225,10 @@ async fn other_programs_read_it_without_a_warning() {
         let mpg123 = run("mpg123", &["-q", "-t"]);
         assert!(mpg123.status.success() && mpg123.stderr.is_empty(), "{fields:?}: {mpg123:?}");
         let mp3val = String::from_utf8(run("mp3val", &[]).stdout).unwrap();
-        assert!(mp3val.contains("MPEG frames") && !mp3val.contains("WARNING"), "{fields:?}: {mp3val}");
+        // A video without a title makes an MP3 without a tag.
+        let warnings =
+            mp3val.lines().filter(|line| line.contains("WARNING") && !line.contains("No supported tags"));
+        assert!(mp3val.contains("MPEG frames") && warnings.count() == 0, "{fields:?}: {mp3val}");
     }
 }
 
@@ -283,7 +286,7 @@ async fn tags_are_those_of_the_plain_course() {
     };
     let benches = [Bench::new(), parallel(2)];
     let (plain, joined) = (benches[0].convert(&video).await, benches[1].convert(&video).await);
-    assert!(tag(&plain).len() > 50);
+    assert!(tag(&plain).len() > 30);
     assert_eq!(tag(&joined), tag(&plain));
 }
 

@@ -171,8 +171,14 @@ impl World {
         options: ConversionOptions,
     ) -> (JobId, UserId) {
         let (id, owner) = (JobId::generate(), UserId::generate());
-        let source =
-            Source { fid, name: name.to_owned(), bytes, duration_seconds: None, audio_tracks: Vec::new() };
+        let source = Source {
+            fid,
+            name: name.to_owned(),
+            bytes,
+            duration_seconds: None,
+            declared_seconds: None,
+            audio_tracks: Vec::new(),
+        };
         let owner_of = Owner { id: owner, email: ada(), mails: MailPreferences::default() };
         self.jobs.insert(NewJob { id, owner: owner_of, source, options }).await.unwrap();
         (id, owner)

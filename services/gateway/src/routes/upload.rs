@@ -148,6 +148,7 @@ pub(crate) async fn job_of(
         name: file.name,
         bytes: file.bytes,
         duration_seconds: None,
+        declared_seconds: None,
         audio_tracks: Vec::new(),
     };
     Ok(Some(NewJob { id, owner, source, options }))

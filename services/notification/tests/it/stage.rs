@@ -75,6 +75,8 @@ impl Stage {
             fid: Mp3Fid(some_file()),
             bytes: 4_391_205,
             duration_seconds: 185.3,
+            begins_at_seconds: 0.0,
+            tracks: vec![0],
             bitrate_bps: 189_580,
             format: AudioFormat::Mp3,
             is_copy: false,
@@ -105,6 +107,7 @@ impl Stage {
             name: name.to_owned(),
             bytes: 1 << 20,
             duration_seconds: None,
+            declared_seconds: None,
             audio_tracks: Vec::new(),
         };
         let options = ConversionOptions::default();

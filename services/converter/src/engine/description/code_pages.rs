@@ -108,7 +108,7 @@ fn has_control_codes(text: &str) -> bool {
 }
 
 /// Alphabets in parts, as somebody may list them. There are hardly any Russian or Greek words of these bytes alone.
-const ALPHABETS: [&str; 3] = ["ÄÖÜßÅÆØäöüåæø", "ÁÉÍÓÚáéíóú", "ÞÐÆÖþðæö"];
+const ALPHABETS: [&str; 3] = ["ÄÖÜßÅÆØäöüåæø", "ÁÉÍÓÚÝáéíóúý", "ÞÐÆÖþðæö"];
 
 /// Whether this cannot be Latin-1: a word of three different letters or more has no letter from A to Z.
 fn is_nonsense(text: &str) -> bool {

@@ -140,6 +140,7 @@ pub(crate) fn is_unsupported(log: &str) -> bool {
         || log.contains("Error while opening decoder") && log.contains("not on whitelist")
         || log.contains("Error reinitializing filters")
         || log.contains("Not yet implemented in FFmpeg")
+        || log.contains("is not implemented. Update your FFmpeg version")
 }
 
 /// Which of the limits that FFmpeg keeps itself a file goes beyond, if that is what it says.

@@ -281,6 +281,10 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     if let Some(code) = failure::exceeded(log) {
         return code;
     }
+    // It opens a decoder for each track, and gives up with the first.
+    if failure::is_unsupported(log) {
+        return FailureCode::UnsupportedFormat;
+    }
     if log.contains("Format not on whitelist") || log.contains("misdetection possible") {
         return FailureCode::NotAMediaFile;
     }
@@ -604,5 +608,11 @@ mod tests {
             FailureCode::Damaged
         );
         assert_eq!(refused("[error] file:source: End of file"), FailureCode::Damaged);
+        assert_eq!(
+            refused(
+                "[aac @ 0x5] [warning] Audio object type 42 is not implemented. Update your FFmpeg version to the newest one\n[warning] Could not open codec for input stream 0"
+            ),
+            FailureCode::UnsupportedFormat
+        );
     }
 }

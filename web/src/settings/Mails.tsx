@@ -1,4 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { call } from "../api/client";
 import { wordsFor } from "../api/problemWords";
 import type { MailPreferences, Me } from "../api/types";
@@ -14,6 +15,8 @@ const MAILS: [keyof MailPreferences, string][] = [
 
 export function Mails({ me }: { me: Me }) {
   const client = useQueryClient();
+  // As it will be, until the service says how it is. The mutation itself tells a moment too late: the box would flicker.
+  const [wanted, setWanted] = useState<Partial<MailPreferences>>({});
   const change = useMutation({
     mutationFn: (mails: Partial<MailPreferences>) => call<Me>("/me", { method: "PATCH", body: { mails } }),
     onSuccess: (changed) => {
@@ -21,15 +24,19 @@ export function Mails({ me }: { me: Me }) {
       toast("Saved. It holds for videos that you upload from now on.");
     },
     onError: (error) => toast(wordsFor(error), "bad"),
+    onSettled: () => setWanted({}),
   });
-  // As it will be, until the service says how it is.
-  const shown = change.isPending ? { ...me.mails, ...change.variables } : me.mails;
+  const shown = { ...me.mails, ...wanted };
+  const choose = (mails: Partial<MailPreferences>) => {
+    setWanted(mails);
+    change.mutate(mails);
+  };
   return (
     <Section title="Mails" about="Which mails we send you.">
       <fieldset className="settings-checks">
         <legend>Write to me</legend>
         {MAILS.map(([mail, label]) => (
-          <Check key={mail} label={label} isOn={shown[mail]} onChange={(isOn) => change.mutate({ [mail]: isOn })} />
+          <Check key={mail} label={label} isOn={shown[mail]} onChange={(isOn) => choose({ [mail]: isOn })} />
         ))}
       </fieldset>
     </Section>

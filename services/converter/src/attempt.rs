@@ -73,7 +73,8 @@ impl Conversions {
         let scratch = self.scratch.begin_job().map_err(TransferError::Scratch)?;
         let path = scratch.source();
         unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await?;
-        let converted = self.engine.convert(&scratch, &record.job.options, report, stop).await?;
+        // All that a conversion keeps while it waits would else be moved along with every future around it.
+        let converted = Box::pin(self.engine.convert(&scratch, &record.job.options, report, stop)).await?;
         report.send_modify(|report| report.progress = Progress { phase: Phase::Storing, ratio: 1.0 });
         let fid = unless(stop, self.store(&source.name, &converted)).await?;
         Ok(Audio {

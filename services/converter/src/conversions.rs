@@ -56,7 +56,7 @@ impl Conversions {
         let span = tracing::info_span!("convert", job.id = %message.job_id);
         async {
             match self.jobs.claim(message.job_id, &self.worker, self.lease).await {
-                Ok(Claim::Claimed(lease, record)) => Box::pin(self.attempt(&lease, *record)).await,
+                Ok(Claim::Claimed(lease, record)) => self.attempt(&lease, *record).await,
                 // Its converter may have died: the message must be there when the lease has run out.
                 Ok(Claim::Busy) => Verdict::Defer { delay: self.lease },
                 // It ended before, but perhaps not to the point that this message was acknowledged.

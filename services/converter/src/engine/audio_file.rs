@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::arguments;
 use super::child::Place;
+use super::decoder_log::Decoded;
 use super::failure::{ConversionError, complaints};
 use super::mpeg_frames::{MalformedAudio, MpegAudio};
 use super::sound::Found;
@@ -62,8 +63,8 @@ impl Workshop<'_> {
             let mpeg = measured.map_err(ConversionError::Measure)?;
             (mpeg.duration_seconds(), mpeg.sample_rate_hz, Some(mpeg))
         } else {
-            let (seconds, rate) = self.decoded_length(format, file).await?;
-            (seconds, rate, None)
+            let decoded = self.decoded(format, file).await?;
+            (decoded.seconds(), decoded.sample_rate_hz, None)
         };
         let expected = found.seconds();
         let tolerance = 2.0 * frame_samples(format) / f64::from(rate.max(1)) + SLACK_SECONDS;
@@ -75,39 +76,16 @@ impl Workshop<'_> {
         Ok(AudioFile { bytes, duration_seconds: expected, bitrate_bps, mpeg })
     }
 
-    /// How many seconds of sound a file decodes to, and its sample rate.
-    async fn decoded_length(self, format: AudioFormat, file: &Path) -> Result<(f64, u32), ConversionError> {
+    /// What a file decodes to.
+    async fn decoded(self, format: AudioFormat, file: &Path) -> Result<Decoded, ConversionError> {
         let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let place = Place { directory: self.directory, reads: &[name], writes: None };
         let child = self.ffmpeg(arguments::verify(format, name), place, Stdio::null())?;
         let ended = child.ended().await.map_err(ConversionError::ffmpeg)?;
-        let read = Decoded::read(&ended.log).filter(|_| ended.status.success());
-        let Decoded { samples, sample_rate_hz } = read.ok_or_else(|| {
+        let decoded = Decoded::read(&ended.log, 0).filter(|_| ended.status.success());
+        decoded.ok_or_else(|| {
             ConversionError::encoder(format!("its file cannot be decoded: {}", complaints(&ended.log)))
-        })?;
-        #[expect(clippy::cast_precision_loss, reason = "2^52 samples are three thousand years")]
-        Ok((samples as f64 / f64::from(sample_rate_hz), sample_rate_hz))
-    }
-}
-
-/// What FFmpeg says that it decoded.
-#[derive(Debug, PartialEq, Eq)]
-struct Decoded {
-    samples: u64,
-    sample_rate_hz: u32,
-}
-
-impl Decoded {
-    /// Reads `Stream #0:0: Audio: aac (LC), 44100 Hz, stereo, fltp` and `Input stream #0:0 (audio): 5 packets read (80 bytes); 5
-    /// frames decoded (5120 samples);`.
-    fn read(log: &str) -> Option<Self> {
-        let rate = log
-            .lines()
-            .filter(|line| line.contains(": Audio: "))
-            .find_map(|line| line.split(", ").find_map(|part| part.strip_suffix(" Hz")?.parse().ok()))?;
-        let summary =
-            log.lines().find_map(|line| line.split_once(" frames decoded (")?.1.split_once(" samples)"))?;
-        Some(Self { samples: summary.0.parse().ok()?, sample_rate_hz: rate })
+        })
     }
 }
 
@@ -119,17 +97,4 @@ impl Decoded {
 )]
 fn mean_bitrate(bytes: u64, seconds: f64) -> u32 {
     if seconds > 0.0 { (bytes as f64 * 8.0 / seconds).round() as u32 } else { 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ffmpeg_says_what_it_decoded() {
-        let log = "[info]   Stream #0:0[0x1](und): Audio: aac (LC) (mp4a / 0x6134706D), 44100 Hz, mono, fltp, 69 kb/s\n\
-            [verbose]   Input stream #0:0 (audio): 26 packets read (5280 bytes); 26 frames decoded (26624 samples); \n";
-        assert_eq!(Decoded::read(log), Some(Decoded { samples: 26_624, sample_rate_hz: 44_100 }));
-        assert_eq!(Decoded::read("[error] Invalid data\n"), None);
-    }
 }

@@ -18,6 +18,7 @@ use super::cutter::Pieces as _;
 use super::description::Description;
 use super::failure::{self, ConversionError, complaints};
 use super::info_frame::{self, Trimmed};
+use super::pcm::Format;
 use super::recipe::Recipe;
 use super::sound::{Found, Sound};
 use super::workshop::{Workshop, copy_name};
@@ -44,7 +45,7 @@ impl Workshop<'_> {
         let arguments = arguments::encode_whole(recipe, format, &name);
         let child = self.ffmpeg(arguments, place, theirs.into())?;
         let mut is_taken = stdin.write_all(&format.wave_header(recipe.layout(format.channels))).await.is_ok();
-        let piece_bytes = PIECE_SAMPLES * usize::try_from(format.bytes_per_sample()).unwrap_or(1);
+        let piece_bytes = piece_bytes(format);
         loop {
             let piece = sound.piece(piece_bytes).await?;
             if piece.is_empty() {
@@ -68,7 +69,7 @@ impl Workshop<'_> {
         sound: &mut Sound<'_>,
         mut on_progress: impl FnMut(f64),
     ) -> Result<(), ConversionError> {
-        let piece_bytes = PIECE_SAMPLES * usize::try_from(sound.format().bytes_per_sample()).unwrap_or(1);
+        let piece_bytes = piece_bytes(sound.format());
         while !sound.piece(piece_bytes).await?.is_empty() {
             on_progress(sound.seconds());
         }
@@ -105,6 +106,10 @@ impl Workshop<'_> {
         written.map_err(io::Error::from).flatten().map_err(ConversionError::Write)?;
         Ok(result)
     }
+}
+
+fn piece_bytes(format: Format) -> usize {
+    PIECE_SAMPLES * usize::try_from(format.bytes_per_sample()).unwrap_or(1)
 }
 
 /// Of MPEG-1 at 320 kbit/s and 32 kHz.

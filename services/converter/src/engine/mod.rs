@@ -10,6 +10,7 @@ mod child;
 mod cover;
 mod cutter;
 mod decoded;
+mod decoder_log;
 mod description;
 mod encode;
 mod ending;
@@ -44,7 +45,6 @@ use std::io;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::audio_file::AudioFile;
 pub use self::checks::UnusableFfmpeg;
-use self::child::{Child, Launcher, Place};
+use self::child::{Child, Launcher};
 use self::encode::log_of;
 use self::ending::Lack;
 pub use self::failure::ConversionError;
@@ -70,7 +70,6 @@ use self::probe::{Answer, Probe};
 pub use self::programs::MissingProgram;
 use self::recipe::Recipe;
 use self::restrictions::Input;
-use self::scratch::SOURCE;
 pub use self::scratch::{Reservation, ReservationError, Scratch, ScratchSpace};
 use self::slots::EncoderSlots;
 use self::sound::{Found, Wanted};
@@ -225,6 +224,8 @@ impl Engine {
         let last = started + self.max_conversion_time;
         let workshop = Workshop {
             ffmpeg: &self.ffmpeg,
+            ffprobe: &self.ffprobe,
+            decoders: within(last, self.ffprobe_decoders()).await?,
             launcher: &self.launcher,
             slots: &self.slots,
             directory: scratch.directory(),
@@ -235,11 +236,8 @@ impl Engine {
         let guess = Recipe::guess(options);
         let mut begun = guess.as_ref().map(|guess| workshop.decode(guess)).transpose()?;
         let (workshop, probe, lack) = within(last, self.probe(scratch, options, workshop)).await?;
-        let file = SourceFile {
-            bytes: scratch.source().metadata().map_err(ConversionError::Read)?.len(),
-            lack,
-            decoders: self.ffprobe_decoders().await?,
-        };
+        let file =
+            SourceFile { bytes: scratch.source().metadata().map_err(ConversionError::Read)?.len(), lack };
         report.send_modify(|report| {
             report.progress.phase = Phase::Encoding;
             report.source = Some(probe.facts.clone());
@@ -339,12 +337,11 @@ impl Engine {
     ) -> Result<(Workshop<'a>, Probe, Lack), ConversionError> {
         let source = scratch.source();
         let lack = spawn_blocking(move || ending::lack(&source));
-        let decoders = self.ffprobe_decoders().await?;
         let mut workshop = workshop;
-        let mut answer = self.ask_ffprobe(decoders, workshop).await;
+        let mut answer = probe::answer(workshop.ask_ffprobe(probe::SHOWN)?).await;
         if answer.as_ref().is_ok_and(Answer::may_begin_late) {
             workshop.input.is_patient = true;
-            answer = self.ask_ffprobe(decoders, workshop).await;
+            answer = probe::answer(workshop.ask_ffprobe(probe::SHOWN)?).await;
         }
         let lack = lack.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
         let answer = answer.map_err(|error| match error {
@@ -355,11 +352,6 @@ impl Engine {
             error => error,
         });
         Ok((workshop, answer?.understood(options.track.as_ref())?, lack))
-    }
-
-    async fn ask_ffprobe(&self, decoders: &str, workshop: Workshop<'_>) -> Result<Answer, ConversionError> {
-        let options = workshop.input.ffprobe_options(decoders);
-        probe::answer(self.ffprobe(probe::arguments(options, SOURCE_URL), SOURCE, workshop)?).await
     }
 
     /// Refuses before the work what is too long or would be too large, where the packets say so, too: a declared length is
@@ -377,7 +369,7 @@ impl Engine {
         if !probe.declared_seconds().is_some_and(is_too_much) {
             return Ok(());
         }
-        let seconds = self.scanner(job).scan(f64::INFINITY).await?.sound_seconds;
+        let seconds = Self::scanner(job).scan(f64::INFINITY).await?.sound_seconds;
         if seconds > max_seconds {
             let detail = format!("its packets have {seconds:.0} s of sound");
             return Err(ConversionError::failed(FailureCode::TooLong, detail));
@@ -395,35 +387,14 @@ impl Engine {
         self.max_duration.as_secs_f64() + 1.0
     }
 
-    fn scanner<'a>(&'a self, Job { workshop, probe, file, .. }: Job<'a>) -> Scanner<'a> {
+    fn scanner(Job { workshop, probe, .. }: Job<'_>) -> Scanner<'_> {
         Scanner {
             workshop,
-            ffprobe: &self.ffprobe,
-            decoders: file.decoders,
             track: probe.track.index,
             start_seconds: probe.start_seconds,
             is_in_order: !probe.has_index(),
             raw_frame_bytes: probe.raw_frame_bytes(),
         }
-    }
-
-    fn ffprobe(
-        &self,
-        arguments: Vec<String>,
-        reads: &str,
-        workshop: Workshop<'_>,
-    ) -> Result<child::Child, ConversionError> {
-        let place = Place { directory: workshop.directory, reads: &[reads], writes: None };
-        let options = ["-hide_banner", "-loglevel", "level+warning"].map(str::to_owned);
-        self.launcher
-            .start(
-                &self.ffprobe,
-                options.into_iter().chain(arguments),
-                place,
-                Stdio::null(),
-                workshop.keepers,
-            )
-            .map_err(ConversionError::ffprobe)
     }
 
     /// Whether several encoders are worth their while, by the length of the sound, or by the file's size where that is unknown.
@@ -450,7 +421,7 @@ impl Engine {
             return Ok(());
         }
         for track in &join.indices {
-            let scanner = Scanner { track: *track, ..self.scanner(job) };
+            let scanner = Scanner { track: *track, ..Self::scanner(job) };
             let packets = scanner.scan(until).await?;
             evidence.judge_one_of_several(*track, &packets)?;
         }
@@ -491,7 +462,7 @@ impl Engine {
             max_seconds: self.max_seconds(),
         };
         let until = wanted.selection.end;
-        let scanner = self.scanner(job);
+        let scanner = Self::scanner(job);
         let made = workshop.finish(decoder, recipe, wanted, scanner, expected, on_progress).await?;
         let (output, found) = match made {
             Made::File(output, found) => (Some(output), found),
@@ -540,11 +511,9 @@ impl Engine {
 
 /// What is to be known of the file itself.
 #[derive(Debug, Clone, Copy)]
-struct SourceFile<'a> {
+struct SourceFile {
     bytes: u64,
     lack: Lack,
-    /// The decoders that ffprobe may open.
-    decoders: &'a str,
 }
 
 /// One conversion under way.
@@ -552,7 +521,7 @@ struct SourceFile<'a> {
 struct Job<'a> {
     workshop: Workshop<'a>,
     probe: &'a Probe,
-    file: SourceFile<'a>,
+    file: SourceFile,
     report: &'a watch::Sender<Report>,
     /// How many seconds of sound were found so far.
     found: &'a AtomicU64,

@@ -1,14 +1,9 @@
 //! A scan over every packet of a file, for the cases where decoding it alone does not say whether all of its sound is there.
 
-use std::path::Path;
-use std::process::Stdio;
-
 use contracts::FailureCode;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::child::Place;
 use super::failure::{ConversionError, complaints};
-use super::scratch::SOURCE;
 use super::timeline::{Gap, LONGEST_PLAIN_GAP_SECONDS};
 use super::workshop::Workshop;
 
@@ -16,8 +11,6 @@ use super::workshop::Workshop;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scanner<'a> {
     pub workshop: Workshop<'a>,
-    pub ffprobe: &'a Path,
-    pub decoders: &'a str,
     /// The audio track's index in the file.
     pub track: u32,
     /// The time at which the file's clock begins.
@@ -53,12 +46,10 @@ pub(crate) struct Packets {
 impl Scanner<'_> {
     /// Reads all packets whose time is below `until`, in seconds of the file's clock.
     pub(crate) async fn scan(self, until: f64) -> Result<Packets, ConversionError> {
-        let place = Place { directory: self.workshop.directory, reads: &[SOURCE], writes: None };
-        let mut child = self
-            .workshop
-            .launcher
-            .start(self.ffprobe, self.arguments(), place, Stdio::null(), self.workshop.keepers)
-            .map_err(ConversionError::ffprobe)?;
+        // As the container has them: a parser drops in silence what it cannot make sense of.
+        let whole = self.raw_frame_bytes.is_none().then_some(["-fflags", "+noparse"]).into_iter().flatten();
+        let shown = ["-show_entries", "packet=stream_index,pts_time,dts_time,size,pos", "-of", "csv=p=0"];
+        let mut child = self.workshop.ask_ffprobe(whole.chain(shown))?;
         let mut scan = Scan::new(self.track, self.start_seconds, until);
         (scan.raw_frame_bytes, scan.is_in_order) = (self.raw_frame_bytes, self.is_in_order);
         let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();
@@ -81,16 +72,6 @@ impl Scanner<'_> {
         let is_it =
             |running: &Gap| (running.at - gap.at).abs() < 1.0 && (running.seconds - gap.seconds).abs() < 1.0;
         Ok(packets.running.iter().any(is_it))
-    }
-
-    fn arguments(self) -> Vec<String> {
-        let options = ["-hide_banner", "-loglevel", "level+warning"].map(str::to_owned).into_iter();
-        let options = options.chain(self.workshop.input.ffprobe_options(self.decoders));
-        // As the container has them: a parser drops in silence what it cannot make sense of.
-        let whole = self.raw_frame_bytes.is_none().then_some(["-fflags", "+noparse"]).into_iter().flatten();
-        let shown = ["-show_entries", "packet=stream_index,pts_time,dts_time,size,pos", "-of", "csv=p=0"];
-        let shown = whole.chain(shown).chain([self.workshop.input.file]);
-        options.chain(shown.map(str::to_owned)).collect()
     }
 }
 

@@ -24,12 +24,8 @@ const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:format
     stream_disposition=default,attached_pic,dub,comment,karaoke,hearing_impaired,visual_impaired,clean_effects,\
     descriptions,dependent:stream_tags:chapter=start_time,end_time:chapter_tags=title";
 
-/// The arguments with which ffprobe, given these options, describes `file`.
-pub(crate) fn arguments(options: Vec<String>, file: &str) -> Vec<String> {
-    // With bytes of old code pages as they are.
-    let shown = ["-show_entries", ENTRIES, "-of", "json=c=1:sv=ignore", file];
-    options.into_iter().chain(shown.map(str::to_owned)).collect()
-}
+/// What ffprobe is asked for, with bytes of old code pages as they are.
+pub(crate) const SHOWN: [&str; 4] = ["-show_entries", ENTRIES, "-of", "json=c=1:sv=ignore"];
 
 /// An audio file or a video with sound, and which of its tracks to take.
 #[derive(Debug, Clone, PartialEq)]

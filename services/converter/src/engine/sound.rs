@@ -43,13 +43,12 @@ pub(crate) struct Wanted {
     pub max_seconds: f64,
 }
 
-/// What a decoder makes of a track's first and last packets, by which one sees what it left out there.
+/// What a decoder makes of a track's first packets, by which one sees what it left out there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Edges {
     pub blocks: u64,
-    /// Samples of the first block, and of the last.
+    /// Samples of the first block.
     pub first: u64,
-    pub last: u64,
 }
 
 /// What was found in a track.
@@ -76,7 +75,6 @@ impl Edges {
         if self.blocks == 0 {
             self.first = samples;
         }
-        self.last = samples;
         self.blocks += 1;
     }
 }

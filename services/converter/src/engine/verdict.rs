@@ -3,6 +3,7 @@
 
 use contracts::FailureCode;
 
+use super::decoder_log::Decoded;
 use super::ending::Lack;
 use super::failure::{self, ConversionError, complaints};
 use super::packets::Packets;
@@ -82,7 +83,7 @@ impl Evidence<'_> {
     /// The same for one of several tracks that were joined: FFmpeg says how much it decoded of each.
     pub(crate) fn judge_one_of_several(&self, track: u32, packets: &Packets) -> Result<(), ConversionError> {
         let log = &self.found.log;
-        let decoded = decoded_seconds(log, track).unwrap_or(0.0);
+        let decoded = Decoded::read(log, track).map_or(0.0, Decoded::seconds);
         let is_torn = packets.torn_seconds > ALLOWANCE_SECONDS || has_container_error(self.probe, log);
         if packets.sound_seconds - decoded > ALLOWANCE_SECONDS || is_torn || self.lacks_sound() {
             let detail = format!("of track {track}, {decoded:.2} s could be decoded: {}", complaints(log));
@@ -169,37 +170,7 @@ fn has_container_error(probe: &Probe, log: &str) -> bool {
         })
 }
 
-/// How much of a track FFmpeg says that it decoded, by lines such as `Stream #0:1: Audio: aac, 48000 Hz, …` and
-/// `Input stream #0:1 (audio): … frames decoded (48000 samples);`.
-#[expect(clippy::cast_precision_loss, reason = "2^52 samples are three thousand years")]
-fn decoded_seconds(log: &str, track: u32) -> Option<f64> {
-    let (stream, input) = (format!("Stream #0:{track}"), format!("Input stream #0:{track} "));
-    let described = log.lines().find(|line| {
-        let rest = line.split_once(&stream).map(|(_, rest)| rest);
-        rest.is_some_and(|rest| rest.starts_with([':', '[', '(']) && rest.contains(": Audio: "))
-    })?;
-    let rate: f64 = described.split(", ").find_map(|part| part.strip_suffix(" Hz")?.parse().ok())?;
-    let summary = log.lines().find(|line| line.contains(&input))?;
-    let samples: u64 = summary.split_once(" frames decoded (")?.1.split_once(" samples)")?.0.parse().ok()?;
-    Some(samples as f64 / rate)
-}
-
 /// Whether a decoder could not make sense of something.
 fn has_decoder_error(log: &str) -> bool {
     log.lines().any(|line| line.starts_with("[error] Error while decoding stream"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ffmpeg_says_how_much_it_decoded_of_a_track() {
-        let log = "[info]   Stream #0:1[0x2](und): Audio: aac (LC), 48000 Hz, mono, fltp\n\
-            [info]   Stream #0:11: Audio: aac (LC), 44100 Hz, mono, fltp (default)\n\
-            [verbose]   Input stream #0:1 (audio): 5 packets read (9 bytes); 5 frames decoded (24000 samples); \n\
-            [verbose]   Input stream #0:11 (audio): 5 packets read (9 bytes); 5 frames decoded (44100 samples); \n";
-        let seconds = |track| decoded_seconds(log, track).map(|seconds| (seconds * 1000.0).round());
-        assert_eq!((seconds(1), seconds(11), seconds(2)), (Some(500.0), Some(1000.0), None));
-    }
 }

@@ -24,6 +24,9 @@ use super::sound::{Found, Opened, Sound, Wanted};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Workshop<'a> {
     pub ffmpeg: &'a Path,
+    pub ffprobe: &'a Path,
+    /// The decoders that ffprobe may open.
+    pub decoders: &'a str,
     pub launcher: &'a Launcher,
     pub slots: &'a EncoderSlots,
     pub directory: &'a Path,
@@ -40,7 +43,7 @@ pub(crate) enum Made {
     NoSound(Ended),
 }
 
-impl Workshop<'_> {
+impl<'a> Workshop<'a> {
     /// Makes and measures what a recipe needs to be complete.
     pub(crate) async fn prepare(
         self,
@@ -138,6 +141,20 @@ impl Workshop<'_> {
         self.launcher
             .start(self.ffmpeg, arguments, place, stdin, self.keepers)
             .map_err(ConversionError::ffmpeg)
+    }
+
+    /// Starts ffprobe on the source, with what it is to show.
+    pub(crate) fn ask_ffprobe(
+        self,
+        shown: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Child, ConversionError> {
+        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
+        let options = ["-hide_banner", "-loglevel", "level+warning"].map(str::to_owned).into_iter();
+        let options = options.chain(self.input.ffprobe_options(self.decoders));
+        let shown = shown.into_iter().chain([self.input.file]).map(str::to_owned);
+        self.launcher
+            .start(self.ffprobe, options.chain(shown), place, Stdio::null(), self.keepers)
+            .map_err(ConversionError::ffprobe)
     }
 
     /// Makes an empty file for FFmpeg, which may write one and not make one.

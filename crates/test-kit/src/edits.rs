@@ -73,9 +73,12 @@ impl Edit {
         }
     }
 
-    fn is_possible_with(self, source: Source) -> bool {
+    /// Whether this can happen to such a file.
+    #[must_use]
+    pub fn is_possible_with(self, source: Source) -> bool {
         match self {
-            Self::LateSound(_) => source.has_picture(),
+            // In an AVI file, FFmpeg puts the first packet at the beginning all the same.
+            Self::LateSound(_) => source.has_picture() && source.name.rsplit('.').next() != Some("avi"),
             Self::DeclaredLength(_) => Declaration::of(source).is_some(),
             _ => true,
         }

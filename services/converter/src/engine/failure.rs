@@ -88,6 +88,13 @@ impl ConversionError {
         matches!(self.code(), Some(FailureCode::NoAudioTrack | FailureCode::UnsupportedFormat))
     }
 
+    /// The index of the track whose decoder refused it, if that is why ffprobe gave up.
+    pub(crate) fn refused_track(&self) -> Option<u32> {
+        let Self::Failed { detail, .. } = self else { return None };
+        let (_, track) = detail.split_once("Could not open codec for input stream ")?;
+        track.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+    }
+
     /// Whether the sound may do if it is encoded instead of copied.
     pub(crate) fn is_of_the_copy(&self) -> bool {
         match self {

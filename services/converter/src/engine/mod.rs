@@ -5,6 +5,8 @@
 mod about;
 mod arguments;
 mod audio_file;
+mod avi_silence;
+mod chained_ogg;
 mod checks;
 mod child;
 mod cover;
@@ -57,6 +59,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::audio_file::AudioFile;
+use self::avi_silence::Silence;
 pub use self::checks::UnusableFfmpeg;
 use self::child::{Child, Launcher};
 use self::encode::log_of;
@@ -222,6 +225,10 @@ impl Engine {
     ) -> Result<Converted, ConversionError> {
         let started = Instant::now();
         let last = started + self.max_conversion_time;
+        let source = scratch.source();
+        let joining = spawn_blocking(move || chained_ogg::join_links(&source));
+        let joined = within(last, async { Ok(joining.await) }).await?;
+        joined.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
         let workshop = Workshop {
             ffmpeg: &self.ffmpeg,
             ffprobe: &self.ffprobe,
@@ -344,6 +351,16 @@ impl Engine {
             answer = probe::answer(workshop.ask_ffprobe(probe::SHOWN)?).await;
         }
         let lack = lack.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
+        // It opens a decoder for each track, and gives up with the first that refuses one. Another may do.
+        if let Err(error) = &answer
+            && let Some(refused) = error.refused_track()
+        {
+            let listed = Answer::of_log(&workshop.list_tracks().await?, refused);
+            let understood = listed.and_then(|listed| listed.understood(options.track.as_ref()).ok());
+            if let Some(probe) = understood {
+                return Ok((workshop, probe, lack));
+            }
+        }
         let answer = answer.map_err(|error| match error {
             // Nobody knows what the rest would have been.
             ConversionError::Failed { code: FailureCode::NotAMediaFile, detail } if lack != Lack::Nothing => {
@@ -395,6 +412,16 @@ impl Engine {
             is_in_order: !probe.has_index(),
             raw_frame_bytes: probe.raw_frame_bytes(),
         }
+    }
+
+    /// The silence in it that FFmpeg does not tell of.
+    async fn silence(Job { workshop, probe, .. }: Job<'_>) -> Result<Silence, ConversionError> {
+        if probe.format != "avi" || probe.join.is_some() {
+            return Ok(Silence::default());
+        }
+        let (source, track) = (workshop.directory.join(scratch::SOURCE), probe.track.index);
+        let read = spawn_blocking(move || Silence::of_avi(&source, track)).await;
+        read.map_err(io::Error::from).flatten().map_err(ConversionError::Read)
     }
 
     /// Whether several encoders are worth their while, by the length of the sound, or by the file's size where that is unknown.
@@ -460,6 +487,7 @@ impl Engine {
             selection: recipe.selection(),
             clock_seconds: recipe.track.clock_seconds,
             max_seconds: self.max_seconds(),
+            silence: Self::silence(job).await?,
         };
         let until = wanted.selection.end;
         let scanner = Self::scanner(job);
@@ -469,6 +497,12 @@ impl Engine {
             Made::NoSamples(found) => (None, found),
             Made::NoSound(ended) => {
                 let log = log_of(ended)?;
+                if failure::is_unsupported(&log) {
+                    return Err(ConversionError::failed(
+                        FailureCode::UnsupportedFormat,
+                        failure::complaints(&log),
+                    ));
+                }
                 let packets = scanner.scan(f64::INFINITY).await?;
                 return Err(verdict::of_nothing(probe, file.bytes, file.lack, &packets, &log));
             }

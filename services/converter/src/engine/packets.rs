@@ -82,6 +82,9 @@ const CLASSES: u16 = 10_000;
 /// A longer step than this, and than those of most packets, is a gap.
 const GAP_SECONDS: f64 = 0.1;
 
+/// A clock that goes back by no more was not set anew: it only jitters.
+const LONGEST_JITTER_SECONDS: f64 = 1.0;
+
 /// Further gaps are taken for what they seem.
 const MAX_GAPS: usize = 1000;
 
@@ -107,6 +110,9 @@ struct Scan {
     until: f64,
     packets: Packets,
     steps: Vec<Class>,
+    /// How far the clock went on, where it was not set anew, and how often it was.
+    passed_seconds: f64,
+    steps_set_anew: f64,
     last: Option<Last>,
     /// Where a packet of any track began last, where those that began there end, and where all so far end.
     position: u64,
@@ -149,6 +155,8 @@ impl Scan {
             until,
             packets: Packets::default(),
             steps: vec![Class::default(); usize::from(CLASSES) + 1],
+            passed_seconds: 0.0,
+            steps_set_anew: 0.0,
             last: None,
             furthest_byte: None,
             first_byte: None,
@@ -225,6 +233,11 @@ impl Scan {
     fn step_to(&mut self, time: f64) {
         if let Some(last) = self.last {
             let step = time - last.time;
+            if step >= -LONGEST_JITTER_SECONDS {
+                self.passed_seconds += step;
+            } else {
+                self.steps_set_anew += 1.0;
+            }
             // A clock that was set back says nothing of a packet's length.
             let class = if step < 0.0 { CLASSES } else { class_of(step) };
             let class = &mut self.steps[usize::from(class)];
@@ -284,7 +297,9 @@ impl Scan {
     fn sound_without_gaps(&self, typical: f64, longest: f64) -> f64 {
         let (usual, outliers) = self.steps.split_at(usize::from(class_of(longest)));
         let outliers = outliers.iter().map(|class| f64::from(class.steps)).sum::<f64>() + 1.0;
-        usual.iter().map(|class| class.seconds).sum::<f64>() + outliers * typical
+        let sound = usual.iter().map(|class| class.seconds).sum::<f64>() + outliers * typical;
+        // Packets may say that they are longer than they are, and the clock goes back at the next that is right.
+        sound.min(self.passed_seconds.max(0.0) + (self.steps_set_anew + 1.0) * typical)
     }
 }
 
@@ -320,6 +335,17 @@ mod tests {
         assert_close(packets.sound_seconds, 4.0);
         assert_close(packets.torn_seconds, 0.0);
         assert_eq!((packets.count, packets.bytes, packets.torn_bytes), (200, 20_000, 0));
+    }
+
+    #[test]
+    fn a_clock_that_jitters_does_not_add_up() {
+        let times = (0..100).map(|n| 0.02 * f64::from(n) + if n % 5 == 3 { 0.3 } else { 0.0 });
+        assert_close(packets(times.map(|time| format!("1,{time:.6},N/A,100,N/A"))).sound_seconds, 2.0);
+        // Steps that are a tenth too long, and put right every ten packets.
+        let times = (0..100).map(|n| 0.02 * f64::from(n) + 0.002 * f64::from(n % 10));
+        assert_close(packets(times.map(|time| format!("1,{time:.6},N/A,100,N/A"))).sound_seconds, 2.0);
+        // One that is set anew belongs to another recording.
+        assert_close(packets(two_seconds(1, 7.0, 0).chain(two_seconds(1, 0.0, 10_000))).sound_seconds, 4.0);
     }
 
     #[test]

@@ -99,6 +99,24 @@ fn options(max_tracks: u16, decoders: &str) -> Vec<String> {
     .collect()
 }
 
+/// What FFmpeg opens that is no sound and no video: playlists and the like, subtitles, text, pictures.
+const NO_MEDIA: &str = "hls,applehttp,dash,imf,concat,concatf,sdp,rtsp,rtp,sap,webm_dash_manifest,ffmetadata,lavfi,\
+    aqtitle,ass,jacosub,lrc,mcc,microdvd,mpl2,mpsub,pjs,realtext,sami,scc,srt,stl,subviewer,subviewer1,sup,tedcaptions,\
+    vobsub,vplayer,webvtt,tty,ans,bin,xbin,idf,adf,txd,image2,image2pipe,apng,gif,ico,alias_pix,brender_pix";
+
+/// FFmpeg's name of the format that it recognised and was not to open, by a line such as
+/// `[gsm @ 0x55d] [error] Format not on whitelist 'mov,…'`.
+pub(crate) fn refused_format(log: &str) -> Option<&str> {
+    let line = log.lines().find(|line| line.contains("Format not on whitelist"))?;
+    line.strip_prefix('[')?.split_once(" @ ").map(|(format, _)| format)
+}
+
+/// Whether a file of this format is none that anybody would listen to.
+pub(crate) fn is_no_media(format: &str) -> bool {
+    // Pictures are recognised by what is behind the name of each of their codecs.
+    format.ends_with("_pipe") || format.split(',').any(|name| NO_MEDIA.split(',').any(|other| other == name))
+}
+
 /// Whether there is a decoder for the codec of this name among those that are used.
 pub(crate) fn is_decodable(codec: &str) -> bool {
     DECODERS.split(',').any(|decoder| decoder == codec)

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use contracts::FailureCode;
 use tokio::process::ChildStdout;
 
+use super::avi_silence::Silence;
 use super::child::{Child, Ended, Process};
 use super::cutter::Pieces;
 use super::decoded::Blocks;
@@ -41,6 +42,8 @@ pub(crate) struct Wanted {
     /// Where the decoder's clock begins on the file's clock, in seconds.
     pub clock_seconds: f64,
     pub max_seconds: f64,
+    /// What has to be added to the decoder's clock.
+    pub silence: Silence,
 }
 
 /// What a decoder makes of a track's first packets, by which one sees what it left out there.
@@ -194,7 +197,8 @@ impl<'a> Sound<'a> {
                 return Ok(None);
             }
             let next = self.blocks.next().await.map_err(ConversionError::ffmpeg)?;
-            let gap = if let Some(block) = next {
+            let gap = if let Some(mut block) = next {
+                block.milliseconds += self.silent_milliseconds_before(block.milliseconds);
                 self.edges.count(block.pcm.len() as u64 / u64::from(self.format().bytes_per_sample()));
                 self.timeline.add(block)
             } else {
@@ -204,7 +208,7 @@ impl<'a> Sound<'a> {
             };
             if let Some(gap) = gap {
                 let on_clock = Gap { at: gap.at + self.wanted.clock_seconds, ..gap };
-                let is_silence = self.scanner.clock_runs(on_clock).await?;
+                let is_silence = !self.wanted.silence.is_empty() || self.scanner.clock_runs(on_clock).await?;
                 self.timeline.settle(gap, is_silence);
             }
             if self.timeline.length_seconds() > self.wanted.max_seconds {
@@ -214,6 +218,12 @@ impl<'a> Sound<'a> {
                 ));
             }
         }
+    }
+
+    fn silent_milliseconds_before(&self, milliseconds: i64) -> i64 {
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "some hours")]
+        let silent = (self.wanted.silence.seconds_before(milliseconds as f64 / 1000.0) * 1000.0) as i64;
+        silent
     }
 
     /// Which samples are asked for. Known as soon as there is one.

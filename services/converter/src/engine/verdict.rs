@@ -5,7 +5,7 @@ use contracts::FailureCode;
 
 use super::decoder_log::Decoded;
 use super::ending::Lack;
-use super::failure::{self, ConversionError, complaints};
+use super::failure::{ConversionError, complaints};
 use super::packets::Packets;
 use super::probe::Probe;
 use super::restrictions;
@@ -145,9 +145,8 @@ pub(crate) fn of_nothing(
     // Most of the file cannot be found, or what its track says.
     let is_promised = packets.all_bytes < file_bytes / 2
         || probe.track.seconds.is_some_and(|seconds| seconds > ALLOWANCE_SECONDS);
-    let code = if failure::is_unsupported(log) {
-        FailureCode::UnsupportedFormat
-    } else if packets.count > 0 || is_promised || lack != Lack::Nothing || has_container_error(probe, log) {
+    let code = if packets.count > 0 || is_promised || lack != Lack::Nothing || has_container_error(probe, log)
+    {
         FailureCode::Damaged
     } else {
         // Screen recorders make a track for a microphone that was never on.

@@ -157,6 +157,16 @@ impl<'a> Workshop<'a> {
             .map_err(ConversionError::ffprobe)
     }
 
+    /// What FFmpeg says of the source's tracks when it opens it, in its log.
+    pub(crate) async fn list_tracks(self) -> Result<String, ConversionError> {
+        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
+        let options = ["-hide_banner", "-nostdin", "-loglevel", "level+info"].map(str::to_owned).into_iter();
+        let options = options.chain(self.input.options());
+        let options = options.chain(["-i", self.input.file].map(str::to_owned));
+        let listed = self.ffmpeg(options.collect(), place, Stdio::null())?;
+        Ok(listed.ended().await.map_err(ConversionError::ffmpeg)?.log)
+    }
+
     /// Makes an empty file for FFmpeg, which may write one and not make one.
     pub(crate) fn empty_file(self, name: &str) -> Result<PathBuf, ConversionError> {
         let path = self.directory.join(name);

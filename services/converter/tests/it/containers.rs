@@ -117,3 +117,19 @@ async fn what_is_no_video_says_so() {
         assert_eq!(bench.failure(&bytes).await, FailureCode::NotAMediaFile, "{what}");
     }
 }
+
+#[tokio::test]
+async fn sound_in_a_format_that_is_not_taken_is_not_called_something_else() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    for (name, codec) in [("telephone.gsm", "libgsm"), ("blaster.voc", "pcm_u8")] {
+        let sound = workshop.tone(name, "2", &["-ac", "1", "-ar", "8000", "-c:a", codec]);
+        let code = bench.failure(&std::fs::read(sound).unwrap()).await;
+        assert_eq!(code, FailureCode::UnsupportedFormat, "{name}");
+    }
+    for text in [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsound.ts\n",
+        "WEBVTT\n\n00:01.000 --> 00:04.000\nHello\n",
+    ] {
+        assert_eq!(bench.failure(text.as_bytes()).await, FailureCode::NotAMediaFile, "{text}");
+    }
+}

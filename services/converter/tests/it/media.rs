@@ -90,6 +90,20 @@ pub(crate) fn pcm(file: &Path) -> Vec<i16> {
     ffmpeg.stdout.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
 }
 
+/// How many times a second the sound rises above zero, in one second of it.
+pub(crate) fn frequency_at(file: &Path, second: usize) -> usize {
+    let ffmpeg = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(file)
+        .args(["-map", "0:a", "-ac", "1", "-ar", "16000", "-f", "s16le", "-"])
+        .output()
+        .unwrap();
+    let samples: Vec<_> =
+        ffmpeg.stdout.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect();
+    let samples = &samples[(second * 16_000).min(samples.len())..((second + 1) * 16_000).min(samples.len())];
+    samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count()
+}
+
 /// H.264 and AAC, with the index in front.
 pub(crate) const FASTSTART: [&str; 8] =
     ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart"];

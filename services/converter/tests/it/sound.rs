@@ -1,9 +1,11 @@
 //! Sound that does not fit its picture, and sound of unusual kinds.
 
+use std::path::Path;
+
 use contracts::FailureCode;
 
 use crate::bench::Bench;
-use crate::media::{FASTSTART, Workshop};
+use crate::media::{FASTSTART, Workshop, frequency_at, options};
 
 #[tokio::test]
 async fn sound_and_picture_need_not_be_equally_long() {
@@ -142,4 +144,100 @@ async fn a_blink_of_sound_is_converted() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
     let mp3 = bench.convert(&workshop.video("short.mp4", "0.2", &FASTSTART)).await;
     assert!((0.1..0.4).contains(&mp3.seconds()), "{}", mp3.seconds());
+}
+
+/// Changes a file's first AAC track into one of a kind that FFmpeg does not decode (audio object type 42, xHE-AAC).
+fn unknown_aac(file: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(file).unwrap();
+    // The configuration of stereo at 44.1 kHz, behind the name of what it is in.
+    let names = [&b"esds"[..], b"A_AAC"];
+    let name = (0..bytes.len()).find(|at| names.iter().any(|name| bytes[*at..].starts_with(name))).unwrap();
+    let at = (name..bytes.len()).find(|at| bytes[*at..].starts_with(&[0x12, 0x10])).unwrap();
+    bytes[at..at + 3].copy_from_slice(&[0xf9, 0x48, 0x40]);
+    bytes
+}
+
+#[tokio::test]
+async fn a_track_whose_decoder_refuses_it_gives_way_to_another() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    let (refused, known) = (workshop.tone("refused.m4a", "2", &[]), workshop.tone("known.m4a", "5", &[]));
+    assert_eq!(bench.failure(&unknown_aac(&refused)).await, FailureCode::UnsupportedFormat);
+    let inputs = ["-i", refused.to_str().unwrap(), "-i", known.to_str().unwrap(), "-map", "0", "-map", "1"];
+    for name in ["both.mp4", "both.mov", "both.mkv"] {
+        workshop.ffmpeg(&[&inputs[..], &["-c", "copy", "-metadata", "title=Both", name]].concat());
+        let both = unknown_aac(&workshop.path(name));
+        for format in ["mp3", "m4a", "opus", "flac", "wav"] {
+            let made = bench.convert_bytes(&both, options(&[("format", format)])).await.unwrap();
+            made.lasts(5.0);
+            assert_eq!(made.converted.tracks, [1], "{name} as {format}");
+            assert_eq!(made.converted.source.audio_tracks.len(), 2);
+        }
+        let first = bench.convert_bytes(&both, options(&[("track", "0")])).await.map(drop).unwrap_err();
+        assert_eq!(first.code(), Some(FailureCode::UnsupportedFormat), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn recordings_of_web_radios_are_one_sound() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    for (codec, ending, rates) in [
+        ("libopus", "opus", ["48000", "48000"]),
+        ("flac", "oga", ["44100", "48000"]),
+        ("libvorbis", "ogg", ["44100", "22050"]),
+        ("libspeex", "spx", ["16000", "16000"]),
+    ] {
+        let links: Vec<Vec<u8>> = ["1", "2"]
+            .iter()
+            .zip(["440", "880"])
+            .zip(rates)
+            .map(|((channels, pitch), rate)| {
+                let (tone, name) = (format!("sine=f={pitch}"), format!("{channels}.{ending}"));
+                // Speex has one number of channels for all links.
+                let channels = if ending == "spx" { "1" } else { channels };
+                let codec = ["-ac", channels, "-ar", rate, "-c:a", codec, "-f", "ogg"];
+                std::fs::read(workshop.sound(&name, &tone, "4", &codec)).unwrap()
+            })
+            .collect();
+        for (what, recording) in [
+            ("two", [&links[0][..], &links[1]].concat()),
+            ("three", [&links[1][..], &links[0], &links[1]].concat()),
+            ("the same twice", links[1].repeat(2)),
+        ] {
+            let (seconds, last_second) = if what == "three" { (12.0, 10) } else { (8.0, 6) };
+            for format in ["mp3", "m4a", "opus", "flac", "wav"] {
+                let made = bench.convert_bytes(&recording, options(&[("format", format)])).await;
+                let made = made.unwrap_or_else(|error| panic!("{what} of {codec} as {format}: {error}"));
+                let actual = made.seconds();
+                assert!((actual - seconds).abs() < 0.25, "{what} of {codec} as {format}: {actual} s");
+                let first = if what == "two" { 440 } else { 880 };
+                for (at, expected) in [(1, first), (last_second, 880)] {
+                    let found = frequency_at(&made.converted.path, at);
+                    assert!(
+                        found.abs_diff(expected) < 25,
+                        "{what} of {codec} as {format} at {at} s: {found} Hz"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn empty_chunks_of_an_avi_file_are_silence() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    for codec in ["libmp3lame", "mp2", "ac3", "aac"] {
+        let without = ["-af", "aselect='not(between(t,2,7))'", "-c:v", "mpeg4", "-c:a", codec];
+        let video = std::fs::read(workshop.video("gap.avi", "9", &without)).unwrap();
+        for format in ["mp3", "m4a", "opus", "flac", "wav"] {
+            let made = bench.convert_bytes(&video, options(&[("format", format)])).await.unwrap();
+            made.lasts(9.0);
+            let part = [("format", format), ("start", "7.2"), ("end", "8.2")];
+            let part = bench.convert_bytes(&video, options(&part)).await.unwrap();
+            part.lasts(1.0);
+            assert!(
+                frequency_at(&part.converted.path, 0) > 300,
+                "{codec} as {format}: there is sound behind the gap"
+            );
+        }
+    }
 }

@@ -1,21 +1,25 @@
 //! What ffprobe says about a file.
 
+mod answer;
+mod listing;
+
 use std::collections::HashMap;
 use std::process::ExitStatus;
-use std::str::FromStr;
 
-use contracts::{AudioTrack, FailureCode, TrackChoice};
+use contracts::{FailureCode, TrackChoice};
 use jobs::SourceFacts;
-use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 
-use super::child::{Child, Ended};
-use super::description::{self, Chapter, Description, PictureStream};
-use super::failure::{self, ConversionError, complaints};
-use super::layouts::Layout;
-use super::mixing::{self, Join};
-use super::restrictions;
-use super::tracks::{self, Disposition, Role, TrackFacts};
+pub(crate) use self::answer::Answer;
+use self::answer::{Stream, number, seconds};
+
+use crate::engine::child::{Child, Ended};
+use crate::engine::description::{self, Description};
+use crate::engine::failure::{self, ConversionError, complaints};
+use crate::engine::layouts::Layout;
+use crate::engine::mixing::{self, Join};
+use crate::engine::restrictions;
+use crate::engine::tracks;
 
 /// What is read below, and all tags: which of them are kept is not for ffprobe to say.
 const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:format_tags:\
@@ -194,6 +198,11 @@ fn read(json: &[u8], Ended { status, log }: &Ended) -> Result<Answer, Conversion
 }
 
 impl Answer {
+    /// What FFmpeg's log says of a file where ffprobe gave up, because a decoder refused its track.
+    pub(crate) fn of_log(log: &str, refused: u32) -> Option<Self> {
+        listing::read(log, refused)
+    }
+
     /// Whether there may be sound behind what was looked at: these formats tell of tracks where they begin.
     pub(crate) fn may_begin_late(&self) -> bool {
         let tells_late =
@@ -281,8 +290,12 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     if failure::is_unsupported(log) {
         return FailureCode::UnsupportedFormat;
     }
-    if log.contains("Format not on whitelist") || log.contains("misdetection possible") {
+    if log.contains("misdetection possible") {
         return FailureCode::NotAMediaFile;
+    }
+    if let Some(format) = restrictions::refused_format(log) {
+        let is_media = !restrictions::is_no_media(format);
+        return if is_media { FailureCode::UnsupportedFormat } else { FailureCode::NotAMediaFile };
     }
     // A line of a demuxer means that the format was recognised. So does another complaint than this one.
     let is_recognised = log.lines().any(|line| line.starts_with('[') && line.contains(" @ 0x"));
@@ -294,195 +307,11 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     }
 }
 
-/// What ffprobe says.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Answer {
-    #[serde(default)]
-    streams: Vec<Stream>,
-    #[serde(default)]
-    chapters: Vec<ProbedChapter>,
-    format: Format,
-    #[serde(skip)]
-    is_estimate: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Format {
-    #[serde(rename = "format_name")]
-    name: String,
-    start_time: Option<String>,
-    duration: Option<String>,
-    probe_score: u32,
-    #[serde(default)]
-    tags: HashMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ProbedChapter {
-    start_time: String,
-    end_time: String,
-    #[serde(default)]
-    tags: HashMap<String, String>,
-}
-
-impl ProbedChapter {
-    fn understood(mut self, file_start_seconds: f64) -> Option<Chapter> {
-        let on_clock = |time: &str| number(Some(time)).map(|time: f64| time - file_start_seconds);
-        Some(Chapter {
-            start_seconds: on_clock(&self.start_time)?,
-            end_seconds: on_clock(&self.end_time)?,
-            title: self.tags.remove("title"),
-        })
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct Stream {
-    index: u32,
-    #[serde(default)]
-    codec_type: String,
-    codec_name: Option<String>,
-    #[serde(default)]
-    codec_tag_string: String,
-    sample_rate: Option<String>,
-    channels: Option<u32>,
-    channel_layout: Option<String>,
-    sample_fmt: Option<String>,
-    bits_per_raw_sample: Option<String>,
-    bit_rate: Option<String>,
-    start_time: Option<String>,
-    duration: Option<String>,
-    #[serde(default)]
-    width: u32,
-    #[serde(default)]
-    height: u32,
-    #[serde(default)]
-    disposition: Disposition,
-    #[serde(default)]
-    tags: HashMap<String, String>,
-}
-
-impl Stream {
-    fn codec(&self) -> &str {
-        self.codec_name.as_deref().unwrap_or("unknown")
-    }
-
-    fn is_decodable(&self) -> bool {
-        // `enca` is common encryption, `drms` Apple's: there are packets, but nothing to decode in them.
-        restrictions::is_decodable(self.codec()) && !matches!(self.codec_tag_string.as_str(), "enca" | "drms")
-    }
-
-    /// Length in seconds, from the tag that Matroska files carry or else from the stream's header.
-    fn seconds(&self) -> Option<f64> {
-        let tagged = self.tags.get("DURATION").and_then(|text| clock_time(text)).map(|end| {
-            // The tag says where the track ends on the file's clock, also for a track that begins late.
-            let start = self.start_time.as_deref().and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-            (end - start.max(0.0)).max(0.0)
-        });
-        tagged.or_else(|| seconds(self.duration.as_deref()))
-    }
-
-    fn is_cover(&self) -> bool {
-        self.codec_type == "video" && self.disposition.attached_pic == 1
-    }
-
-    fn sample_rate_hz(&self) -> u32 {
-        number(self.sample_rate.as_deref()).unwrap_or(0)
-    }
-
-    /// Names of tags are in capitals in some containers.
-    fn tag(&self, name: &str) -> Option<&String> {
-        self.tags.iter().find_map(|(found, text)| found.eq_ignore_ascii_case(name).then_some(text))
-    }
-
-    /// Three letters, or a tag such as `pt-BR`; anything longer is no language.
-    fn language(&self) -> Option<&String> {
-        self.tag("language").filter(|language| *language != "und" && language.len() <= 35)
-    }
-
-    fn to_facts(&self) -> TrackFacts {
-        // MP4 keeps the name of a track where that of a program belongs.
-        let names =
-            ["title", "handler_name"].into_iter().filter_map(|name| self.tag(name)).map(String::as_str);
-        TrackFacts {
-            index: self.index,
-            codec: self.codec().to_owned(),
-            is_decodable: self.is_decodable(),
-            channels: self.channels.unwrap_or(0),
-            sample_rate_hz: self.sample_rate_hz(),
-            language: self.language().cloned(),
-            is_default: self.disposition.default == 1,
-            role: Role::of(&self.disposition, names),
-        }
-    }
-
-    fn to_picture(&self) -> PictureStream {
-        PictureStream {
-            index: self.index,
-            width: self.width,
-            height: self.height,
-            comment: self.tag("comment").cloned(),
-            file_name: self.tag("filename").cloned(),
-        }
-    }
-
-    fn to_audio_track(&self) -> AudioTrack {
-        AudioTrack {
-            codec: self.codec().to_owned(),
-            channels: self.channels.unwrap_or(0),
-            sample_rate_hz: self.sample_rate_hz(),
-            language: self.language().cloned(),
-        }
-    }
-
-    fn to_track(&self, place: usize, file_start_seconds: f64) -> Track {
-        let codec = self.codec();
-        // Decoders of lossy formats make floating point of whatever was recorded.
-        let is_exact = codec.starts_with("pcm_")
-            || matches!(codec, "flac" | "alac" | "wavpack" | "tta" | "ape" | "truehd" | "mlp");
-        let is_float =
-            self.sample_fmt.as_deref().is_some_and(|name| name.starts_with("flt") || name.starts_with("dbl"));
-        let bits: u32 = number(self.bits_per_raw_sample.as_deref()).unwrap_or(0);
-        Track {
-            place,
-            index: self.index,
-            codec: codec.to_owned(),
-            channels: self.channels.unwrap_or(0),
-            sample_rate_hz: self.sample_rate_hz(),
-            layout: self
-                .channel_layout
-                .as_deref()
-                .and_then(Layout::of_name)
-                .or_else(|| Layout::of_count(self.channels.unwrap_or(0))),
-            is_deep: is_exact && (is_float || bits > 16),
-            is_float: is_exact && is_float,
-            bitrate_bps: number(self.bit_rate.as_deref()),
-            start_seconds: number(self.start_time.as_deref())
-                .map_or(0.0, |start: f64| start - file_start_seconds),
-            clock_seconds: 0.0,
-            seconds: self.seconds(),
-        }
-    }
-}
-
-fn number<T: FromStr>(text: Option<&str>) -> Option<T> {
-    text?.parse().ok()
-}
-
-fn seconds(text: Option<&str>) -> Option<f64> {
-    text?.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0)
-}
-
-/// `HH:MM:SS.fraction` in seconds.
-fn clock_time(text: &str) -> Option<f64> {
-    let mut parts = text.trim().splitn(3, ':');
-    let mut next = || parts.next()?.parse::<f64>().ok().filter(|part| part.is_finite() && *part >= 0.0);
-    Some(next()? * 3600.0 + next()? * 60.0 + next()?)
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt as _;
+
+    use contracts::AudioTrack;
 
     use super::*;
 
@@ -596,6 +425,12 @@ mod tests {
                 "[hls @ 0x5] [error] Format not on whitelist 'mov'\n[error] file:source: Invalid argument"
             ),
             FailureCode::NotAMediaFile
+        );
+        assert_eq!(
+            refused(
+                "[gsm @ 0x5] [error] Format not on whitelist 'mov'\n[error] file:source: Invalid argument"
+            ),
+            FailureCode::UnsupportedFormat
         );
         assert_eq!(
             refused(

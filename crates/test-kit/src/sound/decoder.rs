@@ -48,7 +48,8 @@ impl Decoder<'_> {
         let (channels, rate) = (self.track.channels, self.track.sample_rate_hz);
         let (mut squares, mut count) = (vec![0.0; channels], 0_usize);
         let take = |sample: f32| {
-            squares[count % channels] += f64::from(sample).powi(2);
+            // What a broken frame makes beyond full scale is clipped by whatever plays or encodes it.
+            squares[count % channels] += f64::from(sample.clamp(-1.0, 1.0)).powi(2);
             count += 1;
         };
         let complaints = self.decode(channels, rate, take).await?;

@@ -7,6 +7,7 @@ import kubernetes_validate
 from model import title
 from policy import violations
 from rendering import render_all
+from rules_documents import document_violations
 
 # The oldest Kubernetes that the manifests are for, which has preStop's sleep, and the newest that is described here.
 VERSIONS = ("1.30", "1.34")
@@ -47,6 +48,9 @@ def main():
         for text in found:
             print(f"{variant.name}: {text}", file=sys.stderr)
         failures += len(found)
+    for text in document_violations(variants):
+        print(text, file=sys.stderr)
+        failures += 1
     if failures:
         raise SystemExit(f"check-k8s: {failures} violations")
     print(f"check-k8s: {len(variants)} variants, {len(checked)} different objects with a schema, no violation")

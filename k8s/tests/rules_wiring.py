@@ -176,18 +176,21 @@ def peer_names(variant, peers):
             yield from (pod_labels(w)[NAME] for w in variant.pods_matching(peer["podSelector"]))
 
 
+# Which services need which store.
+CLIENTS = {
+    "mysql": ("auth", "auth-migration"),
+    "mongodb": ("gateway", "converter", "notification"),
+    "rabbitmq": ("auth", "gateway", "converter", "notification"),
+    "mailpit": ("notification",),
+}
+
+
 def needed_flows(variant):
     """What the services need, and nothing else."""
     stores = {"mysql": 3306, "mongodb": 27017, "rabbitmq": 5672, "mailpit": 1025}
     elsewhere = {"mysql": 3306, "mongodb": 27017, "rabbitmq": 5671, "mailpit": 465}
-    clients = {
-        "mysql": ("auth", "auth-migration"),
-        "mongodb": ("gateway", "converter", "notification"),
-        "rabbitmq": ("auth", "gateway", "converter", "notification"),
-        "mailpit": ("notification",),
-    }
     needed = {("gateway", "auth", 5000)}
-    for store, services in clients.items():
+    for store, services in CLIENTS.items():
         is_inside = bool(variant.pods_matching({"matchLabels": {NAME: store}}))
         to, port = (store, stores[store]) if is_inside else ("elsewhere", elsewhere[store])
         needed |= {(service, to, port) for service in services}

@@ -12,7 +12,7 @@ use super::cutter::Pieces;
 use super::decoded::Blocks;
 use super::encode::log_of;
 use super::failure::ConversionError;
-use super::packets::Scanner;
+use super::packets::{Packets, Scanner};
 use super::pcm::{self, Format};
 use super::peaks::Peaks;
 use super::timeline::{Gap, Part, Timeline, selected_samples};
@@ -21,6 +21,7 @@ use super::timeline::{Gap, Part, Timeline, selected_samples};
 pub(crate) struct Sound<'a> {
     decoder: Process,
     scanner: Scanner<'a>,
+    packets: Option<Packets>,
     blocks: Blocks<ChildStdout>,
     timeline: Timeline,
     wanted: Wanted,
@@ -121,6 +122,7 @@ impl<'a> Sound<'a> {
         Ok(Opened::Sound(Box::new(Self {
             decoder,
             scanner,
+            packets: None,
             blocks,
             timeline: Timeline::new(format),
             wanted,
@@ -208,7 +210,8 @@ impl<'a> Sound<'a> {
             };
             if let Some(gap) = gap {
                 let on_clock = Gap { at: gap.at + self.wanted.clock_seconds, ..gap };
-                let is_silence = !self.wanted.silence.is_empty() || self.scanner.clock_runs(on_clock).await?;
+                let is_silence =
+                    !self.wanted.silence.is_empty() || self.packets().await?.clock_runs(on_clock);
                 self.timeline.settle(gap, is_silence);
             }
             if self.timeline.length_seconds() > self.wanted.max_seconds {
@@ -218,6 +221,14 @@ impl<'a> Sound<'a> {
                 ));
             }
         }
+    }
+
+    /// The packets of the file, which are read once: one that is broken may have a gap in front of each.
+    async fn packets(&mut self) -> Result<&Packets, ConversionError> {
+        if self.packets.is_none() {
+            self.packets = Some(self.scanner.scan(f64::INFINITY).await?);
+        }
+        Ok(self.packets.get_or_insert_default())
     }
 
     fn silent_milliseconds_before(&self, milliseconds: i64) -> i64 {

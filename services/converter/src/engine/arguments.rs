@@ -112,6 +112,15 @@ impl Arguments {
     }
 }
 
+/// Lists the tracks of a file in the log, and ends for want of something to make.
+pub(crate) fn list(input: Input<'_>) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.begin("level+info");
+    arguments.0.extend(input.options());
+    arguments.add(["-i", input.file]);
+    arguments.0
+}
+
 /// Decodes.
 pub(crate) fn decode(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::default();

@@ -5,8 +5,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+
+use super::bytes_at::array_at;
 
 /// The stretches of silence between the sound of a track.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -110,15 +111,6 @@ impl Block {
 fn is_number(tens: u8, ones: u8, track: u32) -> bool {
     let digit = |letter: u8| char::from(letter).to_digit(10);
     digit(tens).zip(digit(ones)).is_some_and(|(tens, ones)| tens * 10 + ones == track)
-}
-
-fn array_at<const N: usize>(file: &File, position: u64) -> io::Result<Option<[u8; N]>> {
-    let mut bytes = [0; N];
-    match file.read_exact_at(&mut bytes, position) {
-        Ok(()) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

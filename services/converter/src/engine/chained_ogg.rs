@@ -11,6 +11,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::bytes_at::{array_at, read_at};
+
 const CAPTURE_PATTERN: [u8; 5] = *b"OggS\0";
 const HEAD_BYTES: usize = 27;
 
@@ -80,8 +82,7 @@ impl Codec {
 /// The file cannot be read or written. It is of no use then.
 pub(crate) fn join_links(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut magic = [0; CAPTURE_PATTERN.len()];
-    let is_ogg = file.read_at(&mut magic, 0)? == magic.len() && magic == CAPTURE_PATTERN;
+    let is_ogg = array_at(&file, 0)? == Some(CAPTURE_PATTERN);
     if !is_ogg || !is_chain(&mut Pieces::of(&file))? {
         return Ok(());
     }
@@ -315,15 +316,8 @@ impl<'a> Pieces<'a> {
 
     fn read_ahead(&mut self) -> io::Result<()> {
         let mut bytes = vec![0; Self::AHEAD_BYTES];
-        let mut length = 0;
-        while length < bytes.len() {
-            let read = self.file.read_at(&mut bytes[length..], self.position)?;
-            if read == 0 {
-                break;
-            }
-            length += read;
-            self.position += read as u64;
-        }
+        let length = read_at(self.file, self.position, &mut bytes)?;
+        self.position += length as u64;
         self.ahead.extend(&bytes[..length]);
         Ok(())
     }

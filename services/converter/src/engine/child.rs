@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::scratch::SOURCE;
 use crate::sandbox::{self, Confinement, Limits};
 
 /// Starts programs through the converter itself, which confines them: safe Rust runs nothing between `fork` and `exec`.
@@ -36,6 +37,11 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// In this directory, to read the source.
+    pub(crate) fn of_source(directory: &'a Path) -> Self {
+        Self { directory, reads: &[SOURCE], writes: None }
+    }
+
     /// In this directory, with none of its files.
     pub(crate) fn without_files(directory: &'a Path) -> Self {
         Self { directory, reads: &[], writes: None }

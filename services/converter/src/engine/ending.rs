@@ -2,8 +2,10 @@
 //! that for the length of the recording.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
+
+use super::bytes_at::{array_at, read_at};
 
 /// What is missing at the end of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +22,10 @@ pub(crate) enum Lack {
 
 /// What is missing at the end of a file. Blocks.
 pub(crate) fn lack(path: &Path) -> io::Result<Lack> {
-    let mut file = Reader { file: File::open(path)?, length: 0 };
-    file.length = file.file.metadata()?.len();
+    let file = File::open(path)?;
+    let file = Reader { length: file.metadata()?.len(), file };
     let mut start = [0; 32];
-    let read = file.read_at(0, &mut start)?;
+    let read = read_at(&file.file, 0, &mut start)?;
     match &start[..read] {
         [b'R', b'I', b'F', b'F', ..] => file.riff(),
         [b'F', b'O', b'R', b'M', ..] => file.chunks(12, &[b"SSND"], u32::from_be_bytes),
@@ -52,35 +54,16 @@ struct Reader {
 }
 
 impl Reader {
-    /// Fills as much of a buffer as there is.
-    fn read_at(&mut self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.seek(SeekFrom::Start(position))?;
-        let mut length = 0;
-        while length < buffer.len() {
-            match self.file.read(&mut buffer[length..])? {
-                0 => break,
-                read => length += read,
-            }
-        }
-        Ok(length)
-    }
-
-    fn array_at<const N: usize>(&mut self, position: u64) -> io::Result<Option<[u8; N]>> {
-        let mut bytes = [0; N];
-        let read = self.read_at(position, &mut bytes)?;
-        Ok((read == N).then_some(bytes))
-    }
-
     fn up_to(&self, end: u64) -> Lack {
         if end > self.length { Lack::Bytes(end - self.length) } else { Lack::Nothing }
     }
 
     /// AVI and WAV. An AVI above 1 GiB has several `RIFF` chunks (`OpenDML` 1.02, section 3.0).
-    fn riff(&mut self) -> io::Result<Lack> {
+    fn riff(&self) -> io::Result<Lack> {
         let mut at = 0;
         let mut lack = Lack::Nothing;
         while lack == Lack::Nothing
-            && let Some([b'R', b'I', b'F', b'F', a, b, c, d]) = self.array_at(at)?
+            && let Some([b'R', b'I', b'F', b'F', a, b, c, d]) = array_at(&self.file, at)?
         {
             let size = u32::from_le_bytes([a, b, c, d]);
             if is_placeholder(size) {
@@ -93,16 +76,11 @@ impl Reader {
     }
 
     /// Looks for a chunk of media, by its name or the name of the list that it is.
-    fn chunks(
-        &mut self,
-        mut at: u64,
-        media: &[&[u8; 4]],
-        number: impl Fn([u8; 4]) -> u32,
-    ) -> io::Result<Lack> {
+    fn chunks(&self, mut at: u64, media: &[&[u8; 4]], number: impl Fn([u8; 4]) -> u32) -> io::Result<Lack> {
         for _ in 0..MAX_PIECES {
-            let Some([a, b, c, d, s0, s1, s2, s3]) = self.array_at(at)? else { break };
+            let Some([a, b, c, d, s0, s1, s2, s3]) = array_at(&self.file, at)? else { break };
             let (name, size) = ([a, b, c, d], number([s0, s1, s2, s3]));
-            let list = if &name == b"LIST" { self.array_at(at + 8)? } else { None };
+            let list = if &name == b"LIST" { array_at(&self.file, at + 8)? } else { None };
             let end = at + 8 + u64::from(size) + u64::from(size % 2);
             if media.contains(&&list.unwrap_or(name)) {
                 return Ok(if is_placeholder(size) { Lack::Nothing } else { self.up_to(end) });
@@ -119,9 +97,9 @@ impl Reader {
     }
 
     /// WMV and WMA: the header object, then the data object (ASF specification 1.20, sections 3 and 5).
-    fn asf(&mut self) -> io::Result<Lack> {
+    fn asf(&self) -> io::Result<Lack> {
         let mut header = vec![0; 64 * 1024];
-        let read = self.read_at(0, &mut header)?;
+        let read = read_at(&self.file, 0, &mut header)?;
         let header = &header[..read];
         let number = |at: usize| -> Option<u64> {
             header.get(at..at + 8)?.first_chunk().copied().map(u64::from_le_bytes)
@@ -131,7 +109,7 @@ impl Reader {
         let flags = properties.and_then(|at| header.get(at + 88));
         let is_broadcast = flags.is_none_or(|flags| flags & 1 == 1);
         let Some(data) = number(16).filter(|_| !is_broadcast) else { return Ok(Lack::Nothing) };
-        let Some(object) = self.array_at::<24>(data)? else {
+        let Some(object) = array_at::<24>(&self.file, data)? else {
             return Ok(properties
                 .and_then(|at| number(at + 40))
                 .map_or(Lack::Nothing, |end| self.up_to(end)));
@@ -141,11 +119,11 @@ impl Reader {
     }
 
     /// Ogg: where the last page ends (RFC 3533, section 6).
-    fn ogg(&mut self) -> io::Result<Lack> {
+    fn ogg(&self) -> io::Result<Lack> {
         // The longest page has 27 + 255 + 255 * 255 bytes.
         let from = self.length.saturating_sub(66 * 1024);
         let mut end = vec![0; 66 * 1024];
-        let read = self.read_at(from, &mut end)?;
+        let read = read_at(&self.file, from, &mut end)?;
         end.truncate(read);
         let is_page = |at: &usize| end[*at..].starts_with(b"OggS\0");
         let Some(page) = (0..end.len()).rev().find(is_page) else { return Ok(Lack::Nothing) };
@@ -158,21 +136,21 @@ impl Reader {
     }
 
     /// FLV: each tag is followed by its size (Video File Format Specification 10.1, annex E.3).
-    fn flv(&mut self) -> io::Result<Lack> {
+    fn flv(&self) -> io::Result<Lack> {
         let Some(from) = self.length.checked_sub(4) else { return Ok(Lack::Tail) };
-        let size = self.array_at(from)?.map_or(0, u32::from_be_bytes);
+        let size = array_at(&self.file, from)?.map_or(0, u32::from_be_bytes);
         let tag = from.checked_sub(u64::from(size));
         let Some(tag) = tag else { return Ok(Lack::Tail) };
-        let head = self.array_at::<4>(tag)?.unwrap_or_default();
+        let head = array_at::<4>(&self.file, tag)?.unwrap_or_default();
         let content = u32::from_be_bytes([0, head[1], head[2], head[3]]);
         let is_whole = matches!(head[0] & 0x1f, 8 | 9 | 18) && content + 11 == size;
         Ok(if is_whole { Lack::Nothing } else { Lack::Tail })
     }
 
     /// Matroska: how long the segment is (RFC 9559, section 5.1), unless it was written live.
-    fn matroska(&mut self) -> io::Result<Lack> {
+    fn matroska(&self) -> io::Result<Lack> {
         let mut start = [0; 4096];
-        let read = self.read_at(0, &mut start)?;
+        let read = read_at(&self.file, 0, &mut start)?;
         let start = &start[..read];
         let Some((content, size)) = start.get(4..).and_then(vint) else { return Ok(Lack::Nothing) };
         let segment = 4 + content + usize::try_from(size).unwrap_or(usize::MAX).min(4096);
@@ -186,14 +164,14 @@ impl Reader {
     }
 
     /// MP4 and its kin: where the last box ends (ISO/IEC 14496-12, section 4.2).
-    fn iso_media(&mut self) -> io::Result<Lack> {
+    fn iso_media(&self) -> io::Result<Lack> {
         let (mut at, mut is_fragmented) = (0, false);
         for _ in 0..MAX_PIECES {
-            let Some([a, b, c, d, name @ ..]) = self.array_at::<8>(at)? else { break };
+            let Some([a, b, c, d, name @ ..]) = array_at::<8>(&self.file, at)? else { break };
             let size = match u32::from_be_bytes([a, b, c, d]) {
                 // Up to the end.
                 0 if &name == b"mdat" => return Ok(Lack::Nothing),
-                1 => self.array_at(at + 8)?.map_or(u64::MAX, u64::from_be_bytes),
+                1 => array_at(&self.file, at + 8)?.map_or(u64::MAX, u64::from_be_bytes),
                 size => u64::from(size),
             };
             is_fragmented |= &name == b"moof";
@@ -217,11 +195,11 @@ impl Reader {
     }
 
     /// Whether a fragment follows somewhere behind a position at which there is no box.
-    fn has_fragment_behind(&mut self, mut at: u64) -> io::Result<bool> {
+    fn has_fragment_behind(&self, mut at: u64) -> io::Result<bool> {
         const PIECE: usize = 1 << 20;
         let mut piece = vec![0; PIECE];
         loop {
-            let read = self.read_at(at, &mut piece)?;
+            let read = read_at(&self.file, at, &mut piece)?;
             // A fragment begins with its header box.
             if piece[..read].windows(12).any(|bytes| bytes.starts_with(b"moof") && bytes.ends_with(b"mfhd")) {
                 return Ok(true);
@@ -234,10 +212,10 @@ impl Reader {
     }
 
     /// CAF: where the data end, if that is known (Core Audio Format specification, "Audio Data Chunk").
-    fn core_audio(&mut self) -> io::Result<Lack> {
+    fn core_audio(&self) -> io::Result<Lack> {
         let mut at = 8;
         for _ in 0..MAX_PIECES {
-            let Some(head) = self.array_at::<12>(at)? else { break };
+            let Some(head) = array_at::<12>(&self.file, at)? else { break };
             let size = head.last_chunk().copied().map_or(-1, i64::from_be_bytes);
             let Ok(size) = u64::try_from(size) else { break };
             let end = at.saturating_add(12).saturating_add(size);

@@ -10,7 +10,6 @@ use super::child::Place;
 use super::encode::log_of;
 use super::failure::ConversionError;
 use super::recipe::Recipe;
-use super::scratch::SOURCE;
 use super::workshop::Workshop;
 
 /// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest true peak so far, where 1 is full
@@ -55,7 +54,7 @@ pub(crate) async fn measure(
     sample_rate_hz: u32,
 ) -> Result<(Gain, Loudness), ConversionError> {
     let slot = workshop.slots.take();
-    let place = Place { directory: workshop.directory, reads: &[SOURCE], writes: None };
+    let place = Place::of_source(workshop.directory);
     let mut child = workshop.ffmpeg(arguments::loudness(workshop.input, recipe), place, Stdio::null())?;
     let (mut integrated, mut peak) = (None, None);
     let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();

@@ -6,6 +6,7 @@ mod about;
 mod arguments;
 mod audio_file;
 mod avi_silence;
+mod bytes_at;
 mod chained_ogg;
 mod checks;
 mod child;
@@ -226,9 +227,7 @@ impl Engine {
         let started = Instant::now();
         let last = started + self.max_conversion_time;
         let source = scratch.source();
-        let joining = spawn_blocking(move || chained_ogg::join_links(&source));
-        let joined = within(last, async { Ok(joining.await) }).await?;
-        joined.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
+        within(last, reading(move || chained_ogg::join_links(&source))).await?;
         let workshop = Workshop {
             ffmpeg: &self.ffmpeg,
             ffprobe: &self.ffprobe,
@@ -281,14 +280,15 @@ impl Engine {
         let mut recipe = Recipe::of(options, probe, |seconds| self.is_long(seconds, file.bytes));
         self.check_extent(job, &recipe).await?;
         let loudness = workshop.prepare(&mut recipe, probe).await?;
+        let silence = Self::silence(job).await?;
         // One that began otherwise is ended here.
         let decoder = begun.and_then(|(begun, guess)| guess.begins_like(&recipe).then_some(begun));
-        let made = match self.make(job, decoder, &recipe).await {
+        let made = match self.make(job, decoder, &recipe, silence.clone()).await {
             // What a container holds is not always what the format allows: then it is decoded like any other.
             Err(error) if recipe.copies && error.is_of_the_copy() => {
                 tracing::debug!(%error, "a copy would not do");
                 recipe = recipe.without_copying();
-                self.make(job, None, &recipe).await?
+                self.make(job, None, &recipe, silence).await?
             }
             made => made?,
         };
@@ -343,14 +343,14 @@ impl Engine {
         workshop: Workshop<'a>,
     ) -> Result<(Workshop<'a>, Probe, Lack), ConversionError> {
         let source = scratch.source();
-        let lack = spawn_blocking(move || ending::lack(&source));
+        let lack = reading(move || ending::lack(&source));
         let mut workshop = workshop;
         let mut answer = probe::answer(workshop.ask_ffprobe(probe::SHOWN)?).await;
         if answer.as_ref().is_ok_and(Answer::may_begin_late) {
             workshop.input.is_patient = true;
             answer = probe::answer(workshop.ask_ffprobe(probe::SHOWN)?).await;
         }
-        let lack = lack.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read)?;
+        let lack = lack.await?;
         // It opens a decoder for each track, and gives up with the first that refuses one. Another may do.
         if let Err(error) = &answer
             && let Some(refused) = error.refused_track()
@@ -420,8 +420,7 @@ impl Engine {
             return Ok(Silence::default());
         }
         let (source, track) = (workshop.directory.join(scratch::SOURCE), probe.track.index);
-        let read = spawn_blocking(move || Silence::of_avi(&source, track)).await;
-        read.map_err(io::Error::from).flatten().map_err(ConversionError::Read)
+        reading(move || Silence::of_avi(&source, track)).await
     }
 
     /// Whether several encoders are worth their while, by the length of the sound, or by the file's size where that is unknown.
@@ -461,6 +460,7 @@ impl Engine {
         job: Job<'_>,
         decoder: Option<Child>,
         recipe: &Recipe,
+        silence: Silence,
     ) -> Result<(PathBuf, Found, AudioFile, SourceFacts), ConversionError> {
         let Job { workshop, probe, file, report, .. } = job;
         let expected = probe
@@ -487,7 +487,7 @@ impl Engine {
             selection: recipe.selection(),
             clock_seconds: recipe.track.clock_seconds,
             max_seconds: self.max_seconds(),
-            silence: Self::silence(job).await?,
+            silence,
         };
         let until = wanted.selection.end;
         let scanner = Self::scanner(job);
@@ -497,11 +497,9 @@ impl Engine {
             Made::NoSamples(found) => (None, found),
             Made::NoSound(ended) => {
                 let log = log_of(ended)?;
-                if failure::is_unsupported(&log) {
-                    return Err(ConversionError::failed(
-                        FailureCode::UnsupportedFormat,
-                        failure::complaints(&log),
-                    ));
+                // ffprobe may refuse to open what no decoder knows.
+                if let Some(error) = verdict::unsupported(&log) {
+                    return Err(error);
                 }
                 let packets = scanner.scan(f64::INFINITY).await?;
                 return Err(verdict::of_nothing(probe, file.bytes, file.lack, &packets, &log));
@@ -576,6 +574,14 @@ async fn within<T>(
 ) -> Result<T, ConversionError> {
     let ended = timeout_at(deadline, work).await;
     ended.unwrap_or_else(|_| Err(ConversionError::failed(FailureCode::TimedOut, "the deadline has passed")))
+}
+
+/// Begins to read the source on a thread of its own.
+fn reading<T: Send + 'static>(
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> impl Future<Output = Result<T, ConversionError>> {
+    let read = spawn_blocking(read);
+    async { read.await.map_err(io::Error::from).flatten().map_err(ConversionError::Read) }
 }
 
 fn cores() -> u16 {

@@ -5,7 +5,7 @@ use contracts::FailureCode;
 
 use super::decoder_log::Decoded;
 use super::ending::Lack;
-use super::failure::{ConversionError, complaints};
+use super::failure::{self, ConversionError, complaints};
 use super::packets::Packets;
 use super::probe::Probe;
 use super::restrictions;
@@ -134,6 +134,12 @@ impl Evidence<'_> {
     }
 }
 
+/// That there was nothing to decode because no decoder knows it, if FFmpeg says so.
+pub(crate) fn unsupported(log: &str) -> Option<ConversionError> {
+    failure::is_unsupported(log)
+        .then(|| ConversionError::failed(FailureCode::UnsupportedFormat, complaints(log)))
+}
+
 /// Why there was nothing to decode in a file whose end may lack something.
 pub(crate) fn of_nothing(
     probe: &Probe,
@@ -142,6 +148,9 @@ pub(crate) fn of_nothing(
     packets: &Packets,
     log: &str,
 ) -> ConversionError {
+    if let Some(error) = unsupported(log) {
+        return error;
+    }
     // Most of the file cannot be found, or what its track says.
     let is_promised = packets.all_bytes < file_bytes / 2
         || probe.track.seconds.is_some_and(|seconds| seconds > ALLOWANCE_SECONDS);

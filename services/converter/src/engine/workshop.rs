@@ -63,8 +63,7 @@ impl<'a> Workshop<'a> {
 
     /// Starts to decode.
     pub(crate) fn decode(self, recipe: &Recipe) -> Result<Child, ConversionError> {
-        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
-        self.ffmpeg(arguments::decode(self.input, recipe), place, Stdio::null())
+        self.ffmpeg(arguments::decode(self.input, recipe), Place::of_source(self.directory), Stdio::null())
     }
 
     /// Starts to decode and to copy.
@@ -148,22 +147,24 @@ impl<'a> Workshop<'a> {
         self,
         shown: impl IntoIterator<Item = &'a str>,
     ) -> Result<Child, ConversionError> {
-        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
         let options = ["-hide_banner", "-loglevel", "level+warning"].map(str::to_owned).into_iter();
         let options = options.chain(self.input.ffprobe_options(self.decoders));
         let shown = shown.into_iter().chain([self.input.file]).map(str::to_owned);
         self.launcher
-            .start(self.ffprobe, options.chain(shown), place, Stdio::null(), self.keepers)
+            .start(
+                self.ffprobe,
+                options.chain(shown),
+                Place::of_source(self.directory),
+                Stdio::null(),
+                self.keepers,
+            )
             .map_err(ConversionError::ffprobe)
     }
 
     /// What FFmpeg says of the source's tracks when it opens it, in its log.
     pub(crate) async fn list_tracks(self) -> Result<String, ConversionError> {
-        let place = Place { directory: self.directory, reads: &[SOURCE], writes: None };
-        let options = ["-hide_banner", "-nostdin", "-loglevel", "level+info"].map(str::to_owned).into_iter();
-        let options = options.chain(self.input.options());
-        let options = options.chain(["-i", self.input.file].map(str::to_owned));
-        let listed = self.ffmpeg(options.collect(), place, Stdio::null())?;
+        let place = Place::of_source(self.directory);
+        let listed = self.ffmpeg(arguments::list(self.input), place, Stdio::null())?;
         Ok(listed.ended().await.map_err(ConversionError::ffmpeg)?.log)
     }
 

@@ -2,6 +2,7 @@
 //! as a decoder refuses its track.
 
 use super::answer::{Answer, Format, ProbedChapter, Stream};
+use crate::engine::layouts::Layout;
 use crate::engine::tracks::Disposition;
 
 /// Reads the list of a file's tracks. The decoder of the one with the index `refused` is known to refuse it.
@@ -83,14 +84,11 @@ fn channels(layout: &str) -> Option<u32> {
     if let Some(count) = layout.strip_suffix(" channels") {
         return count.parse().ok();
     }
-    match layout {
-        "mono" => Some(1),
-        "stereo" | "downmix" => Some(2),
-        "quad" | "quad(side)" => Some(4),
-        "hexagonal" => Some(6),
-        "octagonal" => Some(8),
-        // So many, and so many for the lowest tones.
-        named => named.split('(').next()?.split('.').map(|count| count.parse::<u32>().ok()).sum(),
+    match Layout::of_name(layout) {
+        Some(named) => Some(named.channels()),
+        None if layout == "downmix" => Some(2),
+        // `22.2`: so many, and so many for the lowest tones.
+        None => layout.split('(').next()?.split('.').map(|count| count.parse::<u32>().ok()).sum(),
     }
 }
 

@@ -1,0 +1,27 @@
+//! Bytes of a file at a place, as far as they are there.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+
+/// Fills as much of a buffer as there is.
+pub(crate) fn read_at(file: &File, mut position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read_at(&mut buffer[length..], position)? {
+            0 => break,
+            read => {
+                length += read;
+                position += read as u64;
+            }
+        }
+    }
+    Ok(length)
+}
+
+/// So many bytes, if there are so many.
+pub(crate) fn array_at<const N: usize>(file: &File, position: u64) -> io::Result<Option<[u8; N]>> {
+    let mut bytes = [0; N];
+    let read = read_at(file, position, &mut bytes)?;
+    Ok((read == N).then_some(bytes))
+}

@@ -1,16 +1,15 @@
 """What docs/OPERATIONS.md tells operators to write by hand: it must be what the manifests have."""
 
 import re
-from pathlib import Path
 
+from model import ROOT
 from rules_wiring import CLIENTS
 
-OPERATIONS = Path(__file__).parents[2] / "docs/OPERATIONS.md"
 STORES = {"MySQL": "mysql", "MongoDB": "mongodb", "RabbitMQ": "rabbitmq", "mail server": "mailpit"}
 
 
 def document_violations(variants):
-    text = OPERATIONS.read_text()
+    text = (ROOT / "docs/OPERATIONS.md").read_text()
     yield from secret_violations(text, variants)
     yield from flow_violations(text)
 
@@ -22,7 +21,7 @@ def secret_violations(text, variants):
         for name, keys in re.findall(r"`([a-z]+-secrets)`\s\(((?:`[a-z-]+`,?\s?)+)\)", text)
     }
     made = {}
-    for secret in (s for v in variants if "production" in v.name for s in v.of_kind("Secret")):
+    for secret in (s for v in variants if v.is_production for s in v.of_kind("Secret")):
         # Kustomize appends a hash.
         made[secret["metadata"]["name"].rpartition("-")[0]] = set(secret["data"])
     if not made:

@@ -78,7 +78,7 @@ impl Edit {
     pub fn is_possible_with(self, source: Source) -> bool {
         match self {
             // In an AVI file, FFmpeg puts the first packet at the beginning all the same.
-            Self::LateSound(_) => source.has_picture() && source.name.rsplit('.').next() != Some("avi"),
+            Self::LateSound(_) => source.has_picture() && source.ending() != "avi",
             Self::DeclaredLength(_) => Declaration::of(source).is_some(),
             _ => true,
         }
@@ -194,7 +194,7 @@ enum Number {
 
 impl Declaration {
     fn of(source: Source) -> Option<Self> {
-        let (names, number): (&[Name], _) = match source.name.rsplit('.').next()? {
+        let (names, number): (&[Name], _) = match source.ending() {
             // An index of fragments declares no length.
             "mp4" if source.name.starts_with("fragments") => return None,
             "mp4" | "mov" | "m4a" | "3gp" => {

@@ -69,6 +69,11 @@ impl Source {
         Self { name, codecs }
     }
 
+    /// The ending of its name.
+    pub(crate) fn ending(self) -> &'static str {
+        self.name.rsplit('.').next().unwrap_or_default()
+    }
+
     /// Whether there is a picture beside the sound.
     #[must_use]
     pub fn has_picture(self) -> bool {

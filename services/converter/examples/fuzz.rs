@@ -19,10 +19,6 @@ use test_kit::sources::SOURCES;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// What they are converted to, in turns.
-const FORMATS: [AudioFormat; 5] =
-    [AudioFormat::Mp3, AudioFormat::M4a, AudioFormat::Opus, AudioFormat::Flac, AudioFormat::Wav];
-
 /// How much less of a broken sound the converter may decode than plain FFmpeg.
 const TOLERANCE_SECONDS: f64 = 0.5;
 
@@ -165,7 +161,7 @@ impl Bench {
         let scratch = self.space.begin_job()?;
         std::fs::write(scratch.source(), bytes)?;
         let format = usize::try_from(number % 5)?;
-        let options = ConversionOptions { format: FORMATS[format], ..ConversionOptions::default() };
+        let options = ConversionOptions { format: AudioFormat::ALL[format], ..ConversionOptions::default() };
         let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
         let (report, _) = watch::channel(Report { progress, source: None });
         let (never, started) = (CancellationToken::new(), Instant::now());
@@ -227,7 +223,10 @@ impl Summary {
         let Attempt { number, format, outcome, fault, took } = attempt;
         if let Some(fault) = fault {
             self.bad += 1;
-            println!("mutation {number}: {outcome} to {} after {took:?}: {fault}", FORMATS[*format].as_str());
+            println!(
+                "mutation {number}: {outcome} to {} after {took:?}: {fault}",
+                AudioFormat::ALL[*format].as_str()
+            );
         }
         self.outcomes.entry(outcome.clone()).or_default()[*format] += 1;
         self.slowest = self.slowest.max(Some((*took, *number)));
@@ -237,7 +236,7 @@ impl Summary {
     }
 
     fn print(&self) {
-        println!("{}", FORMATS.map(|format| format!("{:>7}", format.as_str())).concat());
+        println!("{}", AudioFormat::ALL.map(|format| format!("{:>7}", format.as_str())).concat());
         for (outcome, counts) in &self.outcomes {
             println!("{}  {outcome}", counts.map(|count| format!("{count:7}")).concat());
         }

@@ -25,7 +25,8 @@ pub enum AudioFormat {
 }
 
 impl AudioFormat {
-    const ALL: [Self; 5] = [Self::Mp3, Self::M4a, Self::Opus, Self::Flac, Self::Wav];
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Mp3, Self::M4a, Self::Opus, Self::Flac, Self::Wav];
 
     /// The option's value, which is also how the files' names end.
     #[must_use]

@@ -18,9 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::judge::Reference;
 
-const FORMATS: [AudioFormat; 5] =
-    [AudioFormat::Mp3, AudioFormat::M4a, AudioFormat::Opus, AudioFormat::Flac, AudioFormat::Wav];
-
 /// What a conversion may take on top of the length of the sound.
 const BASE_TIME: Duration = Duration::from_mins(2);
 
@@ -130,7 +127,7 @@ impl Bench {
     async fn examine(&self, file: &Path) -> anyhow::Result<Examined> {
         let reference = Reference::of(file).await?;
         let mut outcomes = Vec::new();
-        for format in FORMATS {
+        for format in AudioFormat::ALL {
             let made = self.convert(file, &reference, format).await?;
             outcomes.push(Outcome { format, made });
         }

@@ -14,9 +14,6 @@ use crate::bench::{Bench, Mp3};
 /// Long enough for a gap and for three seconds of delay.
 const SECONDS: u32 = 8;
 
-const FORMATS: [AudioFormat; 5] =
-    [AudioFormat::Mp3, AudioFormat::M4a, AudioFormat::Opus, AudioFormat::Flac, AudioFormat::Wav];
-
 /// A file of some kind, to which something has happened.
 struct Edited {
     edit: Edit,
@@ -98,7 +95,7 @@ async fn a_conversion_that_succeeds_holds_all_of_the_sound() {
         let mut random = Random(seed);
         let source = *random.pick(&SOURCES);
         let edit = Edit::random(source, &mut random);
-        let format = *random.pick(&FORMATS);
+        let format = *random.pick(&AudioFormat::ALL);
         let (_, wrong) = Edited::make(source, edit, seed).await.convert(&bench, format).await;
         wrong.map(|wrong| format!("{seed}: {} {edit}: {wrong}", source.name))
     });
@@ -119,7 +116,7 @@ async fn try_everything(edit: Edit) {
     let trials = sources.map(async |source| {
         let edited = Edited::make(source, edit, 1).await;
         let (mut made, mut wrong) = (Vec::new(), Vec::new());
-        for format in FORMATS {
+        for format in AudioFormat::ALL {
             let (converted, complaint) = edited.convert(&bench, format).await;
             made.extend(
                 converted.map(|converted| (converted.converted.begins_at_seconds, converted.seconds())),

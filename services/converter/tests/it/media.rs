@@ -81,10 +81,16 @@ pub(crate) fn shown(file: &Path, entries: &str) -> String {
 
 /// The samples of a file, all channels in turn.
 pub(crate) fn pcm(file: &Path) -> Vec<i16> {
+    pcm_as(file, &[])
+}
+
+fn pcm_as(file: &Path, options: &[&str]) -> Vec<i16> {
     let ffmpeg = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i"])
         .arg(file)
-        .args(["-map", "0:a", "-f", "s16le", "-"])
+        .args(["-map", "0:a"])
+        .args(options)
+        .args(["-f", "s16le", "-"])
         .output()
         .unwrap();
     ffmpeg.stdout.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
@@ -92,14 +98,7 @@ pub(crate) fn pcm(file: &Path) -> Vec<i16> {
 
 /// How many times a second the sound rises above zero, in one second of it.
 pub(crate) fn frequency_at(file: &Path, second: usize) -> usize {
-    let ffmpeg = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "error", "-i"])
-        .arg(file)
-        .args(["-map", "0:a", "-ac", "1", "-ar", "16000", "-f", "s16le", "-"])
-        .output()
-        .unwrap();
-    let samples: Vec<_> =
-        ffmpeg.stdout.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect();
+    let samples = pcm_as(file, &["-ac", "1", "-ar", "16000"]);
     let samples = &samples[(second * 16_000).min(samples.len())..((second + 1) * 16_000).min(samples.len())];
     samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count()
 }

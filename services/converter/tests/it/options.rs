@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use contracts::{ConversionOptions, FailureCode};
+use contracts::{AudioFormat, ConversionOptions, FailureCode};
 use converter::engine::EngineConfig;
 
 use crate::bench::{Bench, config};
@@ -236,7 +236,7 @@ fn pitch(path: &Path, seconds: usize) -> usize {
 async fn sample_rate_and_channels_are_what_was_asked_for() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
     let video = std::fs::read(workshop.video("video.mp4", "2", &FASTSTART)).unwrap();
-    for format in ["mp3", "m4a", "opus", "flac", "wav"] {
+    for format in AudioFormat::ALL.map(AudioFormat::as_str) {
         let fields = [("format", format), ("sample_rate", "16000"), ("channels", "1")];
         let made = bench.convert_bytes(&video, options(&fields)).await.unwrap();
         made.lasts(2.0);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use contracts::FailureCode;
+use contracts::{AudioFormat, FailureCode};
 
 use crate::bench::Bench;
 use crate::media::{FASTSTART, Workshop, frequency_at, options};
@@ -166,7 +166,7 @@ async fn a_track_whose_decoder_refuses_it_gives_way_to_another() {
     for name in ["both.mp4", "both.mov", "both.mkv"] {
         workshop.ffmpeg(&[&inputs[..], &["-c", "copy", "-metadata", "title=Both", name]].concat());
         let both = unknown_aac(&workshop.path(name));
-        for format in ["mp3", "m4a", "opus", "flac", "wav"] {
+        for format in AudioFormat::ALL.map(AudioFormat::as_str) {
             let made = bench.convert_bytes(&both, options(&[("format", format)])).await.unwrap();
             made.lasts(5.0);
             assert_eq!(made.converted.tracks, [1], "{name} as {format}");
@@ -204,7 +204,7 @@ async fn recordings_of_web_radios_are_one_sound() {
             ("the same twice", links[1].repeat(2)),
         ] {
             let (seconds, last_second) = if what == "three" { (12.0, 10) } else { (8.0, 6) };
-            for format in ["mp3", "m4a", "opus", "flac", "wav"] {
+            for format in AudioFormat::ALL.map(AudioFormat::as_str) {
                 let made = bench.convert_bytes(&recording, options(&[("format", format)])).await;
                 let made = made.unwrap_or_else(|error| panic!("{what} of {codec} as {format}: {error}"));
                 let actual = made.seconds();
@@ -228,7 +228,7 @@ async fn empty_chunks_of_an_avi_file_are_silence() {
     for codec in ["libmp3lame", "mp2", "ac3", "aac"] {
         let without = ["-af", "aselect='not(between(t,2,7))'", "-c:v", "mpeg4", "-c:a", codec];
         let video = std::fs::read(workshop.video("gap.avi", "9", &without)).unwrap();
-        for format in ["mp3", "m4a", "opus", "flac", "wav"] {
+        for format in AudioFormat::ALL.map(AudioFormat::as_str) {
             let made = bench.convert_bytes(&video, options(&[("format", format)])).await.unwrap();
             made.lasts(9.0);
             let part = [("format", format), ("start", "7.2"), ("end", "8.2")];

@@ -58,9 +58,6 @@ fn described(text: &str) -> Description {
     Description { texts: texts.into(), chapters: vec![chapter(0.123, 1.0), chapter(1.456, 2.0)] }
 }
 
-const FORMATS: [AudioFormat; 5] =
-    [AudioFormat::Mp3, AudioFormat::M4a, AudioFormat::Opus, AudioFormat::Flac, AudioFormat::Wav];
-
 struct Studio(TempDir);
 
 impl Studio {
@@ -151,13 +148,13 @@ fn every_text_comes_out_of_every_format_as_it_went_in() {
     };
     for text in NASTY {
         let description = described(text);
-        for format in FORMATS {
+        for format in AudioFormat::ALL {
             let mut expected = description.texts.clone();
             expected.retain(|name, _| !has_no_place(format, *name));
             assert_eq!(studio.read(&description, format).texts, expected, "{format:?}");
         }
     }
-    for format in FORMATS {
+    for format in AudioFormat::ALL {
         assert_eq!(studio.read(&Description::default(), format), Description::default(), "{format:?}");
     }
 }

@@ -6,6 +6,7 @@ mod account_mail;
 mod api_key;
 mod claims;
 mod email;
+mod file_name;
 mod ids;
 mod job;
 mod legacy_text;
@@ -25,6 +26,7 @@ pub use account_mail::{AccountMail, AccountMailContent};
 pub use api_key::{ApiKey, ApiKeyHash, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, Scope};
 pub use claims::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, Jwk, JwkSet};
 pub use email::{EmailAddress, InvalidEmailAddress};
+pub use file_name::{MAX_FILE_NAME_BYTES, file_name_of, is_hidden, is_joiner};
 pub use ids::{ApiKeyId, FileId, InvalidId, JobId, MailId, Mp3Fid, SessionId, UserId, VideoFid};
 pub use job::{
     Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use contracts::{AudioFormat, Mp3Fid, VideoFid};
+use contracts::{AudioFormat, Mp3Fid, VideoFid, file_name_of};
 use futures_util::TryStreamExt as _;
 use media_store::{MediaStore, StoreError};
 use tokio::fs::File;
@@ -92,7 +92,7 @@ pub(crate) fn file_name(video: &str, format: AudioFormat) -> String {
         Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,
         _ => video,
     };
-    format!("{stem}.{}", format.as_str())
+    file_name_of(stem, &format!(".{}", format.as_str()))
 }
 
 #[cfg(test)]
@@ -107,5 +107,7 @@ mod tests {
         assert_eq!(name(".mov"), ".mov.mp3");
         assert_eq!(name("Dr. Strangelove"), "Dr. Strangelove.mp3");
         assert_eq!(file_name("song.wav", AudioFormat::Flac), "song.flac");
+        let long = file_name(&format!("{}.ts", "a".repeat(252)), AudioFormat::Flac);
+        assert_eq!(long, format!("{}.flac", "a".repeat(250)));
     }
 }

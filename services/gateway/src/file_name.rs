@@ -1,38 +1,26 @@
 //! The name under which a file is shown and offered, out of what a client sends.
 
-/// File systems take names of at most 255 bytes.
-const MAX_BYTES: usize = 255;
+use contracts::{MAX_FILE_NAME_BYTES, file_name_of, is_hidden};
 
 /// The longest ending that is kept when a name is cut, its dot included.
 const MAX_ENDING_BYTES: usize = 16;
 
 /// A file's name without the folders and invisible characters that a client may send with it.
 pub(crate) fn display_name(given: &str) -> String {
-    let visible: String = given.chars().filter(|c| !is_invisible(*c)).collect();
+    let visible: String = given.chars().filter(|c| !is_hidden(*c)).collect();
     let name = visible.rsplit(['/', '\\']).next().unwrap_or_default();
-    match name.trim() {
-        "" | "." | ".." => "video".to_owned(),
-        _ => cut(name),
-    }
-}
-
-/// Control characters, those that turn the direction of what follows them, and those without a width: a name could look like another.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}')
+    // `.` and `..` are folders, and some systems forget dots at the end.
+    if name.chars().all(|c| c == '.' || c.is_whitespace()) { "video".to_owned() } else { cut(name) }
 }
 
 /// The name if it is short enough, else its beginning and its ending.
 fn cut(name: &str) -> String {
-    if name.len() <= MAX_BYTES {
+    if name.len() <= MAX_FILE_NAME_BYTES {
         return name.to_owned();
     }
     let ending = name.rfind('.').map_or("", |dot| &name[dot..]);
     let ending = if ending.len() > MAX_ENDING_BYTES { "" } else { ending };
-    let beginning = &name[..name.floor_char_boundary(MAX_BYTES - ending.len())];
-    format!("{beginning}{ending}")
+    file_name_of(&name[..name.len() - ending.len()], ending)
 }
 
 #[cfg(test)]
@@ -56,7 +44,9 @@ mod tests {
 
     #[test]
     fn a_name_of_nothing_is_a_default() {
-        for nothing in ["", "   ", ".", "..", "a/..", "folder/", "\u{200b}", ".\u{200b}.", "\n"] {
+        for nothing in
+            ["", "   ", ".", "..", " .. ", "...", "a/..", "folder/", "\u{200b}", ".\u{200b}.", "\n"]
+        {
             assert_eq!(display_name(nothing), "video", "{nothing:?}");
         }
     }

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use contracts::file_name_of;
 use time::OffsetDateTime;
 
 /// A file that is to come, of a known length.
@@ -204,7 +205,7 @@ pub(crate) fn distinct_names(names: impl IntoIterator<Item = String>) -> Vec<Str
         let mut number = 1;
         while !taken.insert(candidate.to_lowercase()) {
             number += 1;
-            candidate = format!("{stem} ({number}){dot}{ending}");
+            candidate = file_name_of(stem, &format!(" ({number}){dot}{ending}"));
         }
         candidate
     };
@@ -319,5 +320,8 @@ mod tests {
             "readme (2)",
         ];
         assert_eq!(distinct_names(names.map(str::to_owned)), expected);
+        let long = distinct_names([(); 2].map(|()| format!("{}.mp3", "é".repeat(125))));
+        assert_eq!((long[0].len(), long[1].len()), (254, 254), "{long:?}");
+        assert!(long[1].ends_with("é (2).mp3"), "{long:?}");
     }
 }

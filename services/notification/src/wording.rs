@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use contracts::{is_hidden, is_joiner};
 use time::OffsetDateTime;
 
 /// Subjects longer than that are cut off by every mail program's list anyway.
@@ -22,7 +23,7 @@ impl VideoName {
         let visible: String = raw
             .chars()
             .map(|character| if character.is_whitespace() { ' ' } else { character })
-            .filter(|character| !character.is_control() && !is_invisible(*character))
+            .filter(|character| !is_invisible(*character))
             .collect();
         let words: Vec<&str> = visible.split_whitespace().collect();
         let name = words.join(" ").replace("=?", "= ?");
@@ -41,13 +42,9 @@ impl VideoName {
     }
 }
 
-/// Direction marks, the line and paragraph separators' relatives, and what only tells encodings apart.
+/// What shows nothing by itself, and what stands for something that could not be read.
 fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffd}' | '\u{e0000}'..='\u{e007f}'
-    )
+    is_hidden(character) && !is_joiner(character) || matches!(character, '\u{fffc}' | '\u{fffd}')
 }
 
 /// A length of time: `58 s`, `3 min 05 s`, `1 h 02 min`.

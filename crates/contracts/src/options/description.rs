@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{InvalidOption, Position};
+use crate::{is_hidden, is_joiner};
 
 /// A title, a name: a short text on one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -30,10 +31,8 @@ impl FromStr for TagText {
 
     fn from_str(text: &str) -> Result<Self, InvalidOption> {
         let text = text.trim();
-        // Control characters, and those that turn the direction of what follows them.
-        let is_hidden =
-            |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if text.is_empty() || text.chars().count() > Self::MAX_CHARS || text.contains(is_hidden) {
+        let is_unfit = |c: char| is_hidden(c) && !is_joiner(c);
+        if text.is_empty() || text.chars().count() > Self::MAX_CHARS || text.contains(is_unfit) {
             return Err(InvalidOption::Value { option: "title, artist or album", range: Self::RANGE });
         }
         Ok(Self(text.to_owned()))

@@ -308,7 +308,7 @@ mod tests {
                 &["de-subtags12", "de AT", "all-", "x-klingon", "en-abcdefgh-abcdefgh-abcdefgh-abcdefgh"],
             ),
             ("normalize", &["", "yes", "0", "-4.9", "-40", "1e1", "--16"]),
-            ("title", &["", "  ", "a\nb", "a\0b", "a\u{202e}b"]),
+            ("title", &["", "  ", "a\nb", "a\0b", "a\u{202e}b", "a\u{200b}b", "\u{3164}"]),
             ("cover", &["", "-1", "file.jpg"]),
             ("metadata", &["", "none"]),
         ] {

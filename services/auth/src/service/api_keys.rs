@@ -1,6 +1,8 @@
 //! API keys.
 
-use contracts::{ApiKeyHash, ApiKeyId, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey};
+use contracts::{
+    ApiKeyHash, ApiKeyId, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, is_hidden, is_joiner,
+};
 use service_kit::Audit;
 
 use super::{Caller, Service};
@@ -25,7 +27,10 @@ impl Service {
 
     pub(crate) async fn make_key(&self, caller: &Caller, new: &NewApiKey) -> Result<CreatedApiKey, Error> {
         let name = new.name.trim();
-        if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
+        if name.is_empty()
+            || name.chars().count() > MAX_NAME_CHARS
+            || name.chars().any(|c| is_hidden(c) && !is_joiner(c))
+        {
             return Err(Error::BadRequest("The name has 1 to 100 characters, all of them printable."));
         }
         if new.scopes.is_empty() {

@@ -210,7 +210,7 @@ impl Service {
 
 /// What a client calls itself, fit for a list: one line of at most 200 characters.
 fn printable(client: &str) -> String {
-    client.chars().filter(|character| !character.is_control()).take(MAX_CLIENT_CHARS).collect()
+    client.chars().filter(|character| !contracts::is_hidden(*character)).take(MAX_CLIENT_CHARS).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,11 +14,30 @@ use crate::Shutdown;
 
 type Check = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// What must answer before the service counts as ready.
+/// What must be there before the service counts as ready, and what else it works with.
+///
+/// Ready is a service that can answer. One that took itself away because a store is away would only answer nobody instead of
+/// those who can be helped; so a store decides about a service's start at most.
 #[derive(Default)]
 pub struct Readiness {
-    checks: Vec<(&'static str, Check)>,
+    parts: Vec<Part>,
     facts: String,
+}
+
+struct Part {
+    name: &'static str,
+    need: Need,
+    check: Check,
+    has_answered: AtomicBool,
+}
+
+/// When a part must be there.
+#[derive(Debug, Clone, Copy)]
+enum Need {
+    Always,
+    /// Until it has answered once: a new release with wrong settings does not replace one that works.
+    AtFirst,
+    Never,
 }
 
 // Below the timeouts of the usual probes, so that the answer is ours and says which part is away.
@@ -32,7 +52,44 @@ impl Readiness {
 
     /// Needs this part too.
     #[must_use]
-    pub fn needs<F, E>(mut self, part: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn needs<F, E>(self, part: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        self.with(part, Need::Always, check)
+    }
+
+    /// Needs this part until it has answered once.
+    #[must_use]
+    pub fn needs_at_first<F, E>(
+        self,
+        part: &'static str,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        self.with(part, Need::AtFirst, check)
+    }
+
+    /// Says whether this part is there, and is ready without it.
+    #[must_use]
+    pub fn watches<F, E>(self, part: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::error::Error + 'static,
+    {
+        self.with(part, Need::Never, check)
+    }
+
+    fn with<F, E>(
+        mut self,
+        name: &'static str,
+        need: Need,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: std::error::Error + 'static,
@@ -41,7 +98,7 @@ impl Readiness {
             let answer = check();
             Box::pin(async move { answer.await.map_err(|error| crate::Chain(&error).to_string()) })
         });
-        self.checks.push((part, check));
+        self.parts.push(Part { name, need, check, has_answered: AtomicBool::new(false) });
         self
     }
 
@@ -52,20 +109,49 @@ impl Readiness {
         self
     }
 
-    async fn report(&self) -> Result<String, String> {
-        let answers = self.checks.iter().map(|(part, check)| async move {
-            match tokio::time::timeout(CHECK_PATIENCE, check()).await {
-                Ok(Ok(())) => Ok(format!("{part}: ok\n")),
-                Ok(Err(error)) => Err(format!("{part}: {error}\n")),
-                Err(_) => Err(format!("{part}: no answer within {CHECK_PATIENCE:?}\n")),
-            }
+    /// Asks every part, for the metrics.
+    pub(crate) async fn measure(&self) {
+        self.states().await;
+    }
+
+    /// What each part says, and whether the service is ready with it.
+    async fn states(&self) -> Vec<(bool, String)> {
+        let states = self.parts.iter().map(|part| async move {
+            let answer = tokio::time::timeout(CHECK_PATIENCE, (part.check)()).await;
+            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {CHECK_PATIENCE:?}")));
+            metrics::gauge!("mixdown_part_up", "part" => part.name).set(f64::from(answer.is_ok()));
+            (part.is_good_enough(answer.is_ok()), part.line(answer))
         });
-        let answers = join_all(answers).await;
-        let is_ready = answers.iter().all(Result::is_ok);
-        let answers: String =
-            answers.into_iter().map(|answer| answer.unwrap_or_else(|error| error)).collect();
-        let text = answers + &self.facts;
+        join_all(states).await
+    }
+
+    async fn report(&self) -> Result<String, String> {
+        let states = self.states().await;
+        let is_ready = states.iter().all(|(is_good_enough, _)| *is_good_enough);
+        let lines: String = states.into_iter().map(|(_, line)| line).collect();
+        let text = lines + &self.facts;
         if is_ready { Ok(text) } else { Err(text) }
+    }
+}
+
+impl Part {
+    fn is_good_enough(&self, is_there: bool) -> bool {
+        if is_there {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
+        is_there
+            || match self.need {
+                Need::Always => false,
+                Need::AtFirst => self.has_answered.load(Ordering::Relaxed),
+                Need::Never => true,
+            }
+    }
+
+    fn line(&self, answer: Result<(), String>) -> String {
+        match answer {
+            Ok(()) => format!("{}: ok\n", self.name),
+            Err(error) => format!("{}: away: {error}\n", self.name),
+        }
     }
 }
 
@@ -76,12 +162,12 @@ struct Admin {
     shutdown: Shutdown,
 }
 
-pub(crate) fn router(readiness: Readiness, metrics: PrometheusHandle, shutdown: Shutdown) -> Router {
+pub(crate) fn router(readiness: Arc<Readiness>, metrics: PrometheusHandle, shutdown: Shutdown) -> Router {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(|State(admin): State<Admin>| async move { admin.metrics.render() }))
-        .with_state(Admin { readiness: Arc::new(readiness), metrics, shutdown })
+        .with_state(Admin { readiness, metrics, shutdown })
 }
 
 async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
@@ -91,5 +177,41 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
     match admin.readiness.report().await {
         Ok(report) => (StatusCode::OK, report),
         Err(report) => (StatusCode::SERVICE_UNAVAILABLE, report),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// A part that is there as long as this says so.
+    fn part(is_there: &Arc<AtomicBool>) -> impl Fn() -> std::future::Ready<io::Result<()>> + use<> {
+        let is_there = Arc::clone(is_there);
+        move || {
+            let is_there = is_there.load(Ordering::Relaxed);
+            std::future::ready(if is_there { Ok(()) } else { Err(io::ErrorKind::NotConnected.into()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_goes_away_does_not_take_the_service_away() {
+        let (mine, first, store) = <(Arc<AtomicBool>, Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+        let set = |part: &AtomicBool, is_there| part.store(is_there, Ordering::Relaxed);
+        let readiness = Readiness::new()
+            .needs("mine", part(&mine))
+            .needs_at_first("first", part(&first))
+            .watches("store", part(&store));
+        set(&mine, true);
+        assert!(readiness.report().await.unwrap_err().contains("first: away: not connected"));
+        set(&first, true);
+        assert!(readiness.report().await.unwrap().contains("store: away: not connected"));
+        set(&store, true);
+        assert_eq!(readiness.report().await, Ok("mine: ok\nfirst: ok\nstore: ok\n".to_owned()));
+        set(&first, false);
+        assert!(readiness.report().await.is_ok());
+        set(&mine, false);
+        assert!(readiness.report().await.is_err());
     }
 }

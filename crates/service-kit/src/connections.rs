@@ -4,22 +4,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::Networks;
+use crate::{Networks, Pace, subscriber};
 
 /// How many connections a server holds at the same time: each costs memory and a file descriptor.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
     /// From anywhere. More than that wait to be accepted.
     pub total: usize,
-    /// From one address. More than that are closed, so that nobody takes all of them.
+    /// From one [subscriber](subscriber). More than that are closed, so that nobody takes all of them.
     pub per_address: usize,
     /// Addresses that stand for many.
     pub proxies: Networks,
+    /// How slowly a client may take its answers.
+    pub pace: Pace,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        Self { total: 4096, per_address: 4096, proxies: Networks::default() }
+        Self { total: 4096, per_address: 4096, proxies: Networks::default(), pace: Pace::default() }
     }
 }
 
@@ -50,9 +52,11 @@ impl Connections {
 
     /// Counts a connection. `None`: its address has as many as it may.
     pub(crate) fn count(&self, place: OwnedSemaphorePermit, address: IpAddr) -> Option<Counted> {
+        let is_proxy = self.limits.proxies.contain(address);
+        let address = subscriber(address);
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let count = by_address.entry(address).or_default();
-        if *count >= self.limits.per_address && !self.limits.proxies.contain(address) {
+        if *count >= self.limits.per_address && !is_proxy {
             return None;
         }
         *count += 1;
@@ -78,7 +82,12 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_has_its_share_and_a_proxy_more() {
-        let limits = ConnectionLimits { total: 5, per_address: 2, proxies: "10.0.0.0/8".parse().unwrap() };
+        let limits = ConnectionLimits {
+            total: 5,
+            per_address: 2,
+            proxies: "10.0.0.0/8".parse().unwrap(),
+            pace: Pace::default(),
+        };
         let connections = Connections::new(limits);
         let open = async |address: &str| {
             connections.count(connections.place().await.unwrap(), address.parse().unwrap())
@@ -93,5 +102,23 @@ mod tests {
             assert!(open("10.0.0.1").await.is_some());
         }
         assert_eq!(connections.by_address.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn every_address_of_an_ipv6_network_is_one_subscriber() {
+        let limits = ConnectionLimits { per_address: 2, ..ConnectionLimits::default() };
+        let connections = Connections::new(limits);
+        let open = async |address: &str| {
+            connections.count(connections.place().await.unwrap(), address.parse().unwrap())
+        };
+        let _first = open("2001:db8::1").await.unwrap();
+        let second = open("2001:db8::ffff:1").await.unwrap();
+        assert!(open("2001:db8::2").await.is_none());
+        let _another = open("2001:db8:0:1::2").await.unwrap();
+        drop(second);
+        assert!(open("2001:db8::2").await.is_some());
+        // An address of IPv4 is itself, in either spelling.
+        let _held = (open("::ffff:192.0.2.1").await.unwrap(), open("192.0.2.1").await.unwrap());
+        assert!(open("192.0.2.1").await.is_none() && open("192.0.2.2").await.is_some());
     }
 }

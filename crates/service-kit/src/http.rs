@@ -1,7 +1,6 @@
 //! The HTTP accept loop and the layers that every service's routes sit in.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -9,7 +8,7 @@ use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -23,13 +22,19 @@ use tracing::Instrument as _;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
+use crate::client_stream::ClientStream;
 use crate::connections::{ConnectionLimits, Connections};
+use crate::framing::{Heads, refuse_ambiguity};
 use crate::linger::linger;
 use crate::problem;
 use crate::{Problem, Shutdown};
 
 /// Time for a client to send a request's head; also how long an idle connection is kept.
 const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The most that a request's head may have, and what is read of a body at once. Node takes 16 KiB, nginx 32; hyper's own limit of
+/// 400 KiB would let a thousand unfinished heads fill the memory.
+const MAX_HEAD_BYTES: usize = 24 << 10;
 
 /// How long a client of ours keeps an idle connection: what it sends while a service closes it is lost.
 pub const CLIENT_IDLE: Duration = Duration::from_secs(10);
@@ -85,21 +90,6 @@ async fn identify(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Refuses a request of which two programs could think that it ends in different places: what one takes for its body the other
-/// may take for the next request (RFC 9112, section 6.3).
-async fn refuse_ambiguity(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let lengths = headers.get_all(http::header::CONTENT_LENGTH).iter().count();
-    let encodings = headers.get_all(http::header::TRANSFER_ENCODING).iter().count();
-    if lengths + encodings > 1 {
-        let mut response =
-            axum::response::IntoResponse::into_response(Problem::new(contracts::ProblemCode::BadRequest));
-        response.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
-        return response;
-    }
-    next.run(request).await
-}
-
 struct Headers<'a>(&'a http::HeaderMap);
 
 impl Extractor for Headers<'_> {
@@ -113,9 +103,9 @@ impl Extractor for Headers<'_> {
 }
 
 async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, next: Next) -> Response {
-    let method = request.method().clone();
+    let method = label(request.method());
     let route = path.as_str().to_owned();
-    let span = tracing::info_span!("request", %method, route, request.id = id);
+    let span = tracing::info_span!("request", method, route, request.id = id);
     let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
         propagator.extract(&Headers(request.headers()))
     });
@@ -126,9 +116,13 @@ async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, 
         let response = next.run(request).await;
         let status = response.status().as_u16();
         let seconds = began.elapsed().as_secs_f64();
-        let labels = [("method", method.to_string()), ("route", route), ("status", status.to_string())];
-        metrics::counter!("mixdown_http_requests_total", &labels).increment(1);
-        metrics::histogram!("mixdown_http_request_seconds", &labels).record(seconds);
+        metrics::counter!(
+            "mixdown_http_requests_total",
+            "method" => method, "route" => route.clone(), "status" => status.to_string()
+        )
+        .increment(1);
+        metrics::histogram!("mixdown_http_request_seconds", "method" => method, "route" => route)
+            .record(seconds);
         if status >= 500 {
             tracing::warn!(status, seconds, "answered");
         } else {
@@ -138,6 +132,20 @@ async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, 
     }
     .instrument(span)
     .await
+}
+
+/// A client may call its method anything, and each label stays for ever: so the odd ones share one.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 /// Serves until the service drains; then finishes the requests that are under way, until the abort.
@@ -152,6 +160,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
 
 /// Serves until the token is cancelled, and leaves at once.
 pub(crate) async fn serve_until(listener: TcpListener, router: Router, end: CancellationToken) {
+    let router = router.layer(middleware::from_fn(refuse_ambiguity));
     accept(&listener, router, ConnectionLimits::default(), &end).await;
 }
 
@@ -162,9 +171,10 @@ async fn accept(
     end: &CancellationToken,
 ) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
+    let slowest = limits.pace;
     let connections = Connections::new(limits);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD_BYTES);
     loop {
         let Some(place) = connections.place().await else { break };
         let accepted = tokio::select! {
@@ -181,11 +191,15 @@ async fn accept(
             }
         };
         let Some(counted) = connections.count(place, peer.ip()) else { continue };
-        // Answers are written whole; waiting to fill a packet only adds latency.
-        let _ = stream.set_nodelay(true);
+        let heads = Heads::default();
+        let stream = ClientStream::new(stream, slowest, heads.clone());
         let service = hyper::service::service_fn({
             let router = router.clone();
-            move |request: hyper::Request<Incoming>| router.clone().oneshot(with_peer(request, peer))
+            move |mut request: hyper::Request<Incoming>| {
+                request.extensions_mut().insert(ConnectInfo(peer));
+                request.extensions_mut().insert(heads.next());
+                router.clone().oneshot(request)
+            }
         });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
@@ -197,9 +211,4 @@ async fn accept(
         });
     }
     graceful
-}
-
-fn with_peer(mut request: hyper::Request<Incoming>, peer: SocketAddr) -> hyper::Request<Incoming> {
-    request.extensions_mut().insert(ConnectInfo(peer));
-    request
 }

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnet::{AddrParseError, IpNet};
@@ -23,6 +23,15 @@ impl FromStr for Networks {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let network = |part: &str| part.parse().or_else(|_| part.parse::<IpAddr>().map(IpNet::from));
         parts.map(|part| network(part).or_else(|_| part.parse::<IpNet>())).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Whose address this is, for everything that is counted by it: a subscriber has one address of IPv4, and a whole /64 of IPv6.
+#[must_use]
+pub fn subscriber(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

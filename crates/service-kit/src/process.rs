@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -35,11 +36,26 @@ impl Process {
     /// Serves the admin port and returns what the service's own work goes on with.
     #[must_use]
     pub fn serve_admin(self, readiness: Readiness) -> Shutdown {
-        let router = admin::router(readiness, metrics_handle(), self.shutdown.clone());
+        let metrics = metrics_handle();
+        let readiness = Arc::new(readiness);
+        let router = admin::router(Arc::clone(&readiness), metrics.clone(), self.shutdown.clone());
+        tokio::spawn(self.shutdown.abort().clone().run_until_cancelled_owned(keep_house(metrics, readiness)));
         let shutdown = self.shutdown.clone();
         // Outlives the drain: `/readyz` must say "draining" and `/metrics` must answer to the end.
         tokio::spawn(async move { http::serve_until(self.admin, router, shutdown.abort().clone()).await });
         self.shutdown
+    }
+}
+
+/// How often the figures are put in order, and the parts asked whether they are there.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// Without it every measured time would be kept until somebody asks for `/metrics`, which may be never.
+async fn keep_house(metrics: PrometheusHandle, readiness: Arc<Readiness>) {
+    loop {
+        metrics.run_upkeep();
+        readiness.measure().await;
+        tokio::time::sleep(HOUSEKEEPING).await;
     }
 }
 
@@ -101,7 +117,7 @@ where
         tracing::error!(error = %format!("{error:#}"), "{name} ends");
     }
     // Blocking work that ignores the abort must not keep the process.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    runtime.shutdown_timeout(Duration::from_secs(5));
     telemetry.flush();
     ended
 }

@@ -7,12 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use contracts::{ApiKeyHash, ApiKeyId, KeyCheck, KeyHolder, ProblemCode};
+use service_kit::subscriber;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
 use crate::error::Error;
-use crate::limits::{Limit, network};
+use crate::limits::Limit;
 
 /// A key that was deleted works this long at the most.
 const FRESH: Duration = Duration::from_secs(5);
@@ -63,7 +64,7 @@ impl ApiKeys {
             return works(known);
         }
         if known.is_none() {
-            self.strangers.count(&network(client))?;
+            self.strangers.count(&subscriber(client))?;
         }
         let asked = {
             let _place = self.questions.acquire().await.map_err(|_| ProblemCode::Unavailable)?;

@@ -1,0 +1,111 @@
+//! Waiting for a peer that may be slow, or may have stopped for good.
+
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+/// How slow a peer may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How long nothing may move at a stretch.
+    pub idle_timeout: Duration,
+    /// Bytes per second on the average, but for pauses of ten idle timeouts in all.
+    pub min_rate: NonZeroU32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        const KIBIBYTE: NonZeroU32 = NonZeroU32::new(1024).unwrap();
+        Self { idle_timeout: Duration::from_mins(1), min_rate: KIBIBYTE }
+    }
+}
+
+/// The time that a peer may still keep us waiting.
+///
+/// A peer that moves one byte a minute could hold a connection for hours. So each has a budget: waiting spends it, and every byte
+/// earns it back at the lowest rate.
+#[derive(Debug)]
+pub struct Patience {
+    pace: Pace,
+    left: Duration,
+    deadline: Option<Instant>,
+    awaited_since: Option<Instant>,
+    /// Made when a peer is waited for at last: most never are.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The budget that a peer begins with, and the most that it can have, in idle timeouts.
+const IDLE_TIMEOUTS: u32 = 10;
+
+impl Patience {
+    /// The whole budget.
+    #[must_use]
+    pub fn new(pace: Pace) -> Self {
+        let left = pace.idle_timeout * IDLE_TIMEOUTS;
+        Self { pace, left, deadline: None, awaited_since: None, timer: None }
+    }
+
+    /// Ends at this moment, too, if the peer is waited for by then.
+    #[must_use]
+    pub fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The peer has moved by so many bytes.
+    pub fn moved(&mut self, bytes: usize) {
+        let waited = self.awaited_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+        let worth = Duration::from_nanos(
+            (bytes as u64).saturating_mul(1_000_000_000) / u64::from(self.pace.min_rate.get()),
+        );
+        self.left = (self.left.saturating_sub(waited) + worth).min(self.pace.idle_timeout * IDLE_TIMEOUTS);
+    }
+
+    /// To be polled only while nothing but the peer is waited for: our own slowness is not the peer's. Ready when it has been
+    /// too long.
+    pub fn poll_exhausted(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.awaited_since.is_none() {
+            let now = Instant::now();
+            self.awaited_since = Some(now);
+            let end = now + self.pace.idle_timeout.min(self.left);
+            let end = self.deadline.map_or(end, |deadline| end.min(deadline));
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(end),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(end))),
+            }
+        }
+        if let Some(timer) = &mut self.timer {
+            ready!(timer.as_mut().poll(context));
+        }
+        Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_spends_the_budget_and_bytes_earn_it_back() {
+        let pace = Pace { idle_timeout: Duration::from_secs(1), min_rate: NonZeroU32::new(100).unwrap() };
+        let mut patience = Patience::new(pace);
+        let wait_for = |patience: &mut Patience, seconds| {
+            patience.awaited_since = Some(Instant::now() - Duration::from_secs(seconds));
+        };
+        // Of ten seconds a byte earns back a hundredth.
+        wait_for(&mut patience, 5);
+        patience.moved(1);
+        assert!((4900..=5010).contains(&patience.left.as_millis()), "{:?}", patience.left);
+        patience.moved(1_000_000);
+        assert_eq!(patience.left, pace.idle_timeout * IDLE_TIMEOUTS, "nobody saves up more");
+        wait_for(&mut patience, 20);
+        patience.moved(0);
+        assert_eq!(patience.left, Duration::ZERO);
+        poll_fn(|context| patience.poll_exhausted(context)).await;
+    }
+}

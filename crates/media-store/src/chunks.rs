@@ -18,6 +18,8 @@ pub(crate) const CHUNK: usize = CHUNK_BYTES as usize;
 /// What one insert carries. Four chunks were no faster, and one was slower.
 const BATCH: usize = 2 * CHUNK;
 
+const FIRST_ROOM: usize = 64 << 10;
+
 /// Inserts of one upload that are under way together. With one more the server has the next batch at hand when it has
 /// written one; beyond three nothing was gained.
 const INSERTS_IN_FLIGHT: usize = 3;
@@ -83,14 +85,22 @@ impl ChunkWriter {
     /// Takes bytes over, within a step. Waits while too many are on their way.
     pub(crate) async fn append(&mut self, mut data: Bytes) -> Result<(), StoreError> {
         while !data.is_empty() {
-            self.buffer.reserve_exact(BATCH - self.buffer.len());
-            let piece = data.split_to(data.len().min(BATCH - self.buffer.len()));
+            self.make_room();
+            let piece = data.split_to(data.len().min(self.buffer.capacity().min(BATCH) - self.buffer.len()));
             self.buffer.extend_from_slice(&piece);
             if self.buffer.len() == BATCH {
                 self.send_buffer().await?;
             }
         }
         Ok(())
+    }
+
+    /// Grows with what comes, so that an upload that has hardly begun holds hardly anything.
+    fn make_room(&mut self) {
+        if self.buffer.len() == self.buffer.capacity() {
+            let room = (self.buffer.len() * 2).clamp(FIRST_ROOM, BATCH);
+            self.buffer.reserve_exact(room - self.buffer.len());
+        }
     }
 
     /// Waits until every byte has reached the server, a last chunk that is not full included.

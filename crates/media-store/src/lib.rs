@@ -38,6 +38,7 @@ mod error;
 mod file;
 mod finish;
 mod marker;
+mod offer;
 mod read;
 mod remove;
 mod store;

@@ -1,5 +1,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::vec;
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use contracts::FileId;
 use futures_util::{Stream, TryStreamExt as _, stream};
 use mongodb::bson::{RawBsonRef, RawDocument, doc};
 use mongodb::raw_batch_cursor::RawBatch;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 use crate::file::{integer, object_id};
@@ -15,8 +18,11 @@ use crate::{Damage, MediaStore, StoreError, StoredFile};
 /// How much one query fetches, if chunks aren't larger: four of ours. Half of it was a quarter slower, twice no faster.
 const WINDOW_BYTES: u64 = 1024 * 1024;
 
-/// Windows asked for before the one at hand is used up. Together with that one: 2 MiB for each download.
+/// Windows asked for before the one at hand is used up, for a reader that is quick. Together with that one: 3 MiB for each download.
 const WINDOWS_AHEAD: usize = 2;
+
+/// A reader that takes longer for a chunk gets the next one when it asks: fetching takes less than that anyway.
+const QUICK: Duration = Duration::from_millis(50);
 
 const STEP: &str = "read the file's bytes";
 
@@ -40,6 +46,8 @@ impl MediaStore {
             range,
             ahead: VecDeque::new(),
             pieces: Vec::new().into_iter(),
+            is_quick: false,
+            at_hand: None,
         };
         stream::try_unfold(download, |mut download| async {
             Ok(download.next().await?.map(|piece| (piece, download)))
@@ -53,8 +61,25 @@ struct Download {
     range: Range<u64>,
     next_chunk: u64,
     end_chunk: u64,
-    ahead: VecDeque<JoinHandle<Result<Vec<Bytes>, StoreError>>>,
+    ahead: VecDeque<Window>,
     pieces: vec::IntoIter<Bytes>,
+    is_quick: bool,
+    at_hand: Option<AtHand>,
+}
+
+/// Some chunks on their way.
+struct Window {
+    chunks: u64,
+    /// The right to be more than a chunk, or ahead of the reader.
+    permit: Option<OwnedSemaphorePermit>,
+    fetching: JoinHandle<Result<Vec<Bytes>, StoreError>>,
+}
+
+/// The window whose pieces are handed out.
+struct AtHand {
+    chunks: u64,
+    since: Instant,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Download {
@@ -63,25 +88,43 @@ impl Download {
             if let Some(piece) = self.pieces.next() {
                 return Ok(Some(piece));
             }
-            while self.ahead.len() < WINDOWS_AHEAD && self.next_chunk < self.end_chunk {
-                self.fetch_next_window();
+            if let Some(window) = self.at_hand.take() {
+                // How long the reader took for it, whatever we took to fetch it.
+                let chunks = u32::try_from(window.chunks).unwrap_or(u32::MAX);
+                self.is_quick = window.since.elapsed() < QUICK * chunks;
             }
+            self.fetch_more();
             let Some(window) = self.ahead.front_mut() else { return Ok(None) };
-            let window = window.await;
-            self.ahead.pop_front();
+            let pieces = (&mut window.fetching).await;
+            let Some(window) = self.ahead.pop_front() else { return Ok(None) };
             let unfetched = |error| StoreError::Unavailable { step: STEP, source: Box::new(error) };
-            self.pieces = window.map_err(unfetched)??.into_iter();
+            self.pieces = pieces.map_err(unfetched)??.into_iter();
+            self.at_hand =
+                Some(AtHand { chunks: window.chunks, since: Instant::now(), _permit: window.permit });
+        }
+    }
+
+    /// Asks for a chunk if none is under way; for a quick reader for more, as far as all readers together have room for it.
+    fn fetch_more(&mut self) {
+        while self.is_quick && self.ahead.len() < WINDOWS_AHEAD && self.next_chunk < self.end_chunk {
+            let Ok(permit) = Arc::clone(&self.store.ahead_permits).try_acquire_owned() else { break };
+            let chunks = (WINDOW_BYTES / u64::from(self.file.chunk_bytes.get())).max(1);
+            self.fetch_next_window(chunks, Some(permit));
+        }
+        if self.ahead.is_empty() && self.next_chunk < self.end_chunk {
+            self.fetch_next_window(1, None);
         }
     }
 
     /// Fetches in a task of its own: if the reader pauses, the answer must not wait in the connection until its deadline has passed.
     /// A reader that goes away lets it end, since breaking it off would cost the connection.
-    fn fetch_next_window(&mut self) {
-        let chunks = (WINDOW_BYTES / u64::from(self.file.chunk_bytes.get())).max(1);
+    fn fetch_next_window(&mut self, chunks: u64, permit: Option<OwnedSemaphorePermit>) {
         let window = self.next_chunk..self.end_chunk.min(self.next_chunk + chunks);
         self.next_chunk = window.end;
+        let chunks = window.end - window.start;
         let (store, file, range) = (self.store.clone(), self.file.clone(), self.range.clone());
-        self.ahead.push_back(tokio::spawn(async move { store.fetch(&file, window, &range).await }));
+        let fetching = tokio::spawn(async move { store.fetch(&file, window, &range).await });
+        self.ahead.push_back(Window { chunks, permit, fetching });
     }
 }
 

@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// flight is no faster: a MongoDB server copies and compresses a batch on one core.
 const IN_FLIGHT: usize = 6;
 
+/// Windows of up to a mebibyte that all downloads together may hold beyond the chunk at hand.
+const WINDOWS_OF_ALL: usize = 32;
+
 /// The files of one GridFS database. Clones share their limits.
 #[derive(Clone)]
 pub struct MediaStore {
@@ -36,6 +39,7 @@ pub struct MediaStore {
     pub(crate) deadline: Deadline,
     pub(crate) insert_permits: Arc<Semaphore>,
     pub(crate) read_permits: Arc<Semaphore>,
+    pub(crate) ahead_permits: Arc<Semaphore>,
 }
 
 impl MediaStore {
@@ -60,6 +64,7 @@ impl MediaStore {
             deadline: Deadline(PATIENCE),
             insert_permits: Arc::new(Semaphore::new(IN_FLIGHT)),
             read_permits: Arc::new(Semaphore::new(IN_FLIGHT)),
+            ahead_permits: Arc::new(Semaphore::new(WINDOWS_OF_ALL)),
         }
     }
 

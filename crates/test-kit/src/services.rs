@@ -185,7 +185,7 @@ impl System {
             .variable("PUBLIC_URL", self.public_url())
     }
 
-    /// Waits until a service says that it is ready.
+    /// Waits until a service says that it is ready and that nothing it works with is away.
     ///
     /// # Errors
     /// When it ends, or isn't ready in time.
@@ -196,10 +196,14 @@ impl System {
         let name = service.name();
         loop {
             let status = match client.get(&url).send().await {
-                Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) => {
                     let status = answer.status();
-                    format!("it says {status} {}", answer.text().await.unwrap_or_default())
+                    let text = answer.text().await.unwrap_or_default();
+                    // It is ready without its stores; nobody who has just started it wants to be told that they are away.
+                    if status.is_success() && !text.contains(": away") {
+                        return Ok(());
+                    }
+                    format!("it says {status} {text}")
                 }
                 Err(_) => "it does not answer".to_owned(),
             };
@@ -277,6 +281,18 @@ impl RunningService {
     #[must_use]
     pub fn public_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.system.ports.gateway)
+    }
+
+    /// `http://127.0.0.1:port` of its admin port.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.system.ports.admin(self.service))
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.identity().pid
     }
 
     /// The file with its output since the first start.

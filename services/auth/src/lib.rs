@@ -111,7 +111,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
 
 fn readiness(database: Database, keyring: Arc<Keyring>) -> Readiness {
     Readiness::new()
-        .needs("database", move || {
+        .needs_at_first("database", move || {
             let database = database.clone();
             async move { schema::check(&database).await }
         })

@@ -131,11 +131,11 @@ fn worker_name() -> String {
 fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>, layers: &str) -> Readiness {
     let (jobs, broker, engine) = (jobs.clone(), broker.clone(), Arc::clone(engine));
     Readiness::new()
-        .needs("mongodb", move || {
+        .needs_at_first("mongodb", move || {
             let jobs = jobs.clone();
             async move { jobs.ping().await }
         })
-        .needs("rabbitmq", move || {
+        .needs_at_first("rabbitmq", move || {
             let broker = broker.clone();
             async move { broker.ready(READY_PATIENCE).await }
         })

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath};
 use axum::http::Method;
@@ -11,11 +12,13 @@ use axum_client_ip::ClientIp;
 use axum_extra::TypedHeader;
 use axum_extra::headers::Authorization;
 use axum_extra::headers::authorization::Bearer;
-use contracts::{AccessClaims, ApiKeyHash, Owner, ProblemCode, Role, Scope};
+use contracts::{AccessClaims, ApiKeyHash, Owner, ProblemCode, Role, Scope, UserId};
 
 use service_kit::Audit;
+use time::OffsetDateTime;
 
 use crate::Gateway;
+use crate::edge::PlaceOfAnswer;
 use crate::error::Error;
 
 /// The account whose token or API key the request carries. The key may do what the request asks for, and whoever uploads
@@ -40,7 +43,7 @@ impl FromRequestParts<Arc<Gateway>> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
         let caller = counted(parts, gateway, async |parts| Self::identify(parts, gateway).await).await?;
-        gateway.limits.request(caller.0.id)?;
+        admit(parts, gateway, caller.0.id).await?;
         Ok(caller)
     }
 }
@@ -57,10 +60,12 @@ impl Caller {
                 Audit::ApiKeyRefused.record(Some(holder.account), None);
                 return Err(ProblemCode::ScopeMissing.into());
             }
+            parts.extensions.insert(Credential::Key { key: token.clone(), client });
             let owner = Owner { id: holder.account, email: holder.email, mails: holder.mails };
             (owner, holder.email_verified)
         } else {
             let claims = verified(gateway, &token).await?;
+            parts.extensions.insert(Credential::Session(claims.clone()));
             (Owner { id: claims.sub, email: claims.email, mails: claims.mails }, claims.email_verified)
         };
         if scope == Scope::Upload && gateway.requires_verified_address && !is_verified {
@@ -79,7 +84,7 @@ impl FromRequestParts<Arc<Gateway>> for Person {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Error> {
         let person = counted(parts, gateway, async |parts| Self::identify(parts, gateway).await).await?;
-        gateway.limits.request(person.claims.sub)?;
+        admit(parts, gateway, person.claims.sub).await?;
         Ok(person)
     }
 }
@@ -126,6 +131,15 @@ async fn counted<T>(
     }
 }
 
+/// Counts a request of this user, and takes the place of its answer.
+async fn admit(parts: &Parts, gateway: &Gateway, user: UserId) -> Result<(), Error> {
+    gateway.limits.request(user)?;
+    if let Some(answer) = parts.extensions.get::<PlaceOfAnswer>() {
+        answer.leave(gateway.limits.answering.take(user).await?);
+    }
+    Ok(())
+}
+
 async fn bearer(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<String, Error> {
     let header = TypedHeader::<Authorization<Bearer>>::from_request_parts(parts, gateway).await;
     let Ok(TypedHeader(Authorization(bearer))) = header else { return Err(ProblemCode::NoToken.into()) };
@@ -153,6 +167,36 @@ fn needed_scope(parts: &Parts) -> Scope {
         Method::GET | Method::HEAD | Method::OPTIONS => Scope::Read,
         Method::DELETE => Scope::Delete,
         _ => Scope::Upload,
+    }
+}
+
+/// What a request was let in with, for answers that go on for long.
+#[derive(Clone)]
+pub(crate) enum Credential {
+    Session(AccessClaims),
+    Key { key: String, client: IpAddr },
+}
+
+/// How often a key that is in use is asked about.
+const KEY_CHECK: Duration = Duration::from_secs(10);
+
+impl Credential {
+    /// Waits until it would not let anybody in any more.
+    pub(crate) async fn ended(&self, gateway: &Gateway) {
+        match self {
+            Self::Session(claims) => {
+                let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
+                let left = Duration::from_secs(claims.exp.saturating_sub(now));
+                // Either way: it has ended.
+                let _ = tokio::time::timeout(left, gateway.revocations.revoked(claims)).await;
+            }
+            Self::Key { key, client } => loop {
+                tokio::time::sleep(KEY_CHECK).await;
+                if gateway.api_keys.holder(&gateway.accounts, key, *client).await.is_err() {
+                    return;
+                }
+            },
+        }
     }
 }
 

@@ -72,6 +72,14 @@ pub struct Config {
     #[arg(long, env = "UPLOAD_TIMEOUT", default_value = "12h", value_parser = parse_duration)]
     pub upload_timeout: Duration,
 
+    /// How long a client may take nothing of an answer before its connection is closed
+    #[arg(long, env = "DOWNLOAD_IDLE_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
+    pub download_idle_timeout: Duration,
+
+    /// Bytes per second that a client must take of an answer on the average, but for pauses of ten idle timeouts in all
+    #[arg(long, env = "MIN_DOWNLOAD_RATE", default_value = "1024")]
+    pub min_download_rate: NonZeroU32,
+
     /// How long an unfinished resumable upload is kept after the last byte of it came
     #[arg(long, env = "UPLOAD_EXPIRY", default_value = "24h", value_parser = parse_duration)]
     pub upload_expiry: Duration,
@@ -88,7 +96,7 @@ pub struct Config {
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
 
-    /// The most connections at the same time; half of them from one address that is no proxy
+    /// The most connections at the same time; half of them from one address (of IPv6: one /64) that is no proxy
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "4096")]
     pub max_connections: NonZeroU32,
 
@@ -99,6 +107,18 @@ pub struct Config {
     /// Uploads per minute by one user, in each gateway process
     #[arg(long, env = "UPLOADS_PER_MINUTE", default_value = "300")]
     pub uploads_per_minute: NonZeroU32,
+
+    /// Uploads of one user whose bytes are taken at the same time, in each gateway process; more wait. Half a megabyte of memory each
+    #[arg(long, env = "UPLOADS_AT_ONCE", default_value = "32")]
+    pub uploads_at_once: NonZeroU16,
+
+    /// Uploads of all users whose bytes are taken at the same time, in each gateway process
+    #[arg(long, env = "ALL_UPLOADS_AT_ONCE", default_value = "256")]
+    pub all_uploads_at_once: NonZeroU16,
+
+    /// Downloads of one user's files at the same time, by whoever has the links, in each gateway process; more wait
+    #[arg(long, env = "DOWNLOADS_AT_ONCE", default_value = "256")]
+    pub downloads_at_once: NonZeroU16,
 
     /// Requests of any kind per minute by one user, and without a token by one client address, in each gateway process
     #[arg(long, env = "REQUESTS_PER_MINUTE", default_value = "6000")]

@@ -1,6 +1,6 @@
 //! What holds for every request, whatever it asks for.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,6 +19,7 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::Gateway;
 use crate::caller::ClientAddress;
+use crate::places::Place;
 
 /// Every body but an upload's is small JSON.
 const MAX_JSON_BYTES: usize = 16 << 10;
@@ -58,6 +59,28 @@ async fn read(body: Body) -> Result<Vec<u8>, ProblemCode> {
         whole.extend_from_slice(&piece);
     }
     Ok(whole)
+}
+
+/// Where a request's caller leaves the place that its answer takes.
+#[derive(Clone, Default)]
+pub(crate) struct PlaceOfAnswer(Arc<OnceLock<Place>>);
+
+impl PlaceOfAnswer {
+    pub(crate) fn leave(&self, place: Place) {
+        // Only the first: a caller is found out once.
+        let _ = self.0.set(place);
+    }
+}
+
+/// Counts an answer that is in memory as a whole, until its client has taken it.
+pub(crate) async fn hold_place(mut request: Request, next: Next) -> Response {
+    let place = PlaceOfAnswer::default();
+    request.extensions_mut().insert(place.clone());
+    let response = next.run(request).await;
+    match place.0.get().cloned() {
+        Some(place) => response.map(|body| place.of(body)),
+        None => response,
+    }
 }
 
 /// Tells browsers what they must not do with an answer, unless it says so itself.

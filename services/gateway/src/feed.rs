@@ -1,7 +1,5 @@
 //! Who is told when a job changes: one change stream for the whole process, however many people watch.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contracts::{JobId, UserId};
@@ -22,20 +20,15 @@ enum Change {
     Anything,
 }
 
-/// How many streams of all their jobs one user may have open here: each costs a connection.
-const STREAMS_OF_A_USER: usize = 20;
-
 /// The changes of all jobs.
 pub(crate) struct JobFeed {
     changes: Sender<Change>,
-    streams: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
 /// The changes of one user's jobs.
 pub(crate) struct OwnChanges {
     owner: UserId,
     changes: Receiver<Change>,
-    streams: Arc<Mutex<HashMap<UserId, usize>>>,
 }
 
 /// What a user is to be told.
@@ -59,7 +52,7 @@ impl JobFeed {
     pub(crate) fn start(jobs: JobStore, shutdown: &Shutdown) -> Self {
         let (sender, _) = broadcast::channel(BACKLOG);
         let drain = shutdown.drain().clone();
-        let feed = Self { changes: sender.clone(), streams: Arc::default() };
+        let feed = Self { changes: sender.clone() };
         shutdown.spawn_vital("job feed", async move {
             drain.run_until_cancelled(follow(jobs, sender)).await;
         });
@@ -70,15 +63,9 @@ impl JobFeed {
         JobChanges { job, changes: self.changes.subscribe() }
     }
 
-    /// Watches all of a user's jobs. `None`: the user does that too many times over already.
-    pub(crate) fn watch_all(&self, owner: UserId) -> Option<OwnChanges> {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = streams.entry(owner).or_default();
-        if *open == STREAMS_OF_A_USER {
-            return None;
-        }
-        *open += 1;
-        Some(OwnChanges { owner, changes: self.changes.subscribe(), streams: Arc::clone(&self.streams) })
+    /// Watches all of a user's jobs.
+    pub(crate) fn watch_all(&self, owner: UserId) -> OwnChanges {
+        OwnChanges { owner, changes: self.changes.subscribe() }
     }
 }
 
@@ -125,18 +112,6 @@ impl OwnChanges {
                 Ok(Change::Job(_)) => {}
                 Ok(Change::Anything) | Err(RecvError::Lagged(_)) => return Some(News::Missed),
                 Err(RecvError::Closed) => return None,
-            }
-        }
-    }
-}
-
-impl Drop for OwnChanges {
-    fn drop(&mut self) {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = streams.get_mut(&self.owner) {
-            *open -= 1;
-            if *open == 0 {
-                streams.remove(&self.owner);
             }
         }
     }

@@ -16,6 +16,7 @@ mod media_answer;
 mod multipart;
 mod openapi;
 mod page;
+mod places;
 mod quotas;
 mod receive;
 mod resumable;
@@ -33,7 +34,7 @@ use broker::Broker;
 use contracts::LinkKey;
 use jobs::{Databases, JobStore};
 use media_store::MediaStore;
-use service_kit::{Chain, ConnectionLimits, Networks, Process, Readiness, Shutdown};
+use service_kit::{Chain, ConnectionLimits, Networks, Pace, Process, Readiness, Shutdown};
 use tokio::net::TcpListener;
 
 use crate::accounts::Accounts;
@@ -125,6 +126,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         total: max_connections,
         per_address: max_connections.div_ceil(2),
         proxies: config.trusted_proxies,
+        pace: Pace { idle_timeout: config.download_idle_timeout, min_rate: config.min_download_rate },
     };
     service_kit::http::serve(listener, router, limits, shutdown).await;
     Ok(())
@@ -132,12 +134,13 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
 
 fn readiness(jobs: &JobStore, broker: &Broker) -> Readiness {
     let (jobs, broker) = (jobs.clone(), broker.clone());
+    // Without either of them some requests can still be answered, and the others get a 503 that says when to come again.
     Readiness::new()
-        .needs("mongodb", move || {
+        .watches("mongodb", move || {
             let jobs = jobs.clone();
             async move { jobs.ping().await }
         })
-        .needs("rabbitmq", move || {
+        .watches("rabbitmq", move || {
             let broker = broker.clone();
             async move { broker.ready(background::GLANCE).await }
         })

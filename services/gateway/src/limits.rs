@@ -3,15 +3,17 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue};
 use contracts::{ProblemCode, UserId};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use service_kit::Problem;
+use service_kit::{Problem, subscriber};
 
 use crate::Config;
+use crate::places::Places;
 
 /// The limits, and who has used how much of them.
 pub(crate) struct Limits {
@@ -19,7 +21,27 @@ pub(crate) struct Limits {
     uploads: Limit<UserId>,
     requests: Limit<UserId>,
     strangers: Limit<IpAddr>,
+    /// Uploads whose bytes arrive.
+    pub(crate) receiving: Places,
+    /// Downloads of a user's files, whoever has the link.
+    pub(crate) sending: Places,
+    /// Answers that are in memory as a whole until their client has taken them.
+    pub(crate) answering: Places,
+    /// Streams of events.
+    pub(crate) watching: Places,
 }
+
+/// A client that hears nothing for longer may give up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// An upload's client waits to send its body, and is told nothing by waiting.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
+
+/// For a list or a picture a client waits some milliseconds in line.
+const ANSWERS_AT_ONCE: usize = 64;
+
+/// Streams of events of one user in this process: each costs a connection.
+const STREAMS_AT_ONCE: usize = 20;
 
 impl From<&Config> for Limits {
     fn from(config: &Config) -> Self {
@@ -28,6 +50,14 @@ impl From<&Config> for Limits {
             uploads: Limit::new(config.uploads_per_minute),
             requests: Limit::new(config.requests_per_minute),
             strangers: Limit::new(config.requests_per_minute),
+            receiving: Places::new(
+                config.uploads_at_once.get().into(),
+                config.all_uploads_at_once.get().into(),
+                UPLOAD_PATIENCE,
+            ),
+            sending: Places::new(config.downloads_at_once.get().into(), usize::MAX, PATIENCE),
+            answering: Places::new(ANSWERS_AT_ONCE, usize::MAX, PATIENCE),
+            watching: Places::new(STREAMS_AT_ONCE, usize::MAX, Duration::ZERO),
         }
     }
 }
@@ -35,7 +65,7 @@ impl From<&Config> for Limits {
 impl Limits {
     /// Counts a registration, a login, or whatever else a password or a mailed token is tried with.
     pub(crate) fn credentials(&self, client: IpAddr) -> Result<(), Problem> {
-        self.credentials.count(&network(client))
+        self.credentials.count(&subscriber(client))
     }
 
     /// Counts the start of an upload.
@@ -50,7 +80,7 @@ impl Limits {
 
     /// Counts any request without a token that holds.
     pub(crate) fn stranger(&self, client: IpAddr) -> Result<(), Problem> {
-        self.strangers.count(&network(client))
+        self.strangers.count(&subscriber(client))
     }
 
     /// Forgets those who have their whole allowance again.
@@ -59,6 +89,9 @@ impl Limits {
         self.uploads.forget_idle();
         self.requests.forget_idle();
         self.strangers.forget_idle();
+        for places in [&self.receiving, &self.sending, &self.answering, &self.watching] {
+            places.forget_idle();
+        }
     }
 }
 
@@ -93,16 +126,6 @@ impl<K: Clone + Hash + Eq> Limit<K> {
     }
 }
 
-/// One subscriber has a whole /64 of IPv6 addresses.
-pub(crate) fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            std::net::Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +133,7 @@ mod tests {
     #[test]
     fn a_network_over_its_limit_is_refused_and_others_are_not() {
         let limit = Limit::new(NonZeroU32::MIN);
-        let count = |client: &str| limit.count(&network(client.parse().unwrap()));
+        let count = |client: &str| limit.count(&subscriber(client.parse().unwrap()));
         assert!(count("2001:db8::1").is_ok());
         assert_eq!(count("2001:db8::2").unwrap_err().code(), ProblemCode::TooManyRequests);
         assert!(count("2001:db8:0:1::1").is_ok());

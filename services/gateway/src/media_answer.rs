@@ -11,6 +11,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use service_kit::Problem;
 
 use crate::error::Error;
+use crate::file_name::display_name;
+use crate::places::Place;
 
 /// What a browser does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +32,12 @@ impl Disposition {
     }
 }
 
-/// Answers a GET or HEAD with a finished file, under the name that it was stored with.
+/// Answers a GET or HEAD with a finished file, under the name that it was stored with. Its bytes hold
+/// the place.
 pub(crate) fn audio(
     store: &MediaStore,
     file: &StoredFile,
+    place: Place,
     disposition: Disposition,
     request: &HeaderMap,
 ) -> Result<Response, Error> {
@@ -54,7 +58,7 @@ pub(crate) fn audio(
         Ok(())
     };
     set(header::CONTENT_TYPE, file.content_type.clone().unwrap_or_else(|| "audio/mpeg".to_owned()))?;
-    set(header::CONTENT_DISPOSITION, named(disposition, &file.name))?;
+    set(header::CONTENT_DISPOSITION, named(disposition, &display_name(&file.name)))?;
     set(header::ETAG, etag)?;
     set(header::ACCEPT_RANGES, "bytes".to_owned())?;
     set(header::CACHE_CONTROL, "private, no-transform".to_owned())?;
@@ -67,7 +71,7 @@ pub(crate) fn audio(
         }
     };
     set(header::CONTENT_LENGTH, (span.end - span.start).to_string())?;
-    Ok((status, headers, Body::from_stream(store.read(file, span))).into_response())
+    Ok((status, headers, place.of(Body::from_stream(store.offer(file, span)))).into_response())
 }
 
 /// The one range that is asked for; `None` where the whole file is the answer.

@@ -1,6 +1,5 @@
 //! Receiving an upload: a multipart body of any size, from a client of any speed, into GridFS.
 
-use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,8 +12,8 @@ use contracts::{ConversionOptions, InvalidOption, ProblemCode, decode_legacy_tex
 use futures_util::{Stream, StreamExt as _};
 use headers::{ContentLength, HeaderMapExt as _};
 use media_store::{MediaStore, StoreError, StoredFile};
-use service_kit::Problem;
-use tokio::time::{Instant, Sleep};
+use service_kit::{Pace, Patience, Problem};
+use tokio::time::Instant;
 
 use crate::Config;
 use crate::file_name::display_name;
@@ -24,8 +23,7 @@ use crate::multipart::{Boundary, Multipart, MultipartError, Part};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UploadPolicy {
     max_bytes: u64,
-    idle_timeout: Duration,
-    min_rate: NonZeroU32,
+    pace: Pace,
     timeout: Duration,
     lasts: Duration,
 }
@@ -34,8 +32,7 @@ impl From<&Config> for UploadPolicy {
     fn from(config: &Config) -> Self {
         Self {
             max_bytes: config.max_upload_bytes,
-            idle_timeout: config.upload_idle_timeout,
-            min_rate: config.min_upload_rate,
+            pace: Pace { idle_timeout: config.upload_idle_timeout, min_rate: config.min_upload_rate },
             timeout: config.upload_timeout,
             lasts: config.upload_expiry,
         }
@@ -227,37 +224,18 @@ pub(crate) enum BodyFault {
     Broken(#[source] axum::Error),
 }
 
-/// A request body that ends: it is bounded in size, in time between two pieces, and in time altogether.
-///
-/// Who sends a byte a minute could keep that up for hours. So a client has patience to use up, of which it gets back what its bytes
-/// are worth at the lowest rate.
+/// A request body that ends: it is bounded in size, in how slowly it may arrive, and in time altogether.
 pub(crate) struct GuardedBody {
     body: BodyDataStream,
     left: u64,
-    idle_timeout: Duration,
-    min_rate: NonZeroU32,
-    patience: Duration,
-    awaited_since: Option<Instant>,
-    idle: Pin<Box<Sleep>>,
-    deadline: Instant,
+    patience: Patience,
 }
-
-/// The patience that a client begins with, and the most that it can have, in idle timeouts.
-const IDLE_TIMEOUTS: u32 = 10;
 
 impl GuardedBody {
     /// A body of at most so many bytes.
     pub(crate) fn new(body: Body, policy: &UploadPolicy, bytes: u64) -> Self {
-        Self {
-            body: body.into_data_stream(),
-            left: bytes,
-            idle_timeout: policy.idle_timeout,
-            min_rate: policy.min_rate,
-            patience: policy.idle_timeout * IDLE_TIMEOUTS,
-            awaited_since: None,
-            idle: Box::pin(tokio::time::sleep(policy.idle_timeout)),
-            deadline: Instant::now() + policy.timeout,
-        }
+        let patience = Patience::new(policy.pace).until(Instant::now() + policy.timeout);
+        Self { body: body.into_data_stream(), left: bytes, patience }
     }
 }
 
@@ -267,24 +245,14 @@ impl Stream for GuardedBody {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let Poll::Ready(piece) = this.body.poll_next_unpin(context) {
-            let waited = this.awaited_since.take().map_or(Duration::ZERO, |since| since.elapsed());
-            this.patience = this.patience.saturating_sub(waited);
             let Some(piece) = piece else { return Poll::Ready(None) };
             return Poll::Ready(Some(piece.map_err(BodyFault::Broken).and_then(|piece| {
                 this.left = this.left.checked_sub(piece.len() as u64).ok_or(BodyFault::TooLarge)?;
-                let worth =
-                    Duration::from_nanos(piece.len() as u64 * 1_000_000_000 / u64::from(this.min_rate.get()));
-                this.patience = (this.patience + worth).min(this.idle_timeout * IDLE_TIMEOUTS);
+                this.patience.moved(piece.len());
                 Ok(piece)
             })));
         }
-        // Counts only while we wait for the client: our own slowness is not the client's.
-        if this.awaited_since.is_none() {
-            let now = Instant::now();
-            this.awaited_since = Some(now);
-            this.idle.as_mut().reset((now + this.idle_timeout.min(this.patience)).min(this.deadline));
-        }
-        ready!(this.idle.as_mut().poll(context));
+        ready!(this.patience.poll_exhausted(context));
         Poll::Ready(Some(Err(BodyFault::TooSlow)))
     }
 }

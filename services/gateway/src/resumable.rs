@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use axum::body::Body;
 use bytes::Bytes;
-use contracts::{ConversionOptions, JobId, Owner, ProblemCode};
+use contracts::{ConversionOptions, JobId, Owner, ProblemCode, UserId};
 use futures_util::StreamExt as _;
 use media_store::{Draft, DraftState, DraftWriter, Resumed, StoreError, StoredFile};
 use serde::{Deserialize, Serialize};
@@ -75,13 +75,19 @@ const COMPLETION_POLL: Duration = Duration::from_millis(100);
 pub(crate) async fn go_on(
     gateway: &Arc<Gateway>,
     draft: &Draft,
+    owner: UserId,
     offset: u64,
     checksum: Option<Checksum>,
     body: Body,
 ) -> Result<Standing, Error> {
+    let place = gateway.limits.receiving.take(owner).await?;
     let (gateway, draft) = (Arc::clone(gateway), draft.clone());
     let tasks = gateway.shutdown.tasks().clone();
-    let receiving = async move { Receiving { gateway, draft }.run(offset, checksum, body).await };
+    let receiving = async move {
+        let received = Receiving { gateway, draft }.run(offset, checksum, body).await;
+        drop(place);
+        received
+    };
     let received = tasks.spawn(receiving.in_current_span()).await;
     received.unwrap_or_else(|_| Err(ProblemCode::Internal.into()))
 }

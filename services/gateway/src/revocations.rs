@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use contracts::{AccessClaims, EmailAddress, ProblemCode, SessionId, UserId};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::Gateway;
 use crate::accounts::Accounts;
@@ -22,7 +22,10 @@ struct Known {
 
 /// What auth said last; nothing before it said anything.
 #[derive(Default)]
-pub(crate) struct Revocations(RwLock<Option<Known>>);
+pub(crate) struct Revocations {
+    known: RwLock<Option<Known>>,
+    news: watch::Sender<()>,
+}
 
 impl Revocations {
     /// Refuses a token whose session or account has ended.
@@ -31,11 +34,19 @@ impl Revocations {
             // Just started: a token that was revoked before must not work for a moment.
             self.refresh(accounts).await?;
         }
-        let known = self.known();
-        let is_over = known.as_ref().is_none_or(|known| {
+        if self.is_revoked(claims) { Err(ProblemCode::InvalidToken.into()) } else { Ok(()) }
+    }
+
+    /// Waits until the token's session or account has ended.
+    pub(crate) async fn revoked(&self, claims: &AccessClaims) {
+        let mut news = self.news.subscribe();
+        while !self.is_revoked(claims) && news.changed().await.is_ok() {}
+    }
+
+    fn is_revoked(&self, claims: &AccessClaims) -> bool {
+        self.known().as_ref().is_none_or(|known| {
             known.ended_sessions.contains(&claims.sid) || known.erased_accounts.contains(&claims.sub)
-        });
-        if is_over { Err(ProblemCode::InvalidToken.into()) } else { Ok(()) }
+        })
     }
 
     /// Whether the account is being erased, or was within the time that an upload may take.
@@ -60,12 +71,13 @@ impl Revocations {
             erased_accounts: answer.erased_accounts.into_iter().collect(),
             addresses: answer.moved_accounts.into_iter().map(|moved| (moved.account, moved.email)).collect(),
         };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        self.news.send_replace(());
         Ok(())
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Option<Known>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_loaded(&self) -> bool {

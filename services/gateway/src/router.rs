@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header;
 use axum::middleware::{self, map_response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use contracts::ProblemCode;
 use service_kit::Problem;
 use utoipa::OpenApi as _;
@@ -35,12 +37,13 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(jobs::peaks))
         .routes(routes!(jobs::cover))
         .routes(routes!(jobs::retry))
+        .routes(routes!(links::make))
+        .routes(routes!(archives::make))
+        .layer(middleware::from_fn(edge::hold_place))
         .routes(routes!(events::all_events))
         .routes(routes!(events::events))
         .routes(routes!(download::download))
         .routes(routes!(links::open))
-        .routes(routes!(links::make))
-        .routes(routes!(archives::make))
         .routes(routes!(archives::open))
         .layer(middleware::from_fn(edge::whole_body))
         .merge(upload)
@@ -79,7 +82,12 @@ fn accounts() -> OpenApiRouter<Arc<Gateway>> {
 pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {
     let is_https = config.public_url.scheme() == "https";
     let (router, document) = api().split_for_parts();
-    let router = router.merge(SwaggerUi::new("/docs").url("/openapi.json", completed(document)));
+    // Written once: an answer that nobody takes holds nothing of its own then.
+    let document = Bytes::from(serde_json::to_vec(&completed(document))?);
+    let described =
+        move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document.clone()));
+    let documentation = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
+    let router = router.route("/openapi.json", get(described)).merge(documentation);
     let router = page::with_page(router, config.static_dir.as_deref())?
         .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
         .route_layer(middleware::from_fn_with_state(Arc::clone(&gateway), edge::note_account_request))

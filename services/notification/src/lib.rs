@@ -68,11 +68,11 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let readiness = {
         let broker = broker.clone();
         Readiness::new()
-            .needs("mongodb", move || {
+            .needs_at_first("mongodb", move || {
                 let jobs = jobs.clone();
                 async move { jobs.ping().await }
             })
-            .needs("rabbitmq", move || {
+            .needs_at_first("rabbitmq", move || {
                 let broker = broker.clone();
                 async move { broker.ready(READY_PATIENCE).await }
             })

@@ -23,10 +23,21 @@ async fn connect(mixdown: &Mixdown) -> Result<TcpStream> {
 
 /// What is answered to these bytes until the connection closes.
 async fn answer(mixdown: &Mixdown, request: &str) -> Result<String> {
-    let mut stream = connect(mixdown).await?;
-    stream.write_all(request.as_bytes()).await?;
+    answer_of(mixdown.system().ports.gateway, request).await
+}
+
+async fn answer_of(port: u16, request: &str) -> Result<String> {
+    let (mut reader, mut writer) = TcpStream::connect(("127.0.0.1", port)).await?.into_split();
     let mut answer = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut answer)).await.context("the connection stays open")??;
+    // What is refused early need not be taken to its end.
+    let sending = async {
+        let _ = writer.write_all(request.as_bytes()).await;
+    };
+    let reading = async {
+        // A reset behind the answer takes nothing of it away.
+        let _ = reader.read_to_end(&mut answer).await;
+    };
+    timeout(PATIENCE, async { tokio::join!(sending, reading) }).await.context("the connection stays open")?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
@@ -98,26 +109,83 @@ async fn one_address_cannot_take_every_connection() -> Result<()> {
     Ok(())
 }
 
+/// A request in chunks that is fine but for these headers, and a smuggled one behind it.
+fn chunked(headers: &str) -> String {
+    let body = r#"{"email":"nobody@example.org"}"#;
+    format!(
+        "POST /password/forgot HTTP/1.1\r\ncontent-type: application/json\r\n{headers}\r\n\r\n\
+         {:x}\r\n{body}\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n",
+        body.len()
+    )
+}
+
 #[tokio::test]
 async fn requests_that_could_end_in_two_places_are_refused() -> Result<()> {
     let mixdown = Plan::new().only(&EDGE).start().await?;
-    let smuggled = "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n";
     for lengths in [
         "content-length: 4\r\ntransfer-encoding: chunked",
         "transfer-encoding: chunked\r\ncontent-length: 4",
+        "Transfer-Encoding: chunked\r\nx: y\r\nCONTENT-LENGTH: 0",
+        "content-length: 4\r\ntransfer-encoding: chunked\r\ncontent-length: 4",
         "content-length: 4\r\ncontent-length: 5",
+        "content-length: 4\r\ncontent-length: 4",
         "content-length: 4, 4",
         "content-length: +4",
         "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
         "transfer-encoding: identity",
         "transfer-encoding: chunked, identity",
     ] {
-        let request = format!(
-            "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{lengths}\r\n\r\n0\r\n\r\n{smuggled}"
-        );
-        let text = answer(&mixdown, &request).await?;
-        ensure!(text.is_empty() || text.starts_with("HTTP/1.1 400"), "{lengths}: {text}");
-        ensure!(text.matches("HTTP/1.1").count() <= 1, "{lengths}: {text}");
+        // The public port, auth's, and the one for probes and metrics.
+        let ports = mixdown.system().ports;
+        for port in [ports.gateway, ports.auth, ports.gateway_admin] {
+            let text = answer_of(port, &chunked(&format!("host: a\r\n{lengths}"))).await?;
+            ensure!(text.starts_with("HTTP/1.1 400"), "{port}: {lengths}: {text}");
+            ensure!(text.matches("HTTP/1.1").count() == 1, "{port}: {lengths}: {text}");
+        }
+    }
+    let fine = answer(&mixdown, &chunked("host: a\r\ntransfer-encoding: chunked")).await?;
+    ensure!(fine.starts_with("HTTP/1.1 202") && fine.matches("HTTP/1.1").count() == 1, "{fine}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_names_exactly_one_host() -> Result<()> {
+    let mixdown = Plan::new().only(&EDGE).start().await?;
+    let ports = mixdown.system().ports;
+    for port in [ports.gateway, ports.auth, ports.gateway_admin] {
+        for hosts in ["", "host: a\r\nhost: a\r\n", "host: a\r\nHOST: b\r\n", "host: a b\r\n", "host:\r\n"] {
+            let request = format!("GET /livez HTTP/1.1\r\n{hosts}connection: close\r\n\r\n");
+            let text = answer_of(port, &request).await?;
+            ensure!(text.starts_with("HTTP/1.1 400"), "{port}: {hosts:?}: {text}");
+        }
+        let text = answer_of(port, "GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
+        ensure!(!text.starts_with("HTTP/1.1 400"), "{port}: {text}");
+        let text = answer_of(port, "GET /livez HTTP/1.0\r\n\r\n").await?;
+        ensure!(!text.starts_with("HTTP/1.0 400"), "{port}: {text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_refused_by_every_port() -> Result<()> {
+    let mixdown = Plan::new().start().await?;
+    let ports = mixdown.system().ports;
+    let admins = [ports.gateway_admin, ports.auth_admin, ports.converter_admin, ports.notification_admin];
+    for port in [ports.gateway, ports.auth].into_iter().chain(admins) {
+        let head = |bytes| {
+            format!("GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: {}", "a".repeat(bytes))
+        };
+        let text = answer_of(port, &format!("{}\r\n\r\n", head(16 << 10))).await?;
+        ensure!(text.starts_with("HTTP/1.1 200") || text.starts_with("HTTP/1.1 404"), "{port}: {text}");
+        // One header, many headers, and a long address.
+        let many: String = (0..2000).map(|number| format!("\r\nx-{number}: aaaaaaaaaa")).collect();
+        for head in [head(32 << 10), head(0) + &many, format!("GET /{}", "a".repeat(32 << 10))] {
+            let text = answer_of(port, &head).await?;
+            ensure!(
+                text.is_empty() || text.starts_with("HTTP/1.1 431") || text.starts_with("HTTP/1.1 414"),
+                "{port}: {text}"
+            );
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod api_keys;
 mod archives;
 mod bad_input;
+mod bounds;
 mod conformance;
 mod course_family;
 mod deleting;
@@ -24,6 +25,7 @@ mod page;
 #[path = "../../../../services/auth/tests/it/provider.rs"]
 mod provider;
 mod quotas;
+mod readiness;
 mod retrying;
 mod secrecy;
 mod sessions;

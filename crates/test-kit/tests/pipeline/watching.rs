@@ -2,10 +2,12 @@
 
 use anyhow::{Context, Result};
 use contracts::{Job, JobId, JobStatus, ProblemCode};
-use reqwest::Response;
+use reqwest::{Method, Response};
 use serde_json::Value;
 use std::time::Duration;
 use test_kit::media::Sample;
+use test_kit::mixdown::{Form, Plan, User};
+use test_kit::services::Service;
 use tokio::time::timeout;
 
 use crate::stage::{PATIENCE, assert_problem, long_video, mixdown};
@@ -143,6 +145,88 @@ async fn one_user_cannot_hold_every_connection_with_streams() -> Result<()> {
     })
     .await;
     Ok(())
+}
+
+/// Two streams of each kind, as they begin.
+async fn streams(user: &User, job: JobId, token: &str) -> Result<Vec<Response>> {
+    let mut open = Vec::new();
+    for path in ["/jobs/events".to_owned(), format!("/jobs/{job}/events")] {
+        let request = user.anonymous(Method::GET, &path).bearer_auth(token);
+        open.push(request.send().await?.error_for_status()?);
+    }
+    Ok(open)
+}
+
+async fn end(streams: Vec<Response>) -> Result<()> {
+    for mut stream in streams {
+        let rest = async { while let Ok(Some(_)) = stream.chunk().await {} };
+        timeout(PATIENCE, rest).await.context("a stream goes on")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn streams_of_one_job_are_bounded_with_the_others() -> Result<()> {
+    let (ada, eve) = tokio::try_join!(mixdown().user(), mixdown().user())?;
+    let path = format!("/jobs/{}/events", unfinished(&ada).await?);
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(ada.get(&path).await?.error_for_status()?);
+    }
+    assert_problem("one more", ada.get(&path).await?, ProblemCode::TooManyRequests).await?;
+    assert_problem("of all jobs", ada.get("/jobs/events").await?, ProblemCode::TooManyRequests).await?;
+    eve.get("/jobs/events").await?.error_for_status()?;
+    assert_eq!(ada.get("/jobs").await?.status(), 200);
+    Ok(())
+}
+
+/// A job that stays as it is, without a converter.
+async fn unfinished(user: &User) -> Result<JobId> {
+    Ok(user.submit(Form::default().file("a.mp4", b"any")).await?.id)
+}
+
+#[tokio::test]
+async fn streams_end_with_the_session_or_the_key_that_opened_them() -> Result<()> {
+    let plan = Plan::new().only(&[Service::Auth, Service::Gateway]);
+    let mixdown = plan.start().await?;
+    let user = mixdown.user().await?;
+    let job = unfinished(&user).await?;
+    let kept = streams(&user, job, &user.token).await?;
+
+    let second = user.log_in().await?.error_for_status()?.text().await?;
+    let of_second = streams(&user, job, &second).await?;
+    let ended = user.anonymous(Method::GET, "/sessions").bearer_auth(&second).send().await?;
+    let sessions: Value = ended.error_for_status()?.json().await?;
+    let list = sessions["sessions"].as_array().context("there are sessions")?;
+    let current = list.iter().find(|session| session["is_current"] == true).context("one is current")?;
+    let id = current["id"].as_str().context("it has an id")?;
+    user.delete(&format!("/sessions/{id}")).await?.error_for_status()?;
+    end(of_second).await?;
+
+    let wish = serde_json::json!({ "name": "script", "scopes": ["read"] });
+    let made = user.request(Method::POST, "/keys").json(&wish).send().await?.error_for_status()?;
+    let made: Value = made.json().await?;
+    let of_key = streams(&user, job, made["key"].as_str().context("there is a key")?).await?;
+    let id = made["id"].as_str().context("it has an id")?;
+    user.delete(&format!("/keys/{id}")).await?.error_for_status()?;
+    end(of_key).await?;
+
+    // The first session goes on, and its streams with it until it ends, too.
+    let mut events = Events { answer: kept.into_iter().next().context("there is one")?, text: String::new() };
+    assert_eq!(events.next().await?.0, "ready");
+    let other = unfinished(&user).await?;
+    assert_eq!(events.next_news().await?.1["id"], serde_json::json!(other));
+    user.delete("/sessions").await?.error_for_status()?;
+    end(vec![events.answer]).await
+}
+
+#[tokio::test]
+async fn streams_end_with_their_token() -> Result<()> {
+    let plan = Plan::new().with("ACCESS_TOKEN_LIFETIME", "20s").only(&[Service::Auth, Service::Gateway]);
+    let mixdown = plan.start().await?;
+    let user = mixdown.user().await?;
+    let job = unfinished(&user).await?;
+    end(streams(&user, job, &user.token).await?).await
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use contracts::{ArchiveLink, Mp3Fid, ProblemCode};
+use contracts::{ArchiveLink, Mp3Fid, ProblemCode, UserId};
 use futures_util::future::try_join_all;
 use futures_util::{Stream, TryStreamExt as _, stream};
 use media_store::{MediaStore, StoreError, StoredFile};
@@ -22,6 +22,7 @@ use super::links::{MadeLink, NO_STORE, code_of, keep_secret, whole_seconds};
 use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::file_name::display_name;
 use crate::media_answer::{Disposition, named};
 use crate::openapi::ProblemAnswer;
 use crate::zip::{Entry, ZipWriter, archive_bytes, distinct_names};
@@ -88,7 +89,11 @@ pub(crate) async fn open(
 ) -> Result<Response, Error> {
     let link = gateway.links.verify_archive(&link, OffsetDateTime::now_utc()).map_err(code_of)?;
     let files = try_join_all(link.fids.iter().map(|fid| file(&gateway, *fid))).await?;
-    let names = distinct_names(files.iter().map(|file| file.name.clone()));
+    // All of them are one user's.
+    let (owners, files): (Vec<UserId>, Vec<StoredFile>) = files.into_iter().unzip();
+    let owner = owners.first().ok_or(ProblemCode::NotFound)?;
+    let place = gateway.limits.sending.take(*owner).await?;
+    let names = distinct_names(files.iter().map(|file| display_name(&file.name)));
     let entries: Vec<Entry> = names
         .into_iter()
         .zip(&files)
@@ -102,14 +107,15 @@ pub(crate) async fn open(
     let disposition = HeaderValue::try_from(named(Disposition::Attachment, FILE_NAME));
     headers.insert(header::CONTENT_DISPOSITION, disposition.map_err(|_| ProblemCode::Internal)?);
     let archive = Archive::new(gateway.mp3s.clone(), entries.into_iter().zip(files));
-    let mut response = (headers, Body::from_stream(archive.into_stream())).into_response();
+    let mut response = (headers, place.of(Body::from_stream(archive.into_stream()))).into_response();
     keep_secret(&mut response);
     Ok(response)
 }
 
-async fn file(gateway: &Gateway, fid: Mp3Fid) -> Result<StoredFile, Error> {
-    gateway.jobs.find_by_mp3(fid).await?.ok_or(ProblemCode::NotFound)?;
-    Ok(gateway.mp3s.open(fid.0).await?.ok_or(ProblemCode::NotFound)?)
+async fn file(gateway: &Gateway, fid: Mp3Fid) -> Result<(UserId, StoredFile), Error> {
+    let record = gateway.jobs.find_by_mp3(fid).await?.ok_or(ProblemCode::NotFound)?;
+    let file = gateway.mp3s.open(fid.0).await?.ok_or(ProblemCode::NotFound)?;
+    Ok((record.owner.id, file))
 }
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, StoreError>> + Send>>;
@@ -146,7 +152,7 @@ impl Archive {
             return Ok(Some(piece));
         }
         if let Some((entry, file)) = self.files.pop_front() {
-            self.current = Some(Box::pin(self.store.read(&file, 0..file.bytes)));
+            self.current = Some(Box::pin(self.store.offer(&file, 0..file.bytes)));
             return Ok(Some(writer.begin(entry).into()));
         }
         Ok(self.writer.take().map(|writer| writer.finish().into()))

@@ -46,5 +46,6 @@ pub(crate) async fn download(
         return Err(ProblemCode::NotFound.into());
     }
     let file = gateway.mp3s.open(fid.0).await?.ok_or(ProblemCode::NotFound)?;
-    media_answer::audio(&gateway.mp3s, &file, Disposition::Attachment, &headers)
+    let place = gateway.limits.sending.take(owner.id).await?;
+    media_answer::audio(&gateway.mp3s, &file, place, Disposition::Attachment, &headers)
 }

@@ -2,46 +2,51 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use contracts::{Job, JobId, ProblemCode, UserId};
 use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::json;
-use service_kit::Problem;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::sleep;
 
 use super::jobs::job_id;
 use crate::Gateway;
-use crate::caller::Caller;
+use crate::caller::{Caller, Credential};
 use crate::error::Error;
 use crate::feed::{JobChanges, News, OwnChanges};
 use crate::openapi::ProblemAnswer;
+use crate::places::Place;
 
 /// Proxies close connections that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Follow one of your jobs, as Server-Sent Events.
 ///
-/// Each event is named `job` and its data is the whole job: at once, and whenever it changes. The stream ends when the
-/// job has ended; a client that reconnects gets the job again.
+/// Each event is named `job` and its data is the whole job: at once, and whenever it changes. The stream ends when the job has ended,
+/// or with the credential that it was asked for with, and after a quarter of an hour at the latest; a client that reconnects gets
+/// the job again.
 #[utoipa::path(
     get, path = "/jobs/{id}/events", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 200, description = "The job, each time that it changes", body = Job, content_type = "text/event-stream"),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`: too many streams of events are open", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn events(
     State(gateway): State<Arc<Gateway>>,
     Caller(owner): Caller,
+    Extension(credential): Extension<Credential>,
     Path(id): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
     let id = job_id(&id)?;
+    let place = gateway.limits.watching.take(owner.id).await?;
     // First: a change between reading and watching would be missed.
     let changes = gateway.feed.watch(id);
     let record = gateway.jobs.get_owned(owner.id, id).await?.ok_or(ProblemCode::NotFound)?;
+    let end = end(&gateway, credential, place);
     let watcher = Watcher { gateway, owner: owner.id, id, changes, shown: None, next: Some(record.job) };
     let events = stream::unfold(watcher, |mut watcher| async move {
         let job = watcher.next_version().await?;
@@ -49,41 +54,58 @@ pub(crate) async fn events(
         watcher.shown = Some(job);
         Some((Ok(event), watcher))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok(Sse::new(events.take_until(end)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 /// Follow all of your jobs, as Server-Sent Events.
 ///
 /// `ready` comes at once, and again whenever changes may have been missed: read the list then. `job` has a whole job as its
-/// data, each time that it changes, and `removed` the `id` of one that was deleted. Nothing is replayed. The stream ends after a
-/// quarter of an hour at the latest; reconnect then, with a token that still holds.
+/// data, each time that it changes, and `removed` the `id` of one that was deleted. Nothing is replayed. The stream ends with the
+/// credential that it was asked for with, and after a quarter of an hour at the latest; reconnect then.
 #[utoipa::path(
     get, path = "/jobs/events", tag = "jobs", security(("token" = [])),
     responses(
         (status = 200, description = "Your jobs, as they change", body = Job, content_type = "text/event-stream"),
-        (status = 429, description = "`too_many_requests`: too many of these streams are open", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`: too many streams of events are open", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn all_events(
     State(gateway): State<Arc<Gateway>>,
     Caller(owner): Caller,
+    Extension(credential): Extension<Credential>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
-    let Some(changes) = gateway.feed.watch_all(owner.id) else {
-        let problem = Problem::new(ProblemCode::TooManyRequests);
-        return Err(problem.with_header(header::RETRY_AFTER, HeaderValue::from(60)).into());
-    };
-    let overseer =
-        Overseer { gateway, owner: owner.id, changes, shown: None, ends: Instant::now() + LONGEST };
+    let place = gateway.limits.watching.take(owner.id).await?;
+    let changes = gateway.feed.watch_all(owner.id);
+    let end = end(&gateway, credential, place);
+    let overseer = Overseer { gateway, owner: owner.id, changes, shown: None };
     let first = stream::once(async { Ok(ready()) });
     let events = stream::unfold(overseer, |mut overseer| async move {
         let event = overseer.next_event().await?;
         Some((Ok(event), overseer))
     });
-    Ok(Sse::new(first.chain(events)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    Ok(Sse::new(first.chain(events).take_until(end)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-/// As long as an access token holds: whoever was signed out meanwhile is not told more for long.
+/// As long as an access token holds.
 const LONGEST: Duration = Duration::from_mins(15);
+
+/// When a stream ends, whatever there is to tell. A client that may goes on with another one.
+fn end(
+    gateway: &Arc<Gateway>,
+    credential: Credential,
+    place: Place,
+) -> impl Future<Output = ()> + Send + use<> {
+    let gateway = Arc::clone(gateway);
+    async move {
+        tokio::select! {
+            () = credential.ended(&gateway) => {}
+            () = sleep(LONGEST) => {}
+            // A stream must not hold up the end of the process.
+            () = gateway.shutdown.drain().cancelled() => {}
+        }
+        drop(place);
+    }
+}
 
 fn ready() -> Event {
     Event::default().event("ready").data("{}")
@@ -95,15 +117,12 @@ struct Overseer {
     changes: OwnChanges,
     /// The last, which may come again without being another.
     shown: Option<Job>,
-    ends: Instant,
 }
 
 impl Overseer {
     async fn next_event(&mut self) -> Option<Event> {
         loop {
-            let news = timeout_at(self.ends, self.changes.next());
-            let news = self.gateway.shutdown.drain().run_until_cancelled(news).await?.ok()??;
-            match news {
+            match self.changes.next().await? {
                 News::Missed => return Some(ready()),
                 News::Removed(id) => {
                     return Event::default().event("removed").json_data(json!({ "id": id })).ok();
@@ -145,8 +164,7 @@ impl Watcher {
             return None;
         }
         loop {
-            // A stream must not hold up the end of the process; the client comes back to another one.
-            self.gateway.shutdown.drain().run_until_cancelled(self.changes.next()).await??;
+            self.changes.next().await?;
             let record = self.gateway.jobs.get_owned(self.owner, self.id).await.ok()??;
             let is_news = self.shown.as_ref().is_none_or(|shown| !is_same(shown, &record.job));
             if is_news {

@@ -50,9 +50,10 @@ pub(crate) async fn open(
     let disposition = if inline { Disposition::Inline } else { Disposition::Attachment };
     let link = gateway.links.verify(&link, OffsetDateTime::now_utc()).map_err(code_of)?;
     // A genuine link whose file was deleted is no secret to whoever holds it.
-    gateway.jobs.find_by_mp3(link.fid).await?.ok_or(ProblemCode::Gone)?;
+    let record = gateway.jobs.find_by_mp3(link.fid).await?.ok_or(ProblemCode::Gone)?;
     let file = gateway.mp3s.open(link.fid.0).await?.ok_or(ProblemCode::Gone)?;
-    let mut response = media_answer::audio(&gateway.mp3s, &file, disposition, &headers)?;
+    let place = gateway.limits.sending.take(record.owner.id).await?;
+    let mut response = media_answer::audio(&gateway.mp3s, &file, place, disposition, &headers)?;
     keep_secret(&mut response);
     Ok(response)
 }

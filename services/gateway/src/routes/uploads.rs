@@ -151,7 +151,8 @@ pub(crate) async fn create(
     let checksum = if sends_bytes { checksum(headers)? } else { None };
     admit(&gateway, &owner, bytes).await?;
 
-    let user = owner.id.to_string();
+    let id = owner.id;
+    let user = id.to_string();
     let about = About { job: JobId::generate(), owner, options: wish.options, metadata };
     let new = NewDraft {
         name: &wish.name,
@@ -164,7 +165,7 @@ pub(crate) async fn create(
     let draft = gateway.videos.begin_draft(new).await?;
     let location = HeaderValue::try_from(format!("/uploads/{}", draft.fid));
     let standing = if sends_bytes {
-        go_on(&gateway, &draft, 0, checksum, request.into_body()).await?
+        go_on(&gateway, &draft, id, 0, checksum, request.into_body()).await?
     } else {
         Standing { draft, job: None }
     };
@@ -259,7 +260,7 @@ pub(crate) async fn append(
     {
         return Err(beyond_the_end());
     }
-    let standing = go_on(&gateway, &draft, offset, checksum, request.into_body()).await?;
+    let standing = go_on(&gateway, &draft, owner.id, offset, checksum, request.into_body()).await?;
     answer(StatusCode::NO_CONTENT, &standing)
 }
 

@@ -1,0 +1,83 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// A process whose memory is limited as Kubernetes does it, where this machine lets us; it is measured either way.
+pub(crate) struct Limited {
+    pid: u32,
+    group: Option<PathBuf>,
+}
+
+impl Limited {
+    pub(crate) fn to(bytes: u64, pid: u32) -> Result<Self> {
+        let group = match limited_group(bytes, pid) {
+            Ok(group) => Some(group),
+            Err(error) => {
+                println!(
+                    "No cgroup limits the memory ({error:#}); the peak is compared with the limit instead."
+                );
+                None
+            }
+        };
+        Ok(Self { pid, group })
+    }
+
+    /// What it has in memory.
+    pub(crate) fn memory(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it had since [`Self::forget_peak`], whoever looked when.
+    pub(crate) fn peak(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    pub(crate) fn forget_peak(&self) -> Result<()> {
+        // proc(5): resets the "high water mark".
+        fs::write(format!("/proc/{}/clear_refs", self.pid), "5").context("could not reset the peak")
+    }
+
+    fn status(&self, name: &str) -> Result<u64> {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.pid)).context("the gateway is gone")?;
+        let value = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
+        let kibibytes: u64 = value.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1024)
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        if let Some(group) = &self.group {
+            // A group can be removed once nothing runs in it.
+            let parent = group.parent().unwrap_or(group);
+            let _ = fs::write(parent.join("cgroup.procs"), self.pid.to_string());
+            let _ = fs::remove_dir(group);
+        }
+    }
+}
+
+/// A memory group below our own, of version 1 or 2, with this process in it.
+fn limited_group(bytes: u64, pid: u32) -> Result<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup")?;
+    let version_1 = own.lines().find_map(|line| line.split_once(":memory:").map(|(_, path)| path));
+    let (root, path, limit) = match version_1 {
+        Some(path) => ("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes"),
+        None => {
+            let path =
+                own.lines().find_map(|line| line.strip_prefix("0::")).context("there are no cgroups")?;
+            ("/sys/fs/cgroup", path, "memory.max")
+        }
+    };
+    let parent = Path::new(root).join(path.trim_start_matches('/'));
+    let group = parent.join(format!("mixdown-storm-{pid}"));
+    fs::create_dir(&group).context("no group can be made")?;
+    let limited = fs::write(group.join(limit), bytes.to_string())
+        .and_then(|()| fs::write(group.join("cgroup.procs"), pid.to_string()));
+    if let Err(error) = limited {
+        let _ = fs::remove_dir(&group);
+        return Err(error).context("the group takes no limit");
+    }
+    Ok(group)
+}

@@ -1,0 +1,96 @@
+//! Storms: what strangers and users can do to a gateway that has 512 MiB of memory, while others work with it.
+//!
+//! Each attack lasts `STORM_SECONDS`, by default three; `make storm` takes a minute for each.
+
+mod attacks;
+mod honest;
+mod limited;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use test_kit::media::long_video;
+use test_kit::mixdown::{Form, Plan};
+use test_kit::services::Service;
+use test_kit::wait_until;
+
+use crate::attacks::Attack;
+use crate::honest::Honest;
+use crate::limited::Limited;
+
+const MEBIBYTE: u64 = 1 << 20;
+
+/// The gateway's limit in `k8s/base/gateway.yaml`.
+const MEMORY_LIMIT: u64 = 512 * MEBIBYTE;
+
+/// How much more memory than before may be left a minute after an attack.
+const LEFT_OVER: u64 = 20 * MEBIBYTE;
+
+const HONEST_CLIENTS: usize = 20;
+
+fn length_of_an_attack() -> Result<Duration> {
+    let seconds = std::env::var("STORM_SECONDS").ok().map_or(Ok(3), |text| text.parse())?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_survives_each_attack_while_others_work_with_it() -> Result<()> {
+    let mut mixdown = Plan::new().without_mails().start().await?;
+    let attacker = mixdown.user().await?;
+    let form = Form::of_file(&long_video(Duration::from_mins(2)).await?).await?;
+    let job = attacker.submit(form.field("format", "wav")).await?;
+    let job = attacker.wait_for_outcome(job.id).await;
+    let honest = Honest::new(&mixdown).await?;
+    let gateway = Limited::to(MEMORY_LIMIT, mixdown.service(Service::Gateway)?.pid())?;
+
+    let length = length_of_an_attack()?;
+    // What is made once, such as connections to the stores, is there before the first attack.
+    honest.work_during(HONEST_CLIENTS, tokio::time::sleep(length)).await;
+    let mut complaints = Vec::new();
+    // The same for all: what each leaves would add up.
+    let before = gateway.memory()?;
+    for attack in Attack::ALL {
+        gateway.forget_peak()?;
+        let storm = attack.go_on_for(length, &mixdown, &attacker, &job);
+        let (storm, report) = honest.work_during(HONEST_CLIENTS, storm).await;
+        storm?;
+        let peak = gateway.peak()?;
+        ensure!(mixdown.service(Service::Gateway)?.is_running(), "{attack:?} ended the gateway");
+        let left = memory_left(&gateway, before).await?;
+        println!(
+            "{attack:?}: {} MiB before all, {} at the most, {} later; {report}",
+            before / MEBIBYTE,
+            peak / MEBIBYTE,
+            left / MEBIBYTE
+        );
+        if peak > MEMORY_LIMIT {
+            complaints.push(format!("{attack:?} took {} MiB", peak / MEBIBYTE));
+        }
+        if left > before + LEFT_OVER {
+            complaints.push(format!("{attack:?} left {} MiB more", (left - before) / MEBIBYTE));
+        }
+        if !report.is_good() {
+            complaints.push(format!("{attack:?}: {report}"));
+        }
+    }
+    ensure!(complaints.is_empty(), "{complaints:#?}");
+    Ok(())
+}
+
+/// The memory as soon as it is as little as it must be, or else after a minute.
+async fn memory_left(gateway: &Limited, before: u64) -> Result<u64> {
+    let settled = wait_until_settled(gateway, before);
+    match tokio::time::timeout(Duration::from_mins(1), settled).await {
+        Ok(left) => Ok(left),
+        Err(_) => gateway.memory(),
+    }
+}
+
+async fn wait_until_settled(gateway: &Limited, before: u64) -> u64 {
+    wait_until("the memory is given back", Duration::from_mins(2), async || {
+        let now = gateway.memory()?;
+        ensure!(now <= before + LEFT_OVER, "it is {} MiB", now / MEBIBYTE);
+        Ok(now)
+    })
+    .await
+}

@@ -34,7 +34,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) 
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo test check fmt bench install build clean
-.PHONY: test-web page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
+.PHONY: test-web storm page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
 .PHONY: install-for-tests
@@ -63,6 +63,9 @@ check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings ch
 fmt: $(WEB_TOOLS) ## Format the code
 	$(CARGO) fmt --all
 	npm --prefix web run format
+
+storm: install-for-tests build ## Attack a gateway of 512 MiB for a minute in each way, beside honest clients
+	STORM_SECONDS=60 $(STACK_BIN) run -- $(CARGO) test --release --workspace --test storm -- --nocapture
 
 bench: install build ## Measure the system against the plain tools; see docs/BENCHMARKS.md
 	@$(STACK_BIN) run -- $(TARGET_DIR)/release/bench

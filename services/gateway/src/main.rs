@@ -8,6 +8,11 @@ use gateway::Config;
 use service_kit::Command;
 use tokio::net::TcpListener;
 
+/// After a storm of requests glibc's allocator keeps most of what they took. This one gives it back within seconds, by a thread of
+/// its own (docs/DECISIONS.md has the figures).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The public side of Mixdown: uploads, downloads, links and job reads
 #[derive(Debug, Parser)]
 #[command(version)]

@@ -1,5 +1,7 @@
 //! Ranges, and files that are not whole any more.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use media_store::{Damage, StoreError};
@@ -7,6 +9,7 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, doc};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use test_kit::wait_until;
 
 use crate::{CHUNK, fixture, id, noise};
 
@@ -35,6 +38,10 @@ async fn every_range_is_what_that_part_of_the_file_is() {
     for (start, end) in all {
         let expected = content.get(start..end).unwrap_or_default();
         assert_eq!(fixture.read(&file, start as u64..end as u64).await.unwrap(), expected, "{start}..{end}");
+        let offered: Vec<Bytes> =
+            fixture.store.offer(&file, start as u64..end as u64).try_collect().await.unwrap();
+        assert_eq!(offered.concat(), expected, "{start}..{end}");
+        assert!(offered.iter().all(|piece| piece.len() <= CHUNK / 4), "a piece is small");
     }
 }
 
@@ -112,4 +119,35 @@ async fn a_download_ends_at_its_first_error() {
     let results: Vec<_> = fixture.store.read(&file, 0..file.bytes).collect().await;
     assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
     assert!(results.last().unwrap().is_err());
+}
+
+#[tokio::test]
+async fn a_reader_that_pauses_gets_what_is_stored_when_it_goes_on() {
+    let fixture = fixture().await;
+    let content = noise(CHUNK);
+    let changed: Bytes = content.iter().map(|byte| !byte).collect();
+    let file = fixture.stored(&content).await;
+    let store_chunk = async |bytes: &Bytes| {
+        let data = Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() };
+        let update = doc! { "$set": { "data": data } };
+        fixture
+            .collection("fs.chunks")
+            .update_one(doc! { "files_id": id(file.fid), "n": 0 }, update)
+            .await
+            .unwrap();
+    };
+    // Nothing of what was fetched with the first piece is held then: the rest comes from the store again.
+    let mut pause = Duration::from_millis(500);
+    wait_until("a pause is long enough", Duration::from_mins(1), async || {
+        store_chunk(&content).await;
+        let mut download = Box::pin(fixture.store.offer(&file, 0..file.bytes));
+        let first = download.try_next().await.unwrap().unwrap();
+        assert_eq!(first, content.slice(..first.len()));
+        store_chunk(&changed).await;
+        pause *= 2;
+        tokio::time::sleep(pause).await;
+        let rest: Vec<Bytes> = download.try_collect().await.unwrap();
+        rest.concat() == changed.slice(first.len()..)
+    })
+    .await;
 }

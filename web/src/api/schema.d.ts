@@ -201,8 +201,8 @@ export interface paths {
         /**
          * Follow all of your jobs, as Server-Sent Events.
          * @description `ready` comes at once, and again whenever changes may have been missed: read the list then. `job` has a whole job as its
-         *     data, each time that it changes, and `removed` the `id` of one that was deleted. Nothing is replayed. The stream ends after a
-         *     quarter of an hour at the latest; reconnect then, with a token that still holds.
+         *     data, each time that it changes, and `removed` the `id` of one that was deleted. Nothing is replayed. The stream ends with the
+         *     credential that it was asked for with, and after a quarter of an hour at the latest; reconnect then.
          */
         get: operations["all_events"];
         put?: never;
@@ -260,8 +260,9 @@ export interface paths {
         };
         /**
          * Follow one of your jobs, as Server-Sent Events.
-         * @description Each event is named `job` and its data is the whole job: at once, and whenever it changes. The stream ends when the
-         *     job has ended; a client that reconnects gets the job again.
+         * @description Each event is named `job` and its data is the whole job: at once, and whenever it changes. The stream ends when the job has ended,
+         *     or with the credential that it was asked for with, and after a quarter of an hour at the latest; a client that reconnects gets
+         *     the job again.
          */
         get: operations["events"];
         put?: never;
@@ -2533,7 +2534,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests`: too many of these streams are open */
+            /** @description `too_many_requests`: too many streams of events are open */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2835,7 +2836,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: too many streams of events are open */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -121,7 +121,7 @@ async fn a_user_has_so_many_uploads_at_once_and_the_others_wait() -> Result<()> 
         Form::content_type(),
         String::from_utf8_lossy(&opening)
     );
-    let held = try_join_all((0..2).map(async |_| begin(&mixdown, &head).await)).await?;
+    let first_two = try_join_all((0..2).map(async |_| begin(&mixdown, &head).await)).await?;
     // Until the gateway has taken up both, a third could be before them.
     let third = wait_until("a third upload waits", PATIENCE, async || {
         let mut third = Box::pin(user.post(Form::default().file("b.mp4", b"any")));
@@ -137,7 +137,7 @@ async fn a_user_has_so_many_uploads_at_once_and_the_others_wait() -> Result<()> 
         "others are not concerned"
     );
     assert_eq!(user.get("/jobs").await?.status(), 200, "nor are other requests");
-    drop(held);
+    drop(first_two);
     assert_eq!(third.await?.status(), 202);
     Ok(())
 }

@@ -54,7 +54,7 @@ impl Attack {
         };
         match self {
             Self::OddMethods => storm.odd_methods().await,
-            Self::UnfinishedHeads => storm.hold(1500, &storm.unfinished_head()).await,
+            Self::UnfinishedHeads => storm.hold(1500, &Storm::unfinished_head()).await,
             Self::EndlessForms => storm.endless_forms().await,
             Self::UnreadDownloads => {
                 let path = link(attacker, &format!("/jobs/{}/link", job.id), None).await?;
@@ -147,11 +147,11 @@ impl Storm<'_> {
                 if Instant::now() >= self.end {
                     break;
                 }
-                let many: String = (0..20)
+                let many: Vec<_> = (0..20)
                     .map(|n| format!("M{number}X{round}X{n} /jobs HTTP/1.1\r\nhost: a\r\n\r\n"))
                     .collect();
                 let mut stream = self.connect().await?;
-                let _ = stream.write_all(many.as_bytes()).await;
+                let _ = stream.write_all(many.concat().as_bytes()).await;
                 let mut answers = vec![0; 8 << 10];
                 let _ = timeout_at(self.end, tokio::io::AsyncReadExt::read(&mut stream, &mut answers)).await;
             }
@@ -160,7 +160,7 @@ impl Storm<'_> {
         try_join_all((0..16).map(connection)).await.map(drop)
     }
 
-    fn unfinished_head(&self) -> String {
+    fn unfinished_head() -> String {
         format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}", "a".repeat(380_000))
     }
 

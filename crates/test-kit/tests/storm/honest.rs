@@ -97,7 +97,7 @@ async fn step(user: &User, job: &Job, round: usize) -> Result<()> {
         3 => (user.get("/me/usage").await?, 200),
         4 => (user.request(Method::GET, &format!("/jobs/{}/peaks", job.id)).send().await?, 200),
         _ => {
-            let answer = user.post(Form::default().file("a.mp4", &[7; 300_000])).await?;
+            let answer = user.post(Form::default().file("a.mp4", &vec![7; 300_000])).await?;
             ensure!(answer.status() == 202, "an upload was answered with {}", answer.status());
             let uploaded: Job = answer.json().await?;
             (user.delete(&format!("/jobs/{}", uploaded.id)).await?, 204)

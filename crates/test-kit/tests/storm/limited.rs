@@ -10,7 +10,7 @@ pub(crate) struct Limited {
 }
 
 impl Limited {
-    pub(crate) fn to(bytes: u64, pid: u32) -> Result<Self> {
+    pub(crate) fn to(bytes: u64, pid: u32) -> Self {
         let group = match limited_group(bytes, pid) {
             Ok(group) => Some(group),
             Err(error) => {
@@ -20,7 +20,7 @@ impl Limited {
                 None
             }
         };
-        Ok(Self { pid, group })
+        Self { pid, group }
     }
 
     /// What it has in memory.
@@ -62,13 +62,11 @@ impl Drop for Limited {
 fn limited_group(bytes: u64, pid: u32) -> Result<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup")?;
     let version_1 = own.lines().find_map(|line| line.split_once(":memory:").map(|(_, path)| path));
-    let (root, path, limit) = match version_1 {
-        Some(path) => ("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes"),
-        None => {
-            let path =
-                own.lines().find_map(|line| line.strip_prefix("0::")).context("there are no cgroups")?;
-            ("/sys/fs/cgroup", path, "memory.max")
-        }
+    let (root, path, limit) = if let Some(path) = version_1 {
+        ("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes")
+    } else {
+        let path = own.lines().find_map(|line| line.strip_prefix("0::")).context("there are no cgroups")?;
+        ("/sys/fs/cgroup", path, "memory.max")
     };
     let parent = Path::new(root).join(path.trim_start_matches('/'));
     let group = parent.join(format!("mixdown-storm-{pid}"));

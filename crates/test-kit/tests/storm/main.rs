@@ -41,7 +41,7 @@ async fn a_gateway_survives_each_attack_while_others_work_with_it() -> Result<()
     let job = attacker.submit(form.field("format", "wav")).await?;
     let job = attacker.wait_for_outcome(job.id).await;
     let honest = Honest::new(&mixdown).await?;
-    let gateway = Limited::to(MEMORY_LIMIT, mixdown.service(Service::Gateway)?.pid())?;
+    let gateway = Limited::to(MEMORY_LIMIT, mixdown.service(Service::Gateway)?.pid());
 
     let length = length_of_an_attack()?;
     // What is made once, such as connections to the stores, is there before the first attack.

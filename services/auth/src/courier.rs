@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts;
 use crate::database::{Database, DatabaseError, transact};
 use crate::mail_tokens::{self, MailToken, Purpose};
-use crate::opaque::{self, TokenHash};
-use crate::outbox::{self, MailKind, Wanted};
+use crate::opaque::TokenHash;
+use crate::outbox::{self, Decision, MailKind, Wanted};
+use crate::sealing::MailTokenKey;
 
 /// How long mails live and how many there may be.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,25 @@ pub(crate) struct MailPolicy {
     pub(crate) verification_lifetime: Duration,
     pub(crate) reset_lifetime: Duration,
     pub(crate) per_hour: u32,
+}
+
+impl MailPolicy {
+    fn lifetime(&self, purpose: Purpose) -> Duration {
+        match purpose {
+            Purpose::Reset => self.reset_lifetime,
+            Purpose::Verify | Purpose::Address => self.verification_lifetime,
+        }
+    }
+}
+
+/// What the token of such a mail is for, if it has one.
+fn purpose_of(decision: Decision) -> Option<Purpose> {
+    match decision {
+        Decision::VerifyAddress => Some(Purpose::Verify),
+        Decision::ResetPassword => Some(Purpose::Reset),
+        Decision::ConfirmAddress => Some(Purpose::Address),
+        Decision::AddressTaken | Decision::AddressChanged | Decision::PasswordChanged => None,
+    }
 }
 
 /// Wakes the courier when there is a mail, instead of with its next look.
@@ -40,6 +60,7 @@ pub(crate) struct Courier {
     pub(crate) database: Database,
     pub(crate) broker: Broker,
     pub(crate) policy: MailPolicy,
+    pub(crate) tokens: MailTokenKey,
     pub(crate) bell: Bell,
 }
 
@@ -49,8 +70,6 @@ enum CourierError {
     Database(#[from] DatabaseError),
     #[error("could not publish a mail")]
     Publish(#[from] PublishError),
-    #[error("there is no randomness")]
-    Random(#[from] aws_lc_rs::error::Unspecified),
 }
 
 /// Whether the address is that of the account that was asked for, and not of an older one.
@@ -65,7 +84,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Longer than a publication may take. What a crash leaves waits that long.
 const LEASE: Duration = Duration::from_secs(15);
 
+/// Between looks while the database is away.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How often the courier looks whether RabbitMQ is back.
+const BROKER_POLL: Duration = Duration::from_millis(250);
+
+/// The most that one mail is put off, however often it was tried.
+const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
 impl Courier {
     /// Publishes until the end.
@@ -75,33 +101,42 @@ impl Courier {
 
     async fn publish_for_ever(&self) {
         loop {
+            // Nothing is decided about a mail that could not go anywhere.
+            while !self.broker.is_ready() {
+                tokio::time::sleep(BROKER_POLL).await;
+            }
             match self.publish_next().await {
                 Ok(true) => {}
                 Ok(false) => {
                     let _ = tokio::time::timeout(LOOK_EVERY, self.bell.0.notified()).await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "could not publish a mail, will try again");
+                    tracing::warn!(error = %Chain(&error), "could not look for mails, will try again");
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 }
             }
         }
     }
 
-    /// Publishes one mail. `false`: there is none.
-    async fn publish_next(&self) -> Result<bool, CourierError> {
+    /// Takes one mail and publishes it, or puts it off. `false`: there is none.
+    async fn publish_next(&self) -> Result<bool, DatabaseError> {
         let wanted = self.database.ask(async |connection| outbox::take(connection, LEASE).await).await?;
         let Some(wanted) = wanted else { return Ok(false) };
+        if let Err(error) = self.handle(&wanted).await {
+            tracing::warn!(mail.id = %wanted.id, error = %Chain(&error), "could not publish a mail, will try again");
+            // The next one's turn, whatever is the matter with this one.
+            self.database
+                .ask(async |connection| outbox::put_off(connection, wanted.id, LONGEST_DELAY).await)
+                .await?;
+        }
+        Ok(true)
+    }
+
+    async fn handle(&self, wanted: &Wanted) -> Result<(), CourierError> {
         let kind = wanted.kind.as_str();
-        let result = match self.write(&wanted).await? {
+        let result = match self.write(wanted).await? {
             Some(mail) => {
-                let published = self.broker.publish(Queue::Account, &wanted.id.to_string(), &mail).await;
-                if let Err(error) = published {
-                    self.database
-                        .ask(async |connection| outbox::release(connection, wanted.id).await)
-                        .await?;
-                    return Err(error.into());
-                }
+                self.broker.publish(Queue::Account, &wanted.id.to_string(), &mail).await?;
                 "published"
             }
             None => "dropped",
@@ -110,64 +145,93 @@ impl Courier {
         self.database.ask(async |connection| outbox::remove(connection, wanted.id).await).await?;
         metrics::counter!("mixdown_account_mails_total", "kind" => kind, "result" => result).increment(1);
         tracing::info!(mail.id = %wanted.id, kind, result, "handled a mail");
-        Ok(true)
+        Ok(())
     }
 
-    /// The mail, if somebody is to get it.
+    /// The mail, if somebody is to get it: the same one at every try.
     async fn write(&self, wanted: &Wanted) -> Result<Option<AccountMail>, CourierError> {
-        let (token, hash) = opaque::new_token()?;
-        let verification = self.policy.verification_lifetime;
-        let reset = self.policy.reset_lifetime;
-        let content = transact!(self.database, |transaction| {
-            Ok(match wanted.kind {
-                MailKind::AddressChanged => Some(AccountMailContent::AddressChanged),
-                MailKind::PasswordChanged => Some(AccountMailContent::PasswordChanged),
-                MailKind::Registered if !is_own(transaction, wanted).await? => {
-                    self.write_taken(transaction, &wanted.email).await?
-                }
-                MailKind::Verify | MailKind::Registered => {
-                    let sent = self.token_for_owner(transaction, wanted, Purpose::Verify, &hash).await?;
-                    sent.then(|| AccountMailContent::VerifyAddress {
-                        token: token.clone(),
-                        expires_at: OffsetDateTime::now_utc() + verification,
-                    })
-                }
-                MailKind::Reset => {
-                    let sent = self.token_for_owner(transaction, wanted, Purpose::Reset, &hash).await?;
-                    sent.then(|| AccountMailContent::ResetPassword {
-                        token: token.clone(),
-                        expires_at: OffsetDateTime::now_utc() + reset,
-                    })
-                }
-                MailKind::NewAddress => {
-                    match (accounts::find(transaction, &wanted.email).await?, wanted.account) {
-                        (Some(_), _) => self.write_taken(transaction, &wanted.email).await?,
-                        (None, Some(account)) => {
-                            let sent =
-                                self.token_for_move(transaction, account, &wanted.email, &hash).await?;
-                            sent.then(|| AccountMailContent::ConfirmAddress {
-                                token: token.clone(),
-                                expires_at: OffsetDateTime::now_utc() + verification,
-                            })
-                        }
-                        (None, None) => None,
+        let token = self.tokens.token(wanted.id);
+        let hash = TokenHash::of(token.expose());
+        let decision = transact!(self.database, |transaction| {
+            match outbox::lock_decision(transaction, wanted.id).await? {
+                None => Ok(None),
+                Some(Some(decision)) => {
+                    if let Some(purpose) = purpose_of(decision) {
+                        mail_tokens::prolong(transaction, &hash, self.policy.lifetime(purpose)).await?;
                     }
+                    Ok(Some(decision))
                 }
-            })
-        })
-        .await?;
-        Ok(content.map(|content| AccountMail::new(wanted.id, wanted.email.clone(), content)))
+                Some(None) => {
+                    let decision = self.decide(transaction, wanted, &hash).await?;
+                    if let Some(decision) = decision {
+                        outbox::decide(transaction, wanted.id, decision).await?;
+                    }
+                    Ok(decision)
+                }
+            }
+        });
+        let Some(decision) = decision.await? else { return Ok(None) };
+        let expires_at = |purpose| OffsetDateTime::now_utc() + self.policy.lifetime(purpose);
+        let content = match decision {
+            Decision::VerifyAddress => {
+                AccountMailContent::VerifyAddress { token, expires_at: expires_at(Purpose::Verify) }
+            }
+            Decision::ResetPassword => {
+                AccountMailContent::ResetPassword { token, expires_at: expires_at(Purpose::Reset) }
+            }
+            Decision::ConfirmAddress => {
+                AccountMailContent::ConfirmAddress { token, expires_at: expires_at(Purpose::Address) }
+            }
+            Decision::AddressTaken => AccountMailContent::AddressTaken,
+            Decision::AddressChanged => AccountMailContent::AddressChanged,
+            Decision::PasswordChanged => AccountMailContent::PasswordChanged,
+        };
+        Ok(Some(AccountMail::new(wanted.id, wanted.email.clone(), content)))
     }
 
-    async fn write_taken(
+    /// What the mail says, if somebody is to get it; counted, and with its token kept.
+    async fn decide(
+        &self,
+        connection: &mut MySqlConnection,
+        wanted: &Wanted,
+        hash: &TokenHash,
+    ) -> Result<Option<Decision>, sqlx::Error> {
+        Ok(match wanted.kind {
+            MailKind::AddressChanged => Some(Decision::AddressChanged),
+            MailKind::PasswordChanged => Some(Decision::PasswordChanged),
+            MailKind::Registered if !is_own(connection, wanted).await? => {
+                self.decide_taken(connection, &wanted.email).await?
+            }
+            MailKind::Verify | MailKind::Registered => {
+                let may = self.token_for_owner(connection, wanted, Purpose::Verify, hash).await?;
+                may.then_some(Decision::VerifyAddress)
+            }
+            MailKind::Reset => {
+                let may = self.token_for_owner(connection, wanted, Purpose::Reset, hash).await?;
+                may.then_some(Decision::ResetPassword)
+            }
+            MailKind::NewAddress => {
+                match (accounts::find(connection, &wanted.email).await?, wanted.account) {
+                    (Some(_), _) => self.decide_taken(connection, &wanted.email).await?,
+                    (None, Some(account)) => {
+                        let may = self.token_for_move(connection, account, &wanted.email, hash).await?;
+                        may.then_some(Decision::ConfirmAddress)
+                    }
+                    (None, None) => None,
+                }
+            }
+        })
+    }
+
+    async fn decide_taken(
         &self,
         connection: &mut MySqlConnection,
         email: &EmailAddress,
-    ) -> Result<Option<AccountMailContent>, sqlx::Error> {
+    ) -> Result<Option<Decision>, sqlx::Error> {
         let Some(account) = accounts::find(connection, email).await? else { return Ok(None) };
         let may =
             !account.is_erasing && accounts::may_mail(connection, account.id, self.policy.per_hour).await?;
-        Ok(may.then_some(AccountMailContent::AddressTaken))
+        Ok(may.then_some(Decision::AddressTaken))
     }
 
     /// Keeps a token for the account of the address, if there is one that it makes sense for.
@@ -184,12 +248,8 @@ impl Courier {
         if is_pointless || !accounts::may_mail(connection, account.id, self.policy.per_hour).await? {
             return Ok(false);
         }
-        let lifetime = match purpose {
-            Purpose::Reset => self.policy.reset_lifetime,
-            Purpose::Verify | Purpose::Address => self.policy.verification_lifetime,
-        };
         let token = MailToken { account: account.id, purpose, email: wanted.email.clone() };
-        mail_tokens::insert(connection, hash, &token, lifetime).await?;
+        mail_tokens::insert(connection, hash, &token, self.policy.lifetime(purpose)).await?;
         Ok(true)
     }
 
@@ -204,10 +264,10 @@ impl Courier {
         if account.is_erasing || !accounts::may_mail(connection, account.id, self.policy.per_hour).await? {
             return Ok(false);
         }
-        // The last wish counts.
-        mail_tokens::forget(connection, account.id, Purpose::Address).await?;
+        // The last wish counts. A second wish for the same address leaves the first one's link: both mails may be on their way.
+        mail_tokens::forget_other_moves(connection, account.id, email).await?;
         let token = MailToken { account: account.id, purpose: Purpose::Address, email: email.clone() };
-        mail_tokens::insert(connection, hash, &token, self.policy.verification_lifetime).await?;
+        mail_tokens::insert(connection, hash, &token, self.policy.lifetime(Purpose::Address)).await?;
         Ok(true)
     }
 }

@@ -59,6 +59,7 @@ use signing_keys::SigningKeys;
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
     let database = Database::connect_lazily(&config.database.mysql_url)?;
     let encryption = KeyEncryptionKey::parse(&config.key_encryption_key)?;
+    let mail_tokens = encryption.mail_tokens();
     let keyring = Arc::new(Keyring::new(
         SigningKeys::new(database.clone()),
         encryption,
@@ -86,7 +87,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         reset_lifetime: config.reset_lifetime,
         per_hour: config.account_mails_per_hour,
     };
-    let courier = Courier { database: database.clone(), broker, policy, bell };
+    let courier = Courier { database: database.clone(), broker, policy, tokens: mail_tokens, bell };
 
     let shutdown = process.serve_admin(readiness(database.clone(), Arc::clone(&keyring)));
     let router = service_kit::http::with_layers(routes::router(Arc::new(service)));

@@ -58,6 +58,38 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Lets the time of a token begin now, whose mail was not sent before. One that was used stays gone.
+pub(crate) async fn prolong(
+    connection: &mut MySqlConnection,
+    hash: &TokenHash,
+    lifetime: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE mail_tokens SET expires_at = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND WHERE hash = ?",
+        micros(lifetime),
+        hash.as_bytes(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes the tokens worthless that would move the account to another address than this.
+pub(crate) async fn forget_other_moves(
+    connection: &mut MySqlConnection,
+    account: UserId,
+    email: &EmailAddress,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM mail_tokens WHERE account_id = ? AND purpose = 'address' AND email <> ?",
+        account.as_uuid(),
+        email.as_str(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The token, if its time is not over. It stays until [`forget`].
 pub(crate) async fn find(
     connection: &mut MySqlConnection,

@@ -47,6 +47,40 @@ impl MailKind {
     }
 }
 
+/// What a mail says. Decided once, together with its token and the count of the account's mails, and kept with the row: however
+/// often the mail is published, it is the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    VerifyAddress,
+    AddressTaken,
+    ResetPassword,
+    ConfirmAddress,
+    AddressChanged,
+    PasswordChanged,
+}
+
+const DECISIONS: [Decision; 6] = [
+    Decision::VerifyAddress,
+    Decision::AddressTaken,
+    Decision::ResetPassword,
+    Decision::ConfirmAddress,
+    Decision::AddressChanged,
+    Decision::PasswordChanged,
+];
+
+impl Decision {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyAddress => "verify_address",
+            Self::AddressTaken => "address_taken",
+            Self::ResetPassword => "reset_password",
+            Self::ConfirmAddress => "confirm_address",
+            Self::AddressChanged => "address_changed",
+            Self::PasswordChanged => "password_changed",
+        }
+    }
+}
+
 /// A mail that was asked for.
 #[derive(Debug)]
 pub(crate) struct Wanted {
@@ -83,7 +117,7 @@ pub(crate) async fn take(
 ) -> Result<Option<Wanted>, sqlx::Error> {
     let taker = Uuid::new_v4();
     let claimed = sqlx::query!(
-        "UPDATE outbox SET taken_by = ?, taken_until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND
+        "UPDATE outbox SET taken_by = ?, taken_until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND, tries = tries + 1
          WHERE taken_until IS NULL OR taken_until < UTC_TIMESTAMP(6) ORDER BY id LIMIT 1",
         taker,
         micros(lease),
@@ -105,11 +139,47 @@ pub(crate) async fn take(
     Ok(Some(Wanted { id: row.id.into(), kind, email, account: row.account.map(UserId::from) }))
 }
 
-/// Gives a mail back that could not be published.
-pub(crate) async fn release(connection: &mut MySqlConnection, id: MailId) -> Result<(), sqlx::Error> {
-    sqlx::query!("UPDATE outbox SET taken_until = NULL WHERE id = ?", id.as_uuid())
+/// What was decided about a mail, which nobody else decides about until the transaction ends. `None`: the mail is gone.
+pub(crate) async fn lock_decision(
+    connection: &mut MySqlConnection,
+    id: MailId,
+) -> Result<Option<Option<Decision>>, sqlx::Error> {
+    let row = sqlx::query!("SELECT decided FROM outbox WHERE id = ? FOR UPDATE", id.as_uuid())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let Some(decided) = row.decided else { return Ok(Some(None)) };
+    let decision = DECISIONS.into_iter().find(|decision| decision.as_str() == decided);
+    decision.map(Some).map(Some).ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Keeps what a mail says, in the transaction that counts it and keeps its token.
+pub(crate) async fn decide(
+    connection: &mut MySqlConnection,
+    id: MailId,
+    decision: Decision,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("UPDATE outbox SET decided = ? WHERE id = ?", decision.as_str(), id.as_uuid())
         .execute(connection)
         .await?;
+    Ok(())
+}
+
+/// Puts a mail off that could not be published: the longer, the more often it was tried. Others go first meanwhile.
+pub(crate) async fn put_off(
+    connection: &mut MySqlConnection,
+    id: MailId,
+    longest: Duration,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE outbox SET taken_until = UTC_TIMESTAMP(6)
+             + INTERVAL LEAST(1000000 * POW(2, LEAST(tries, 20) - 1), ?) MICROSECOND
+         WHERE id = ?",
+        micros(longest),
+        id.as_uuid(),
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

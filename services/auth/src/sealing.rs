@@ -1,8 +1,10 @@
 //! Encryption of private keys at rest.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use contracts::{MailId, Secret};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
 /// `KEY_ENCRYPTION_KEY` is not one. Keeps quiet about what it is instead.
@@ -17,7 +19,22 @@ pub(crate) struct WrongKey;
 
 /// Encrypts private signing keys, so that a copy of the database signs nothing.
 #[derive(Debug)]
-pub(crate) struct KeyEncryptionKey(RandomizedNonceKey);
+pub(crate) struct KeyEncryptionKey {
+    seal: RandomizedNonceKey,
+    mail_tokens: MailTokenKey,
+}
+
+/// Makes the tokens of mails: always the same one for a mail, so that a mail that is published twice has one link, without any
+/// copy of the token that could be read.
+#[derive(Debug, Clone)]
+pub(crate) struct MailTokenKey(hmac::Key);
+
+impl MailTokenKey {
+    /// The mail's token: 256 bits in base64url, which nobody without the key can tell from random ones.
+    pub(crate) fn token(&self, mail: MailId) -> Secret {
+        URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, mail.as_uuid().as_bytes())).into()
+    }
+}
 
 impl KeyEncryptionKey {
     pub(crate) fn parse(text: &SecretString) -> Result<Self, InvalidKeyEncryptionKey> {
@@ -25,13 +42,22 @@ impl KeyEncryptionKey {
         let bytes = SecretSlice::from(bytes);
         // Fails for any other length.
         let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.expose_secret());
-        key.map(Self).map_err(|_| InvalidKeyEncryptionKey)
+        let seal = key.map_err(|_| InvalidKeyEncryptionKey)?;
+        // A key of its own, since one key should serve one algorithm.
+        let derived =
+            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes.expose_secret()), b"tokens of mails");
+        let mail_tokens = MailTokenKey(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()));
+        Ok(Self { seal, mail_tokens })
+    }
+
+    pub(crate) fn mail_tokens(&self) -> MailTokenKey {
+        self.mail_tokens.clone()
     }
 
     /// Encrypts for a name: a random nonce, the ciphertext, the tag. What is sealed for one name opens for no other.
     pub(crate) fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
         let mut ciphertext = secret.to_vec();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(name), &mut ciphertext)?;
+        let nonce = self.seal.seal_in_place_append_tag(Aad::from(name), &mut ciphertext)?;
         Ok([nonce.as_ref().as_slice(), &ciphertext].concat())
     }
 
@@ -40,7 +66,8 @@ impl KeyEncryptionKey {
         let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN).ok_or(WrongKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| WrongKey)?;
         let mut opened = ciphertext.to_vec();
-        let length = self.0.open_in_place(nonce, Aad::from(name), &mut opened).map_err(|_| WrongKey)?.len();
+        let length =
+            self.seal.open_in_place(nonce, Aad::from(name), &mut opened).map_err(|_| WrongKey)?.len();
         opened.truncate(length);
         Ok(opened.into())
     }
@@ -67,6 +94,16 @@ mod tests {
         }
         assert!(key(1).open("first", b"short").is_err());
         assert_ne!(sealed, key(1).seal("first", b"private").unwrap());
+    }
+
+    #[test]
+    fn a_mail_has_one_token_and_another_under_another_key() {
+        let (mail, other) = (MailId::generate(), MailId::generate());
+        let token = |byte, mail| key(byte).mail_tokens().token(mail).expose().to_owned();
+        assert_eq!(token(1, mail).len(), 43);
+        assert_eq!(token(1, mail), token(1, mail));
+        assert_ne!(token(1, mail), token(1, other));
+        assert_ne!(token(1, mail), token(2, mail));
     }
 
     #[test]

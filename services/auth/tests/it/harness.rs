@@ -63,6 +63,11 @@ impl TestDatabase {
         sqlx::query(statement).execute(&mut self.connect().await).await.unwrap();
     }
 
+    /// Carries out a statement that a test has put together.
+    pub(crate) async fn execute_text(&self, statement: String) {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connect().await).await.unwrap();
+    }
+
     /// A number that a query of one row and one column gives.
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&mut self.connect().await).await.unwrap()

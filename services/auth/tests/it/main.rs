@@ -17,4 +17,5 @@ mod outages;
 mod post;
 mod provider;
 mod proxy;
+mod relay;
 mod sessions;

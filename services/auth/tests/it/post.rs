@@ -64,6 +64,15 @@ impl Post {
         Some(mails.remove(at))
     }
 
+    /// What has come and was not taken.
+    pub(crate) fn peek_all(&self) -> Vec<AccountMail> {
+        self.mails.lock().unwrap().clone()
+    }
+
+    pub(crate) fn take_all(&self) -> Vec<AccountMail> {
+        std::mem::take(&mut self.mails.lock().unwrap())
+    }
+
     /// The token of the next mail to an address, which must be of this kind.
     pub(crate) async fn token(&self, email: &str, about: &str) -> String {
         let mail = self.mail_to(email).await;

@@ -166,10 +166,12 @@ impl JobStore {
         self.change(lease.filter(), set).await
     }
 
-    /// Remembers that the broker has the job's `mp3` message.
-    pub async fn mark_outcome_announced(&self, id: JobId) -> Result<(), JobsError> {
-        let set = doc! { "outcome_announced_at": "$$NOW" };
-        self.change(doc! { "_id": id.to_string() }, set).await.map(drop)
+    /// Remembers that the broker has the `mp3` message of this record, if the job is still as it says: of one that its owner had
+    /// tried again meanwhile, another outcome is to be announced.
+    pub async fn mark_outcome_announced(&self, record: &Record) -> Result<bool, JobsError> {
+        let mut filter = record.same_run();
+        filter.insert("status", record.job.status.as_str());
+        self.change(filter, doc! { "outcome_announced_at": "$$NOW" }).await
     }
 
     /// Remembers that the job's video is deleted.

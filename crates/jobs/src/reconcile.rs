@@ -34,11 +34,11 @@ pub struct Expired {
 const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 impl JobStore {
-    /// Remembers that the broker has the job's `video` message.
-    pub async fn mark_announced(&self, id: JobId) -> Result<(), JobsError> {
+    /// Remembers that the broker has the `video` message of this record, unless its owner had it tried again meanwhile.
+    pub async fn mark_announced(&self, record: &Record) -> Result<(), JobsError> {
         // Not `change`: an announcement is nothing that the owner would see as a change of the job.
         let update = vec![doc! { "$set": { "announced_at": "$$NOW" } }];
-        within(self.collection().update_one(doc! { "_id": id.to_string() }, update)).await.map(drop)
+        within(self.collection().update_one(record.same_run(), update)).await.map(drop)
     }
 
     /// Takes one job whose message seems to be lost, so that the caller sends it again.

@@ -56,6 +56,17 @@ pub struct Record {
     pub retries: u32,
 }
 
+impl Record {
+    /// Matches the job while its owner has not had it tried again since.
+    pub(crate) fn same_run(&self) -> Document {
+        doc! {
+            "_id": self.job.id.to_string(),
+            // Jobs from before there were retries have no such field.
+            "$expr": { "$eq": [{ "$ifNull": ["$retries", 0] }, i64::from(self.retries)] },
+        }
+    }
+}
+
 /// Every operation here touches a few documents by index; one that takes this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 

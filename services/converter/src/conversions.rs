@@ -175,7 +175,7 @@ impl Conversions {
         if let Err(error) = self.broker.publish(Queue::Mp3, &message.message_id(), &message).await {
             return retry("could not announce the job's outcome", &error);
         }
-        if let Err(error) = self.jobs.mark_outcome_announced(record.job.id).await {
+        if let Err(error) = self.jobs.mark_outcome_announced(record).await {
             // Costs a second message later, which notification knows to be one.
             tracing::warn!(error = %Chain(&error), "could not mark a job as announced");
         }
@@ -191,7 +191,7 @@ impl Conversions {
         if let Some(next) = self.jobs.next_turn(user, self.jobs_at_once).await? {
             let message = ConversionRequested::of(&next.job, &next.owner);
             self.broker.publish(Queue::Video, &next.job.id.to_string(), &message).await?;
-            self.jobs.mark_announced(next.job.id).await?;
+            self.jobs.mark_announced(&next).await?;
         }
         Ok(())
     }

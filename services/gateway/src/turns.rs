@@ -25,6 +25,6 @@ pub(crate) async fn give_turn_or_leave(gateway: &Gateway, user: UserId) {
 pub(crate) async fn announce(gateway: &Gateway, record: &Record) -> Result<(), Error> {
     let message = ConversionRequested::of(&record.job, &record.owner);
     gateway.broker.publish(Queue::Video, &record.job.id.to_string(), &message).await?;
-    gateway.jobs.mark_announced(record.job.id).await?;
+    gateway.jobs.mark_announced(record).await?;
     Ok(())
 }

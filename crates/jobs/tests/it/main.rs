@@ -77,6 +77,17 @@ pub(crate) async fn accepted(store: &JobStore) -> Record {
     store.insert(new_job(UserId::generate())).await.unwrap()
 }
 
+/// Marks a job as it stands as announced.
+pub(crate) async fn announced(store: &JobStore, id: JobId) {
+    store.mark_announced(&store.get(id).await.unwrap().unwrap()).await.unwrap();
+}
+
+/// Marks the outcome of a job as it stands as announced.
+pub(crate) async fn outcome_announced(store: &JobStore, id: JobId) {
+    let record = store.get(id).await.unwrap().unwrap();
+    assert!(store.mark_outcome_announced(&record).await.unwrap());
+}
+
 pub(crate) async fn claimed(store: &JobStore, id: JobId, lasts: Duration) -> Lease {
     match store.claim(id, "worker", lasts).await.unwrap() {
         Claim::Claimed(lease, _) => lease,

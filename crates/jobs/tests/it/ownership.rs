@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use contracts::{Failure, FailureCode, JobStatus, Outcome, UserId};
 use futures_util::StreamExt as _;
-use jobs::{Change, Claim, Deleted, NoticeClaim, Retried, Search};
+use jobs::{Change, Claim, Deleted, NoticeClaim, Overdue, Retried, Search};
 
-use crate::{A_MINUTE, A_WEEK, SOON, accepted, audio, claimed, new_job, store};
+use crate::{A_MINUTE, A_WEEK, SOON, accepted, announced, audio, claimed, new_job, outcome_announced, store};
 
 #[tokio::test]
 async fn an_owner_sees_own_jobs_newest_first_and_no_others() {
@@ -77,12 +77,12 @@ async fn a_failed_job_is_tried_again_as_if_it_were_new() {
     let store = store().await;
     let owner = UserId::generate();
     let id = store.insert(new_job(owner)).await.unwrap().job.id;
-    store.mark_announced(id).await.unwrap();
+    announced(&store, id).await;
     assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::NotRetryable));
     let lease = claimed(&store, id, A_MINUTE).await;
     assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::NotRetryable));
     assert!(store.commit_failed(&lease, &Failure::from(FailureCode::TimedOut), A_WEEK).await.unwrap());
-    store.mark_outcome_announced(id).await.unwrap();
+    outcome_announced(&store, id).await;
     let NoticeClaim::Claimed(notice, _) = store.claim_notice(id, Outcome::Failed, A_MINUTE).await.unwrap()
     else {
         panic!("the notice is not free");
@@ -143,4 +143,31 @@ async fn a_job_that_is_accepted_twice_is_one_job() {
     claimed(&store, new.id, A_MINUTE).await;
     assert!(store.insert_once(new).await.unwrap().is_none());
     assert_eq!(store.get(first.job.id).await.unwrap().unwrap().job.status, JobStatus::Converting);
+}
+
+#[tokio::test]
+async fn a_late_mark_of_the_run_before_says_nothing_about_a_retried_job() {
+    let store = store().await;
+    let record = accepted(&store).await;
+    let (owner, id) = (record.owner.id, record.job.id);
+    let lease = claimed(&store, id, A_MINUTE).await;
+    store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap();
+    let failed = store.get(id).await.unwrap().unwrap();
+    assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::Queued(_)));
+
+    // A converter that has published both messages, and comes to mark them only now.
+    assert!(!store.mark_outcome_announced(&failed).await.unwrap());
+    store.mark_announced(&failed).await.unwrap();
+    let overdue = Overdue { lapsed: Duration::ZERO, unreported: Duration::ZERO, waiting: Duration::ZERO };
+    let waiting = store.users_waiting(Duration::ZERO, 10);
+    assert_eq!(waiting.await.unwrap(), [owner], "nobody was told of the second run yet");
+
+    // Nor about its outcome, when it fails again.
+    let lease = claimed(&store, id, A_MINUTE).await;
+    store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap();
+    assert!(!store.mark_outcome_announced(&failed).await.unwrap());
+    let forgotten = test_kit::wait_until("the outcome is found", SOON, async || {
+        store.take_forgotten(overdue).await.unwrap().map(|record| record.job.id)
+    });
+    assert_eq!(forgotten.await, id);
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use contracts::{FailureCode, JobStatus};
 use jobs::{JobStore, Overdue, Record};
 
-use crate::{A_MINUTE, A_WEEK, SOON, accepted, audio, claimed, store};
+use crate::{A_MINUTE, A_WEEK, SOON, accepted, announced, audio, claimed, outcome_announced, store};
 
 const NEVER: Duration = Duration::from_hours(24);
 const NOTHING: Overdue = Overdue { lapsed: NEVER, unreported: NEVER, waiting: NEVER };
@@ -19,7 +19,7 @@ async fn an_announced_job_is_found_by_one_and_only_once_in_a_while_when_it_waits
     let store = store().await;
     let id = accepted(&store).await.job.id;
     let waiting = Overdue { waiting: Duration::ZERO, ..NOTHING };
-    store.mark_announced(id).await.unwrap();
+    announced(&store, id).await;
     assert!(store.take_forgotten(NOTHING).await.unwrap().is_none());
     assert_eq!(taken(&store, waiting).await.job.id, id);
     assert!(store.take_forgotten(waiting).await.unwrap().is_none());
@@ -49,7 +49,7 @@ async fn an_outcome_that_was_not_reported_is_found() {
     let reported = accepted(&store).await.job.id;
     let lease = claimed(&store, reported, A_MINUTE).await;
     assert!(store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
-    store.mark_outcome_announced(reported).await.unwrap();
+    outcome_announced(&store, reported).await;
     assert!(store.take_forgotten(unreported).await.unwrap().is_none());
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use contracts::{FailureCode, JobId, UserId};
 use jobs::{JobStore, Usage};
 
-use crate::{A_MINUTE, A_WEEK, SOON, audio, claimed, new_job, store};
+use crate::{A_MINUTE, A_WEEK, SOON, announced, audio, claimed, new_job, store};
 
 const TWO: NonZeroU16 = NonZeroU16::new(2).unwrap();
 
@@ -26,7 +26,7 @@ async fn a_users_jobs_take_turns_and_do_not_hold_up_anothers() {
     }
     for job in &jobs[..2] {
         assert_eq!(next(&store, many).await, Some(*job));
-        store.mark_announced(*job).await.unwrap();
+        announced(&store, *job).await;
     }
     assert_eq!(next(&store, many).await, None);
     let other = insert(&store, one).await;
@@ -38,7 +38,7 @@ async fn a_users_jobs_take_turns_and_do_not_hold_up_anothers() {
     assert!(store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
     assert_eq!(next(&store, many).await, Some(jobs[2]));
     store.delete(many, jobs[1]).await.unwrap();
-    store.mark_announced(jobs[2]).await.unwrap();
+    announced(&store, jobs[2]).await;
     assert_eq!(next(&store, many).await, Some(jobs[3]));
 }
 
@@ -54,9 +54,9 @@ async fn users_are_waiting_until_all_their_jobs_are_announced() {
         users.first().copied()
     });
     assert_eq!(users.await, owner);
-    store.mark_announced(job).await.unwrap();
+    announced(&store, job).await;
     assert_eq!(store.users_waiting(Duration::ZERO, 10).await.unwrap(), [owner]);
-    store.mark_announced(next(&store, owner).await.unwrap()).await.unwrap();
+    announced(&store, next(&store, owner).await.unwrap()).await;
     assert!(store.users_waiting(Duration::ZERO, 10).await.unwrap().is_empty());
 }
 

@@ -194,7 +194,7 @@ impl World {
             username: ada(),
         };
         self.broker.publish(Queue::Video, &id.to_string(), &message).await.unwrap();
-        self.jobs.mark_announced(id).await.unwrap();
+        self.jobs.mark_announced(&self.jobs.get(id).await.unwrap().unwrap()).await.unwrap();
     }
 
     pub(crate) async fn submit(&self, video: &[u8]) -> (JobId, UserId) {

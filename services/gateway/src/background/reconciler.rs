@@ -93,7 +93,7 @@ impl Reconciler {
     async fn report_outcome(&self, record: &Record) -> Result<(), Error> {
         let Some(message) = ConversionFinished::of(&record.job, &record.owner) else { return Ok(()) };
         self.gateway.broker.publish(Queue::Mp3, &message.message_id(), &message).await?;
-        self.gateway.jobs.mark_outcome_announced(record.job.id).await?;
+        self.gateway.jobs.mark_outcome_announced(record).await?;
         Ok(())
     }
 }

@@ -28,6 +28,8 @@ pub enum SmtpFault {
     LostAcceptance,
     /// Nothing is answered any more until another fault is set.
     Hang,
+    /// The go-ahead for a mail's content (`354`) is held back until another fault is set.
+    HeldGoAhead,
 }
 
 /// A running gate; it closes with all of its connections when it is dropped.
@@ -125,6 +127,10 @@ impl Keeper {
     async fn forward(&mut self, command: &[u8], talk: &mut Conversation) -> Result<()> {
         talk.to_server.write_all(command).await?;
         let reply = talk.server_reply().await?;
+        if reply.starts_with(b"354") && *self.fault.borrow() == SmtpFault::HeldGoAhead {
+            self.refusals.fetch_add(1, Ordering::SeqCst);
+            self.fault.wait_for(|fault| *fault != SmtpFault::HeldGoAhead).await?;
+        }
         talk.to_client.write_all(&reply).await?;
         if !reply.starts_with(b"354") {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Mails about accounts: what happens to one message of queue `account`.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use broker::{Delivery, Verdict};
 use contracts::AccountMail;
@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 use crate::letter::Letter;
 use crate::mail::{self, MailError, Topic};
 use crate::public_url::PublicUrl;
-use crate::sending::{BUSY_DELAY, Claim, LEASE, Sender, record_failure};
+use crate::sending::{BUSY_DELAY, Claim, Right, Sender, record_failure};
 use crate::templates::Templates;
 
 /// Writes, sends and records the mails about accounts.
@@ -42,8 +42,11 @@ impl AccountMails {
     async fn claim_and_send(&self, delivery: &Delivery<AccountMail>) -> Result<Verdict, JobsError> {
         let AccountMail { mail_id, username, content, .. } = &delivery.message;
         let topic = Topic::Account { mail: *mail_id, about: content.as_str() };
-        let claim = match self.sent.claim(*mail_id, LEASE).await? {
-            MailClaim::Claimed(lease) => Claim::Account(self.sent.clone(), lease),
+        let (asked_at, lasts) = (Instant::now(), self.sender.lease);
+        let claim = match self.sent.claim(*mail_id, lasts).await? {
+            MailClaim::Claimed(lease) => {
+                Claim::new(Right::Account(self.sent.clone(), lease), asked_at, lasts)
+            }
             MailClaim::Busy => return Ok(Verdict::Defer { delay: BUSY_DELAY }),
             MailClaim::Settled => {
                 tracing::info!("the mail has been sent or given up before");

@@ -9,6 +9,9 @@ use secrecy::SecretString;
 
 use crate::public_url::PublicUrl;
 
+/// Short enough for a person who waits for a mail, long enough for three renewals while MongoDB elects a primary.
+pub const LEASE: Duration = Duration::from_mins(1);
+
 /// Notification's settings.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
@@ -43,6 +46,10 @@ pub struct Config {
     /// How long a mail that the mail server does not take for the moment is tried again
     #[arg(long, env = "GIVE_UP_AFTER", default_value = "4h", value_parser = parse_duration)]
     pub give_up_after: Duration,
+
+    /// How long a sender that died keeps others from its mail. Not to be set: all replicas must have the same.
+    #[arg(skip = LEASE)]
+    pub lease: Duration,
 
     /// Mails sent at the same time
     #[arg(long, env = "SLOTS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]

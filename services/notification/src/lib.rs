@@ -40,7 +40,7 @@ use crate::outcome_mails::OutcomeMails;
 use crate::sending::Sender;
 use crate::templates::Templates;
 
-pub use crate::config::Config;
+pub use crate::config::{Config, LEASE};
 pub use crate::public_url::{InvalidPublicUrl, PublicUrl};
 
 /// Whoever guesses the key can download every file, so it must not be a word.
@@ -104,7 +104,7 @@ fn sender(config: &Config) -> anyhow::Result<Sender> {
     if server.exposes_password() {
         tracing::warn!("SMTP_URL has a password and no TLS: it crosses the network in the clear");
     }
-    Ok(Sender { mailer: Mailer::new(server), give_up_after: config.give_up_after })
+    Ok(Sender { mailer: Mailer::new(server), give_up_after: config.give_up_after, lease: config.lease })
 }
 
 fn outcome_mails(config: &Config, jobs: JobStore, sender: Sender) -> anyhow::Result<OutcomeMails> {

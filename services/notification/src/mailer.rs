@@ -40,6 +40,15 @@ impl Patience {
     };
 }
 
+/// What the mail server has of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handed {
+    /// All of it, and the responsibility.
+    Over,
+    /// Nothing: the mail was not the sender's any more.
+    Nothing,
+}
+
 /// Hands mails to the mail server.
 ///
 /// Every mail has a connection of its own. lettre's pooled transport waits for answers without any limit, and where
@@ -57,11 +66,16 @@ impl Mailer {
         Self { server, hello: ClientId::default(), patience: Patience::USUAL }
     }
 
-    /// Returns once the server has taken responsibility for the mail.
-    pub(crate) async fn send(&self, message: &Message) -> Result<(), SendError> {
+    /// Returns once the server has taken responsibility for the mail. `may_go` is asked when there is no way back behind the next
+    /// step: if it says no, the mail is not handed over.
+    pub(crate) async fn send(
+        &self,
+        message: &Message,
+        may_go: impl Future<Output = bool>,
+    ) -> Result<Handed, SendError> {
         let Patience { open, goodbye, .. } = self.patience;
         let mut connection = bounded(Step::Open, open, self.open()).await?;
-        let taken = self.hand_over(&mut connection, message.envelope(), &message.formatted()).await;
+        let taken = self.hand_over(&mut connection, message.envelope(), &message.formatted(), may_go).await;
         // Not awaited: the server has decided, and a crash while we say goodbye would send the mail twice.
         tokio::spawn(async move { timeout(goodbye, connection.abort()).await });
         taken
@@ -101,7 +115,8 @@ impl Mailer {
         connection: &mut AsyncSmtpConnection,
         envelope: &Envelope,
         content: &[u8],
-    ) -> Result<(), SendError> {
+        may_go: impl Future<Output = bool>,
+    ) -> Result<Handed, SendError> {
         let Patience { command, content: taking, .. } = self.patience;
         let sender = Mail::new(envelope.from().cloned(), Vec::new());
         bounded(Step::Sender, command, connection.command(sender)).await?;
@@ -111,8 +126,13 @@ impl Mailer {
         }
         let go_ahead = bounded(Step::Content, command, connection.command(Data)).await?;
         expect(&go_ahead, Severity::PositiveIntermediate)?;
+        // The server may have kept us waiting for minutes with that. It forgets the mail if the connection closes now.
+        if !may_go.await {
+            return Ok(Handed::Nothing);
+        }
         let taken = bounded(Step::Content, taking, connection.message(content)).await?;
-        expect(&taken, Severity::PositiveCompletion)
+        expect(&taken, Severity::PositiveCompletion)?;
+        Ok(Handed::Over)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Mails about jobs that have ended: what happens to one message of queue `mp3`.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use broker::{Delivery, Verdict};
 use contracts::{ConversionFinished, LinkKey, Outcome, SignedLink};
@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use crate::letter::{Download, Letter};
 use crate::mail::{self, MailError, Topic};
 use crate::public_url::PublicUrl;
-use crate::sending::{BUSY_DELAY, Claim, LEASE, Sender, record_failure};
+use crate::sending::{BUSY_DELAY, Claim, Right, Sender, record_failure};
 use crate::templates::{TemplateError, Templates};
 use crate::wording::VideoName;
 
@@ -58,8 +58,11 @@ impl OutcomeMails {
 
     async fn claim_and_send(&self, delivery: &Delivery<ConversionFinished>) -> Result<Verdict, JobsError> {
         let ConversionFinished { job_id, outcome, username, .. } = &delivery.message;
-        let (claim, record) = match self.jobs.claim_notice(*job_id, *outcome, LEASE).await? {
-            NoticeClaim::Claimed(lease, record) => (Claim::Outcome(self.jobs.clone(), lease), record),
+        let (asked_at, lasts) = (Instant::now(), self.sender.lease);
+        let (claim, record) = match self.jobs.claim_notice(*job_id, *outcome, lasts).await? {
+            NoticeClaim::Claimed(lease, record) => {
+                (Claim::new(Right::Outcome(self.jobs.clone(), lease), asked_at, lasts), record)
+            }
             NoticeClaim::Busy => return Ok(Verdict::Defer { delay: BUSY_DELAY }),
             NoticeClaim::Settled => {
                 tracing::info!("the mail has been sent or given up before");

@@ -1,6 +1,7 @@
 //! Sending one mail once: claimed before, recorded after, whoever else has its message.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use broker::Verdict;
@@ -10,14 +11,14 @@ use service_kit::Chain;
 use time::OffsetDateTime;
 
 use crate::mail::Topic;
-use crate::mailer::Mailer;
+use crate::mailer::{Handed, Mailer};
 use crate::send_error::{Outlook, SendError, Step};
 
-/// How long a sender that died keeps others from its mail.
-pub(crate) const LEASE: Duration = Duration::from_mins(1);
-
 /// Leaves two more tries before the lease runs out.
-const RENEWAL: Duration = Duration::from_secs(20);
+const RENEWALS: u32 = 3;
+
+/// This part of a lease must be left when the mail is handed over: the time that the handing over itself may take.
+const HANDING_OVER: u32 = 6;
 
 /// Where someone else is at the mail. They either settle it or die, and then the lease ends.
 pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(10);
@@ -26,8 +27,18 @@ pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(10);
 /// together with the sending it stays below the broker's 30 minutes for an acknowledgement.
 const RECORD_PATIENCE: Duration = Duration::from_mins(10);
 
-/// The right to send one mail.
-pub(crate) enum Claim {
+/// The right to send one mail, and until when it holds by our own clock.
+///
+/// That clock decides right before the mail is handed over. What was heard of the database does not: a process that is paused
+/// wakes up with old answers, and somebody else may have the mail by then.
+pub(crate) struct Claim {
+    right: Right,
+    lasts: Duration,
+    held_until: Mutex<Instant>,
+}
+
+/// Where a claim is kept.
+pub(crate) enum Right {
     /// About a job's outcome: kept on the job.
     Outcome(JobStore, NoticeLease),
     /// About an account.
@@ -35,24 +46,50 @@ pub(crate) enum Claim {
 }
 
 impl Claim {
+    /// A right that was asked for at that moment, for so long.
+    pub(crate) fn new(right: Right, asked_at: Instant, lasts: Duration) -> Self {
+        Self { right, lasts, held_until: Mutex::new(asked_at + lasts) }
+    }
+
     async fn renew(&self) -> Result<bool, JobsError> {
-        match self {
-            Self::Outcome(jobs, lease) => jobs.renew_notice(lease).await,
-            Self::Account(mails, lease) => mails.renew(lease).await,
+        // Before the question: the database counts from when it gets it.
+        let asked_at = Instant::now();
+        let is_ours = match &self.right {
+            Right::Outcome(jobs, lease) => jobs.renew_notice(lease).await?,
+            Right::Account(mails, lease) => mails.renew(lease).await?,
+        };
+        if is_ours {
+            *self.held_until.lock().unwrap_or_else(PoisonError::into_inner) = asked_at + self.lasts;
+        }
+        Ok(is_ours)
+    }
+
+    /// Whether nobody else can have the mail. Asks only where our own clock is not sure of it.
+    async fn is_still_ours(&self) -> bool {
+        let held_until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if Instant::now() + self.lasts / HANDING_OVER < held_until {
+            return true;
+        }
+        match self.renew().await {
+            Ok(is_ours) => is_ours,
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "could not make sure of the claim on a mail");
+                false
+            }
         }
     }
 
     pub(crate) async fn release(&self) -> Result<bool, JobsError> {
-        match self {
-            Self::Outcome(jobs, lease) => jobs.release_notice(lease).await,
-            Self::Account(mails, lease) => mails.release(lease).await,
+        match &self.right {
+            Right::Outcome(jobs, lease) => jobs.release_notice(lease).await,
+            Right::Account(mails, lease) => mails.release(lease).await,
         }
     }
 
     async fn settle(&self, failure: Option<&str>) -> Result<bool, JobsError> {
-        match self {
-            Self::Outcome(jobs, lease) => jobs.settle_notice(lease, failure).await,
-            Self::Account(mails, lease) => mails.settle(lease).await,
+        match &self.right {
+            Right::Outcome(jobs, lease) => jobs.settle_notice(lease, failure).await,
+            Right::Account(mails, lease) => mails.settle(lease).await,
         }
     }
 }
@@ -83,6 +120,8 @@ impl Attempt {
 pub(crate) struct Sender {
     pub(crate) mailer: Mailer,
     pub(crate) give_up_after: Duration,
+    /// How long a claim holds that is not renewed.
+    pub(crate) lease: Duration,
 }
 
 impl Sender {
@@ -132,12 +171,13 @@ impl Sender {
     async fn send_while_claimed(&self, claim: &Claim, message: &Message) -> Attempt {
         let sent = tokio::select! {
             biased;
-            sent = self.mailer.send(message) => sent,
+            sent = self.mailer.send(message, claim.is_still_ours()) => sent,
             // Dropping the send closes its connection, so that the mail server forgets what it has of the mail.
             () = keep(claim) => return Attempt::Lost,
         };
         match sent {
-            Ok(()) => Attempt::Taken,
+            Ok(Handed::Over) => Attempt::Taken,
+            Ok(Handed::Nothing) => Attempt::Lost,
             Err(error) => Attempt::Refused(error),
         }
     }
@@ -146,11 +186,11 @@ impl Sender {
 /// Renews the claim until it is lost.
 async fn keep(claim: &Claim) {
     loop {
-        tokio::time::sleep(RENEWAL).await;
+        tokio::time::sleep(claim.lasts / RENEWALS).await;
         match claim.renew().await {
             Ok(true) => {}
             Ok(false) => return,
-            // Going on is right even if the lease runs out meanwhile: nobody can take it while MongoDB is away.
+            // Others may reach MongoDB while we do not: `is_still_ours` has the last word.
             Err(error) => tracing::warn!(error = %Chain(&error), "could not renew the claim on a mail"),
         }
     }

@@ -96,15 +96,15 @@ fn message() -> Message {
     assemble(letter, topic, &from, &"ada@example.net".parse().unwrap(), UNIX_EPOCH).unwrap()
 }
 
-async fn send_to(script: Script) -> Result<(), SendError> {
+async fn send_to(script: Script) -> Result<Handed, SendError> {
     let (port, _visit) = serve(script).await;
-    mailer(&format!("smtp://post:secret@127.0.0.1:{port}")).send(&message()).await
+    mailer(&format!("smtp://post:secret@127.0.0.1:{port}")).send(&message(), async { true }).await
 }
 
 #[tokio::test]
 async fn a_mail_is_handed_over_in_one_transaction() {
     let (port, visit) = serve(WILLING).await;
-    mailer(&format!("smtp://127.0.0.1:{port}")).send(&message()).await.unwrap();
+    mailer(&format!("smtp://127.0.0.1:{port}")).send(&message(), async { true }).await.unwrap();
     let heard = visit.await.unwrap();
     assert!(heard[0].starts_with("EHLO "), "{heard:?}");
     assert_eq!(heard[1], "MAIL FROM:<mixdown@example.org>");
@@ -169,12 +169,13 @@ async fn a_server_that_is_away_or_offers_no_tls_is_temporary() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = mailer(&format!("smtp://127.0.0.1:{closed}")).send(&message()).await.unwrap_err();
+    let error =
+        mailer(&format!("smtp://127.0.0.1:{closed}")).send(&message(), async { true }).await.unwrap_err();
     assert_eq!((error.step, error.outlook()), (Step::Open, Outlook::Temporary));
 
     let (port, visit) = serve(WILLING).await;
     let mailer = mailer(&format!("smtp://post:secret@127.0.0.1:{port}?tls=required"));
-    let error = mailer.send(&message()).await.unwrap_err();
+    let error = mailer.send(&message(), async { true }).await.unwrap_err();
     assert_eq!((error.step, error.outlook()), (Step::Open, Outlook::Temporary));
     // Neither the password nor the mail went out in the clear.
     let heard = visit.await.unwrap();
@@ -187,7 +188,7 @@ async fn an_abandoned_send_closes_its_connection() {
     let mut mailer = mailer(&format!("smtp://127.0.0.1:{port}"));
     mailer.patience.content = Duration::from_mins(1);
     let message = message();
-    let abandoned = timeout(Duration::from_millis(200), mailer.send(&message)).await;
+    let abandoned = timeout(Duration::from_millis(200), mailer.send(&message, async { true })).await;
     assert!(abandoned.is_err(), "the server had not answered yet");
     // The visit ends only when the client hangs up.
     timeout(Duration::from_secs(5), visit).await.unwrap().unwrap();

@@ -6,3 +6,4 @@ mod account_mails;
 mod delivery;
 mod faults;
 mod stage;
+mod stalled;

@@ -208,6 +208,7 @@ fn config(mongodb_url: &str, smtp_url: &str) -> Config {
         link_lifetime: Duration::from_hours(24),
         public_url: PUBLIC_URL.parse().unwrap(),
         give_up_after: Duration::from_hours(4),
+        lease: notification::LEASE,
         slots: 1,
     }
 }

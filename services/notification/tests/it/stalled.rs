@@ -1,0 +1,68 @@
+//! A sender that was stopped for longer than its claim, at the worst moment: the mail server is about to say "go ahead".
+
+use std::time::Duration;
+
+use contracts::{NoticeState, Outcome};
+use test_kit::gate::{Passage, TcpGate};
+use test_kit::smtp_fault::{SmtpFault, SmtpGate};
+use test_kit::{shared, wait_until};
+
+use crate::stage::{PATIENCE, Stage};
+
+/// A stage whose service reaches MongoDB and the mail server through gates, and holds a claim only for a moment.
+async fn stage() -> (Stage, TcpGate, SmtpGate) {
+    let (mongodb_url, database) = TcpGate::before(&shared().mongodb_url).await.unwrap();
+    let mail_server = SmtpGate::open(&shared().smtp_url).await.unwrap();
+    let mut stage = Stage::with_smtp(&mail_server.url()).await;
+    stage.config.mongodb.url = mongodb_url.into();
+    stage.config.lease = Duration::from_secs(2);
+    mail_server.set(SmtpFault::HeldGoAhead);
+    (stage, database, mail_server)
+}
+
+async fn held_back(mail_server: &SmtpGate) {
+    wait_until("the go-ahead is held back", PATIENCE, async || mail_server.refusals() > 0).await;
+}
+
+#[tokio::test]
+async fn a_sender_that_overslept_its_claim_sends_nothing() {
+    let (mut stage, database, mail_server) = stage().await;
+    let sleeper = stage.start().await;
+    let job = stage.converted_job("holiday.mp4").await;
+    stage.announce(&job).await;
+    held_back(&mail_server).await;
+    // It hears nothing more of the database, as if it were stopped.
+    database.set(Passage::Silent);
+
+    stage.config.mongodb.url = shared().mongodb_url.clone().into();
+    stage.config.smtp_url = shared().smtp_url.clone().into();
+    let successor = stage.start().await;
+    stage.announce(&job).await;
+    assert_eq!(stage.settled(job.job.id).await.state, NoticeState::Sent);
+    assert_eq!(stage.mails_to(&job).await.len(), 1);
+
+    mail_server.set(SmtpFault::None);
+    // Its handler ends before it does.
+    sleeper.drained().await;
+    successor.drained().await;
+    assert_eq!(stage.mails_to(&job).await.len(), 1, "the sleeper sent the mail again");
+}
+
+#[tokio::test]
+async fn a_slow_mail_server_alone_costs_nobody_a_mail() {
+    let (stage, _database, mail_server) = stage().await;
+    let service = stage.start().await;
+    let job = stage.converted_job("holiday.mp4").await;
+    stage.announce(&job).await;
+    held_back(&mail_server).await;
+    // Far longer than the claim, which is renewed meanwhile: nobody else gets it.
+    let claim = async || stage.jobs.claim_notice(job.job.id, Outcome::Converted, PATIENCE).await.unwrap();
+    for _ in 0..50 {
+        assert!(matches!(claim().await, jobs::NoticeClaim::Busy));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    mail_server.set(SmtpFault::None);
+    assert_eq!(stage.settled(job.job.id).await.state, NoticeState::Sent);
+    service.drained().await;
+    assert_eq!(stage.mails_to(&job).await.len(), 1);
+}

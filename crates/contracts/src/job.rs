@@ -227,6 +227,26 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
+    /// As the interface and the logs call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAMediaFile => "not_a_media_file",
+            Self::NoAudioTrack => "no_audio_track",
+            Self::Damaged => "damaged",
+            Self::UnsupportedFormat => "unsupported_format",
+            Self::UnsuitableFormat => "unsuitable_format",
+            Self::NoSuchTrack => "no_such_track",
+            Self::EmptySelection => "empty_selection",
+            Self::TooLong => "too_long",
+            Self::AudioTooLarge => "audio_too_large",
+            Self::TooManyTracks => "too_many_tracks",
+            Self::TooComplex => "too_complex",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// What a person reads about it.
     #[must_use]
     pub fn text(self) -> &'static str {

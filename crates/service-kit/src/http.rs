@@ -116,6 +116,8 @@ async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, 
         let response = next.run(request).await;
         let status = response.status().as_u16();
         let seconds = began.elapsed().as_secs_f64();
+        // Questions that services ask each other every few seconds would drown what people do.
+        let is_polling = route.starts_with("/internal/") || route.starts_with("/.well-known/");
         let asked = [("method", method.to_owned()), ("route", route)];
         metrics::histogram!("mixdown_http_request_seconds", &asked).record(seconds);
         let [method, route] = asked;
@@ -123,6 +125,8 @@ async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, 
         metrics::counter!("mixdown_http_requests_total", &answered).increment(1);
         if status >= 500 {
             tracing::warn!(status, seconds, "answered");
+        } else if is_polling && status < 400 {
+            tracing::debug!(status, seconds, "answered");
         } else {
             tracing::info!(status, seconds, "answered");
         }

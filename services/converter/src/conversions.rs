@@ -130,7 +130,7 @@ impl Conversions {
     async fn end_without_mp3(&self, lease: &Lease, record: Record, error: AttemptError) -> Verdict {
         match error {
             AttemptError::Convert(ConversionError::Failed { code, detail }) => {
-                tracing::info!(?code, detail, "a video cannot be converted");
+                tracing::info!(code = code.as_str(), detail, "a video cannot be converted");
                 self.end_failed(lease, record, code).await
             }
             AttemptError::Transfer(TransferError::Missing(error)) => {

@@ -16,6 +16,18 @@ pub(crate) enum Step {
     Content,
 }
 
+impl Step {
+    /// As logs call it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Sender => "sender",
+            Self::Recipient => "recipient",
+            Self::Content => "content",
+        }
+    }
+}
+
 /// What went wrong in a step.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cause {
@@ -29,7 +41,7 @@ pub(crate) enum Cause {
 
 /// The mail server did not take a mail.
 #[derive(Debug, thiserror::Error)]
-#[error("could not send the mail (step {step:?})")]
+#[error("could not send the mail (step {})", .step.as_str())]
 pub(crate) struct SendError {
     pub(crate) step: Step,
     #[source]

@@ -13,7 +13,7 @@ use super::restrictions;
 #[derive(Debug, thiserror::Error)]
 pub enum ConversionError {
     /// The file cannot be converted, and never will be.
-    #[error("the file cannot be converted: {code:?} ({detail})")]
+    #[error("the file cannot be converted: {} ({detail})", .code.as_str())]
     Failed {
         /// What the person is told.
         code: FailureCode,

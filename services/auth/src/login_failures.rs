@@ -1,8 +1,8 @@
-//! The table `login_failures`: wrong passwords in a row, by address. Each makes the next try wait longer, wherever it comes from.
+//! The table `login_failures`: wrong passwords in a row, by address or account. Each makes the next try wait longer, wherever it comes from.
 
 use std::time::Duration;
 
-use contracts::EmailAddress;
+use contracts::{EmailAddress, UserId};
 use sqlx::MySqlConnection;
 
 use crate::database::micros;
@@ -19,12 +19,59 @@ const LONGEST_DELAY: Duration = Duration::from_mins(15);
 /// After so long without a wrong try all is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
-/// How long nobody may try a password for an address; zero if they may now.
-pub(crate) async fn delay(
+/// What a password is tried for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Guess<'a> {
+    /// A sign-in with this address, whether there is such an account or not.
+    SignIn(&'a EmailAddress),
+    /// Something that somebody who is signed in may only do with the password. Counted by itself: strangers who try the address
+    /// keep nobody from it.
+    Confirmation(UserId),
+}
+
+impl Guess<'_> {
+    fn hash(self) -> TokenHash {
+        match self {
+            Self::SignIn(email) => TokenHash::of(email.as_str()),
+            Self::Confirmation(account) => TokenHash::of(&format!("confirmation {account}")),
+        }
+    }
+}
+
+/// Counts a try before it is made: zero if it may be made now, or else how long nobody may try.
+///
+/// Counting and asking are one update. Of a hundred tries at once as many are made as of a hundred one after the other.
+pub(crate) async fn begin(
     connection: &mut MySqlConnection,
-    email: &EmailAddress,
+    guess: Guess<'_>,
 ) -> Result<Duration, sqlx::Error> {
-    let hash = hash(email);
+    let hash = guess.hash();
+    sqlx::query!(
+        "INSERT IGNORE INTO login_failures (email_hash, failures, last_failed_at) VALUES (?, 0, UTC_TIMESTAMP(6))",
+        hash.as_bytes(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    // Assignments are made from left to right: the count still sees the old time.
+    let counted = sqlx::query!(
+        "UPDATE login_failures
+         SET failures = IF(last_failed_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND, 1, failures + 1),
+             last_failed_at = UTC_TIMESTAMP(6)
+         WHERE email_hash = ?
+           AND (failures < ? OR last_failed_at <= UTC_TIMESTAMP(6)
+                - INTERVAL LEAST(? * POW(2, LEAST(failures - LEAST(failures, ?), 20)), ?) MICROSECOND)",
+        micros(FORGOTTEN_AFTER),
+        hash.as_bytes(),
+        FREE,
+        micros(FIRST_DELAY),
+        FREE,
+        micros(LONGEST_DELAY),
+    )
+    .execute(&mut *connection)
+    .await?;
+    if counted.rows_affected() == 1 {
+        return Ok(Duration::ZERO);
+    }
     let row = sqlx::query!(
         r#"SELECT failures, TIMESTAMPDIFF(MICROSECOND, last_failed_at, UTC_TIMESTAMP(6)) AS "age!: i64"
            FROM login_failures WHERE email_hash = ?"#,
@@ -32,10 +79,24 @@ pub(crate) async fn delay(
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map_or(Duration::ZERO, |row| {
+    // Never zero: its time may have come since, but this try was not counted.
+    let least = Duration::from_millis(1);
+    Ok(row.map_or(least, |row| {
         let age = Duration::from_micros(u64::try_from(row.age).unwrap_or_default());
-        after(row.failures).saturating_sub(age)
+        after(row.failures).saturating_sub(age).max(least)
     }))
+}
+
+/// Takes a try back that was counted and never made.
+pub(crate) async fn take_back(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
+    let hash = guess.hash();
+    sqlx::query!(
+        "UPDATE login_failures SET failures = failures - 1 WHERE email_hash = ? AND failures > 0",
+        hash.as_bytes(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// How long to wait after so many failures in a row.
@@ -46,28 +107,9 @@ fn after(failures: u32) -> Duration {
     }
 }
 
-/// Counts a wrong password.
-pub(crate) async fn add(connection: &mut MySqlConnection, email: &EmailAddress) -> Result<(), sqlx::Error> {
-    let hash = hash(email);
-    sqlx::query!(
-        "INSERT INTO login_failures (email_hash, failures, last_failed_at) VALUES (?, 1, UTC_TIMESTAMP(6))
-         ON DUPLICATE KEY UPDATE
-             failures = IF(last_failed_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND, 1, failures + 1),
-             last_failed_at = UTC_TIMESTAMP(6)",
-        hash.as_bytes(),
-        micros(FORGOTTEN_AFTER),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// Forgets them, for whoever has shown that the address is theirs.
-pub(crate) async fn forget(
-    connection: &mut MySqlConnection,
-    email: &EmailAddress,
-) -> Result<(), sqlx::Error> {
-    let hash = hash(email);
+pub(crate) async fn forget(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
+    let hash = guess.hash();
     sqlx::query!("DELETE FROM login_failures WHERE email_hash = ?", hash.as_bytes())
         .execute(connection)
         .await?;
@@ -83,10 +125,6 @@ pub(crate) async fn purge(connection: &mut MySqlConnection) -> Result<u64, sqlx:
     .execute(connection)
     .await?;
     Ok(purged.rows_affected())
-}
-
-fn hash(email: &EmailAddress) -> TokenHash {
-    TokenHash::of(email.as_str())
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use service_kit::Audit;
 
 use super::{Service, hand_over};
 use crate::accounts;
+use crate::address_changes;
 use crate::database::transact;
 use crate::error::Error;
+use crate::login_failures::{self, Guess};
 use crate::mail_tokens::{self, MailToken, Purpose};
 use crate::opaque::TokenHash;
 use crate::outbox::{self, MailKind};
-use crate::{address_changes, login_failures};
 
 impl Service {
     /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
@@ -80,7 +81,7 @@ impl Service {
             }
             // Whoever has the link reads the address' mail.
             hand_over(transaction, &account, &email, Some(&password_hash)).await?;
-            login_failures::forget(transaction, &email).await?;
+            login_failures::forget(transaction, Guess::SignIn(&email)).await?;
             outbox::put(transaction, MailKind::PasswordChanged, &account.email, None).await?;
             Ok::<Option<UserId>, sqlx::Error>(Some(id))
         });

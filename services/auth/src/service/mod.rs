@@ -12,14 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{EmailAddress, JwkSet, Revocations, Secret};
+use service_kit::Audit;
 use sqlx::MySqlConnection;
 
 use crate::accounts::{self, Account};
 use crate::courier::Bell;
-use crate::database::Database;
+use crate::database::{Database, transact};
 use crate::error::Error;
 use crate::hashing::Hasher;
 use crate::keyring::Keyring;
+use crate::login_failures::{self, Guess};
 use crate::oidc::Oidc;
 use crate::password_hash::PasswordHash;
 use crate::passwords::Password;
@@ -103,12 +105,46 @@ impl Service {
         self.hasher.run(hash).await?
     }
 
-    /// Checks the password of somebody who is signed in.
+    /// Checks the password of somebody who is signed in: every route that takes it comes here.
     async fn confirm(&self, account: &Account, password: Secret) -> Result<(), Error> {
         let password = Password::parse(password.into_inner()).map_err(|_| Error::WrongPassword)?;
         let hash = account.password_hash.clone().ok_or(Error::WrongPassword)?;
-        let is_right = self.hasher.run(move || hash.matches(&password)).await?.map_err(Error::Hash)?;
-        if is_right { Ok(()) } else { Err(Error::WrongPassword) }
+        let guess = Guess::Confirmation(account.id);
+        self.count_guess(guess).await?;
+        if !self.is_right(guess, password, hash).await? {
+            return Err(Error::WrongPassword);
+        }
+        self.database.ask(async |connection| login_failures::forget(connection, guess).await).await?;
+        Ok(())
+    }
+
+    /// Counts a try of a password, or refuses it, before anything is hashed.
+    async fn count_guess(&self, guess: Guess<'_>) -> Result<(), Error> {
+        let delay = transact!(self.database, |transaction| login_failures::begin(transaction, guess).await);
+        let delay = delay.await?;
+        if delay.is_zero() {
+            return Ok(());
+        }
+        Audit::SignInDelayed.record(None, None);
+        Err(Error::TooManyTries(delay))
+    }
+
+    /// Compares a password whose try was counted. A try that comes to nothing, since too many wait, is taken back.
+    async fn is_right(
+        &self,
+        guess: Guess<'_>,
+        password: Password,
+        hash: PasswordHash,
+    ) -> Result<bool, Error> {
+        match self.hasher.run(move || hash.matches(&password)).await {
+            Ok(matches) => matches.map_err(Error::Hash),
+            Err(error) => {
+                self.database
+                    .ask(async |connection| login_failures::take_back(connection, guess).await)
+                    .await?;
+                Err(error.into())
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::Service;
 use crate::accounts::{self, Account, Registered};
 use crate::database::transact;
 use crate::error::Error;
-use crate::login_failures;
+use crate::login_failures::{self, Guess};
 use crate::opaque::{self, TokenHash};
 use crate::outbox::{self, MailKind};
 use crate::password_hash::PasswordHash;
@@ -72,12 +72,7 @@ impl Service {
         let email: EmailAddress = request.email.parse().map_err(|_| Error::WrongCredentials)?;
         let password = Password::parse(request.password.into_inner()).map_err(|_| Error::WrongCredentials)?;
 
-        let delay = self.database.ask(async |connection| login_failures::delay(connection, &email).await);
-        let delay = delay.await?;
-        if !delay.is_zero() {
-            Audit::SignInDelayed.record(None, None);
-            return Err(Error::TooManyTries(delay));
-        }
+        self.count_guess(Guess::SignIn(&email)).await?;
         let account = self.database.ask(async |connection| accounts::find(connection, &email).await).await?;
         let (account, hash) = match account {
             Some(account) => {
@@ -86,19 +81,18 @@ impl Service {
             }
             None => (None, PasswordHash::of_nobody()),
         };
-        let is_right = self.hasher.run(move || hash.matches(&password)).await?.map_err(Error::Hash)?;
+        let is_right = self.is_right(Guess::SignIn(&email), password, hash).await?;
         match account {
             Some(account) if is_right => {
                 let issued = self.begin_session(account.id, &request.client, request.is_short).await?;
                 Audit::SignedIn.record(Some(account.id), None);
                 self.database
-                    .ask(async |connection| login_failures::forget(connection, &email).await)
+                    .ask(async |connection| login_failures::forget(connection, Guess::SignIn(&email)).await)
                     .await?;
                 Ok(issued)
             }
             account => {
                 Audit::SignInFailed.record(account.map(|account| account.id), None);
-                self.database.ask(async |connection| login_failures::add(connection, &email).await).await?;
                 Err(Error::WrongCredentials)
             }
         }

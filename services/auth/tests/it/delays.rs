@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use crate::harness::{Auth, PASSWORD, TestDatabase};
 
 #[tokio::test]
@@ -28,4 +30,66 @@ async fn each_wrong_password_makes_the_next_try_wait_longer_whether_there_is_an_
     database.execute("UPDATE login_failures SET last_failed_at = last_failed_at - INTERVAL 1 HOUR").await;
     assert_eq!(auth.log_in("ada@example.org", PASSWORD).await.status, 200);
     assert_eq!(database.count("SELECT COUNT(*) FROM login_failures").await, 1);
+}
+
+#[tokio::test]
+async fn of_many_tries_at_once_as_many_are_made_as_of_many_one_after_the_other() {
+    let database = TestDatabase::migrated().await;
+    let auth = Auth::start(&database).await;
+    auth.register("ada@example.org", PASSWORD).await;
+    for email in ["ada@example.org", "nobody@example.org"] {
+        let tries = (0..60).map(|_| auth.log_in(email, "a wrong password"));
+        let answers = futures_util::future::join_all(tries).await;
+        let made = answers.iter().filter(|answer| answer.status == 401).count();
+        let refused = answers.iter().filter(|answer| answer.status == 429).count();
+        assert_eq!(made + refused, 60, "{answers:?}");
+        // Five at once, and then one a second, two, four: sixty at once take a few seconds on a slow machine.
+        assert!((5..=8).contains(&made), "{email}: {made} were made");
+    }
+}
+
+#[tokio::test]
+async fn the_right_password_is_taken_back_from_the_count() {
+    let database = TestDatabase::migrated().await;
+    let auth = Auth::start(&database).await;
+    auth.register("ada@example.org", PASSWORD).await;
+    for _ in 0..20 {
+        assert_eq!(auth.log_in("ada@example.org", PASSWORD).await.status, 200);
+    }
+    assert_eq!(database.count("SELECT COUNT(*) FROM login_failures").await, 0);
+}
+
+#[tokio::test]
+async fn somebody_who_is_signed_in_waits_after_wrong_passwords_on_every_route() {
+    let database = TestDatabase::migrated().await;
+    let auth = Auth::start(&database).await;
+    auth.register("ada@example.org", PASSWORD).await;
+    let session = auth.session("ada@example.org").await;
+    let routes = |password: &str| {
+        [
+            (
+                "POST",
+                "/me/password",
+                json!({"current_password": password, "new_password": "another good one"}),
+            ),
+            ("POST", "/me/email", json!({"email": "ada@example.net", "password": password})),
+            ("DELETE", "/me", json!({"password": password})),
+        ]
+    };
+    let wrong = routes("a wrong password");
+    let ask = async |(method, path, body): &(&str, &str, serde_json::Value)| {
+        auth.ask(method, path, &session.access, Some(body)).await
+    };
+    let tries = (0..30).map(|at| ask(&wrong[at % 3]));
+    let answers = futures_util::future::join_all(tries).await;
+    let made = answers.iter().filter(|answer| answer.status == 403).count();
+    assert!((5..=8).contains(&made), "{made} were made: {answers:?}");
+    for route in &routes(PASSWORD) {
+        ask(route).await.assert_problem(429, "too_many_requests");
+    }
+    // It keeps nobody from signing in, and strangers who try to sign in keep nobody from their account.
+    assert_eq!(auth.log_in("ada@example.org", PASSWORD).await.status, 200);
+    database.execute("UPDATE login_failures SET last_failed_at = last_failed_at - INTERVAL 1 HOUR").await;
+    assert_eq!(ask(&routes(PASSWORD)[1]).await.status, 202);
+    assert_eq!(database.count("SELECT COUNT(*) FROM login_failures").await, 0);
 }

@@ -47,6 +47,14 @@ pub struct ApiKeyId(Uuid);
 #[serde(into = "String", try_from = "String")]
 pub struct MailId(Uuid);
 
+impl MailId {
+    /// The job that the mail tells of, if it is [the one](Self::from) that tells that a job was accepted.
+    #[must_use]
+    pub fn of_job(self) -> JobId {
+        JobId(self.0)
+    }
+}
+
 impl From<JobId> for MailId {
     /// The one mail that tells that a job was accepted.
     fn from(job: JobId) -> Self {

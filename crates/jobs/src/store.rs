@@ -97,6 +97,7 @@ impl JobStore {
         ];
         within(self.jobs.create_indexes(indexes)).await?;
         self.ensure_usage_index().await?;
+        self.ensure_erasure_index().await?;
         self.account_mails().ensure_indexes().await
     }
 

@@ -73,7 +73,7 @@ impl JobStore {
         within(self.usage_by_day().create_indexes([by_age, by_user])).await.map(drop)
     }
 
-    fn usage_by_day(&self) -> Collection<Document> {
+    pub(crate) fn usage_by_day(&self) -> Collection<Document> {
         self.database().collection("usage")
     }
 }

@@ -11,6 +11,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use contracts::{ConversionOptions, JobId, Owner, ProblemCode, UserId};
 use futures_util::StreamExt as _;
+use jobs::Accepted;
 use media_store::{Draft, DraftState, DraftWriter, Resumed, StoreError, StoredFile};
 use serde::{Deserialize, Serialize};
 use service_kit::{Chain, Problem};
@@ -230,8 +231,14 @@ async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result
         return Err(ProblemCode::InvalidToken.into());
     };
     // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
-    if let Some(record) = gateway.jobs.insert_once(new).await? {
-        welcome(gateway, &record).await;
+    match gateway.jobs.accept(new).await? {
+        Accepted::Queued(record) => welcome(gateway, &record).await,
+        Accepted::Known => {}
+        Accepted::OwnerErased => {
+            gateway.videos.delete(fid).await?;
+            gateway.videos.settle_draft(fid).await?;
+            return Err(ProblemCode::InvalidToken.into());
+        }
     }
     if let Err(error) = gateway.videos.settle_draft(fid).await {
         // The job is there, which is all that the client needs to know.

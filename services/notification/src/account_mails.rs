@@ -3,8 +3,8 @@
 use std::time::{Instant, SystemTime};
 
 use broker::{Delivery, Verdict};
-use contracts::AccountMail;
-use jobs::{AccountMailStore, JobsError, MailClaim};
+use contracts::{AccountMail, AccountMailContent};
+use jobs::{AccountMailStore, JobStore, JobsError, MailClaim};
 use lettre::message::Mailbox;
 use service_kit::Chain;
 use time::OffsetDateTime;
@@ -18,6 +18,7 @@ use crate::templates::Templates;
 
 /// Writes, sends and records the mails about accounts.
 pub(crate) struct AccountMails {
+    pub(crate) jobs: JobStore,
     pub(crate) sent: AccountMailStore,
     pub(crate) sender: Sender,
     pub(crate) templates: Templates,
@@ -41,6 +42,13 @@ impl AccountMails {
 
     async fn claim_and_send(&self, delivery: &Delivery<AccountMail>) -> Result<Verdict, JobsError> {
         let AccountMail { mail_id, username, content, .. } = &delivery.message;
+        // A mail about an upload has the id of its job.
+        if matches!(content, AccountMailContent::Submitted { .. })
+            && self.jobs.get(mail_id.of_job()).await?.is_none()
+        {
+            tracing::info!("the job is gone, there is nothing to tell");
+            return Ok(Verdict::Done);
+        }
         let topic = Topic::Account { mail: *mail_id, about: content.as_str() };
         let (asked_at, lasts) = (Instant::now(), self.sender.lease);
         let claim = match self.sent.claim(*mail_id, lasts).await? {

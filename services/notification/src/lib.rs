@@ -55,6 +55,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let sender = sender(&config)?;
     let outcome_mails = Arc::new(outcome_mails(&config, jobs.clone(), sender.clone())?);
     let account_mails = Arc::new(AccountMails {
+        jobs: jobs.clone(),
         sent: jobs.account_mails(),
         sender,
         templates: Templates::compile()?,

@@ -64,19 +64,18 @@ impl Claim {
         Ok(is_ours)
     }
 
-    /// Whether nobody else can have the mail. Asks only where our own clock is not sure of it.
+    /// Whether the mail is still to be sent, and by nobody else. The database says so, and our own clock has the last word.
     async fn is_still_ours(&self) -> bool {
-        let held_until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if Instant::now() + self.lasts / HANDING_OVER < held_until {
-            return true;
-        }
         match self.renew().await {
-            Ok(is_ours) => is_ours,
+            Ok(true) => {}
+            // Also of a job that was deleted, and an account that was erased.
+            Ok(false) => return false,
             Err(error) => {
-                tracing::warn!(error = %Chain(&error), "could not make sure of the claim on a mail");
-                false
+                tracing::warn!(error = %Chain(&error), "could not renew the claim on a mail before sending it");
             }
         }
+        let held_until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
+        Instant::now() + self.lasts / HANDING_OVER < held_until
     }
 
     pub(crate) async fn release(&self) -> Result<bool, JobsError> {
@@ -151,11 +150,19 @@ impl Sender {
                 let waited = OffsetDateTime::now_utc() - first_published_at;
                 match error.outlook() {
                     Outlook::Permanent => {
-                        tracing::warn!(answer, step = ?error.step, "the mail server refuses the mail for good");
+                        tracing::warn!(
+                            answer,
+                            step = error.step.as_str(),
+                            "the mail server refuses the mail for good"
+                        );
                         record_failure(topic, claim, "refused", &answer).await
                     }
                     Outlook::Temporary if waited >= self.give_up_after => {
-                        tracing::error!(answer, step = ?error.step, "the mail is given up after {waited:.0}");
+                        tracing::error!(
+                            answer,
+                            step = error.step.as_str(),
+                            "the mail is given up after {waited:.0}"
+                        );
                         record_failure(topic, claim, "given_up", &answer).await
                     }
                     Outlook::Temporary => {

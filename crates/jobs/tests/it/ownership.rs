@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use contracts::{Failure, FailureCode, JobStatus, Outcome, UserId};
 use futures_util::StreamExt as _;
-use jobs::{Change, Claim, Deleted, NoticeClaim, Overdue, Retried, Search};
+use jobs::{Accepted, Change, Claim, Deleted, NoticeClaim, Overdue, Retried, Search};
 
 use crate::{A_MINUTE, A_WEEK, SOON, accepted, announced, audio, claimed, new_job, outcome_announced, store};
 
@@ -170,4 +170,43 @@ async fn a_late_mark_of_the_run_before_says_nothing_about_a_retried_job() {
         store.take_forgotten(overdue).await.unwrap().map(|record| record.job.id)
     });
     assert_eq!(forgotten.await, id);
+}
+
+#[tokio::test]
+async fn a_job_whose_owner_is_gone_is_taken_back_whatever_comes_first() {
+    let store = store().await;
+    let owner = UserId::generate();
+    store.mark_erased(owner).await.unwrap();
+    store.mark_erased(owner).await.unwrap();
+    let new = new_job(owner);
+    let id = new.id;
+    assert!(matches!(store.accept(new).await.unwrap(), Accepted::OwnerErased));
+    assert!(store.get(id).await.unwrap().is_none());
+
+    // Both at once: either the erasure finds the job, or the job the erasure.
+    for _ in 0..50 {
+        let owner = UserId::generate();
+        let erasure = async {
+            store.mark_erased(owner).await.unwrap();
+            for record in store.cancel_all(owner).await.unwrap() {
+                store.erase(owner, record.job.id).await.unwrap();
+            }
+        };
+        let _ = tokio::join!(store.accept(new_job(owner)), erasure);
+        assert!(store.cancel_all(owner).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_an_erased_account_is_found() {
+    let store = store().await;
+    let (with_job, with_usage, clean) = (UserId::generate(), UserId::generate(), UserId::generate());
+    for owner in [with_job, with_usage, clean] {
+        store.mark_erased(owner).await.unwrap();
+    }
+    store.insert(new_job(with_job)).await.unwrap();
+    store.add_usage(with_usage, 1.0).await.unwrap();
+    let mut expected = vec![with_job, with_usage];
+    expected.sort_unstable();
+    assert_eq!(store.left_of_erased(&[with_job, with_usage, clean]).await.unwrap(), expected);
 }

@@ -124,6 +124,13 @@ impl MediaStore {
         Ok(is_done)
     }
 
+    /// Those of these owners of whom there is a draft.
+    pub async fn owners_with_drafts(&self, owners: &[String]) -> Result<Vec<String>, StoreError> {
+        let query = self.drafts.distinct("owner", doc! { "owner": { "$in": owners } });
+        let found = self.deadline.bound("look for owners of drafts", query).await?;
+        Ok(found.iter().filter_map(|owner| owner.as_str().map(str::to_owned)).collect())
+    }
+
     async fn delete_draft(&self, fid: FileId, may_be_written: bool) -> Result<(), StoreError> {
         if may_be_written {
             // A writer may be at it, or its last inserts under way: the marker makes the sweeper look once more.

@@ -28,6 +28,15 @@ impl Eraser {
         for account in self.gateway.accounts.erasures().await?.accounts {
             erase(&self.gateway, account).await?;
         }
+        // What was on its way then, and a crash kept from seeing that its owner is gone.
+        let erased = self.gateway.accounts.revocations().await?.erased_accounts;
+        for account in self.gateway.jobs.left_of_erased(&erased).await? {
+            erase_jobs(&self.gateway, account).await?;
+            self.gateway.jobs.forget_usage(account).await?;
+        }
+        for account in self.gateway.videos.owners_with_drafts(&texts(&erased)).await? {
+            self.gateway.videos.discard_drafts_of(&account).await?;
+        }
         Ok(())
     }
 }
@@ -44,13 +53,34 @@ pub(crate) fn erase_soon(gateway: &Arc<Gateway>, account: UserId) {
 
 /// Deletes all that belongs to an account, then has auth forget it. May run twice, and at once.
 async fn erase(gateway: &Gateway, account: UserId) -> Result<(), Error> {
-    // A job that an upload makes after this is refused by the upload itself: it asks the same list.
-    gateway.revocations.refresh(&gateway.accounts).await?;
-    let mut count: u64 = 0;
+    // First: whatever makes a job of the account's after this, here or elsewhere, finds the mark and takes the job back.
+    gateway.jobs.mark_erased(account).await?;
+    // Not needed for that, but what is refused early need not be taken back.
+    if let Err(error) = gateway.revocations.refresh(&gateway.accounts).await {
+        tracing::warn!(error = %Chain(&error), "could not ask which accounts have ended yet");
+    }
+    let count = erase_jobs(gateway, account).await?;
+    if !gateway.videos.discard_drafts_of(&account.to_string()).await? {
+        // The Eraser comes again when they have become jobs, or are fewer.
+        return Ok(());
+    }
+    gateway.jobs.forget_usage(account).await?;
+    gateway.accounts.erasure_done(account).await?;
+    tracing::info!(user.id = %account, jobs = count, "erased an account");
+    Ok(())
+}
+
+fn texts(accounts: &[UserId]) -> Vec<String> {
+    accounts.iter().map(UserId::to_string).collect()
+}
+
+/// Deletes an account's jobs and their files; their number is returned.
+async fn erase_jobs(gateway: &Gateway, account: UserId) -> Result<u64, Error> {
+    let mut count = 0;
     loop {
         let records = gateway.jobs.cancel_all(account).await?;
         if records.is_empty() {
-            break;
+            return Ok(count);
         }
         for record in records {
             gateway.videos.delete(record.job.source.fid.0).await?;
@@ -62,12 +92,4 @@ async fn erase(gateway: &Gateway, account: UserId) -> Result<(), Error> {
             count += 1;
         }
     }
-    if !gateway.videos.discard_drafts_of(&account.to_string()).await? {
-        // The Eraser comes again when they have become jobs, or are fewer.
-        return Ok(());
-    }
-    gateway.jobs.forget_usage(account).await?;
-    gateway.accounts.erasure_done(account).await?;
-    tracing::info!(user.id = %account, jobs = count, "erased an account");
-    Ok(())
 }

@@ -10,7 +10,7 @@ use contracts::{
     Source, VideoFid,
 };
 use headers::{ContentLength, HeaderMapExt as _};
-use jobs::{NewJob, Record};
+use jobs::{Accepted, NewJob, Record};
 use media_store::StoredFile;
 use service_kit::Chain;
 
@@ -113,9 +113,17 @@ pub(crate) async fn upload(
 
     let new = job_of(&gateway, JobId::generate(), owner, received.file, received.options).await?;
     let new = new.ok_or(ProblemCode::InvalidToken)?;
+    let fid = new.source.fid.0;
     // A crash before this leaves a file that no job refers to: the sweeper deletes it. One after this leaves a job
     // that nobody announced: the reconciler does.
-    let record = gateway.jobs.insert(new).await?;
+    let record = match gateway.jobs.accept(new).await? {
+        Accepted::Queued(record) => record,
+        Accepted::OwnerErased => {
+            gateway.videos.delete(fid).await?;
+            return Err(ProblemCode::InvalidToken.into());
+        }
+        Accepted::Known => return Err(ProblemCode::Internal.into()),
+    };
     welcome(&gateway, &record).await;
     let location = format!("/jobs/{}", record.job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(record.job)).into_response())

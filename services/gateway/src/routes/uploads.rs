@@ -163,6 +163,11 @@ pub(crate) async fn create(
         lasts: gateway.uploads.lasts(),
     };
     let draft = gateway.videos.begin_draft(new).await?;
+    // Behind its beginning, as with jobs: an erasure that does not see the draft is seen here.
+    if gateway.jobs.is_erased(about.owner.id).await? {
+        gateway.videos.discard_draft(draft.fid).await?;
+        return Err(ProblemCode::InvalidToken.into());
+    }
     let location = HeaderValue::try_from(format!("/uploads/{}", draft.fid));
     let standing = if sends_bytes {
         go_on(&gateway, &draft, id, 0, checksum, request.into_body()).await?

@@ -22,6 +22,12 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The right to commit the job, as a text for [`JobStore::may_commit`].
+    #[must_use]
+    pub fn right(&self) -> String {
+        format!("{} {}", self.job, self.token)
+    }
+
     /// The job that it is for.
     #[must_use]
     pub fn job(&self) -> JobId {

@@ -186,6 +186,18 @@ impl JobStore {
         Ok(self.find_by_mp3(fid).await?.is_some())
     }
 
+    /// Whether a job needs this MP3, or the holder of this [`right`](crate::Lease::right) can still make it a job's.
+    ///
+    /// One look at one document: committing turns the one into the other.
+    pub async fn may_commit(&self, fid: Mp3Fid, right: &str) -> Result<bool, JobsError> {
+        let is_needed = doc! { "audio.fid": fid.to_string() };
+        let filter = match right.split_once(' ') {
+            Some((job, token)) => doc! { "$or": [is_needed, { "_id": job, "lease.token": token }] },
+            None => is_needed,
+        };
+        Ok(self.find_one(filter).await?.is_some())
+    }
+
     pub(crate) fn database(&self) -> &Database {
         &self.database
     }

@@ -4,6 +4,14 @@ use std::fmt;
 use contracts::FileId;
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, WriteFailure};
 
+impl StoreError {
+    /// Whether there is a document with this key already.
+    pub(crate) fn is_duplicate_key(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        matches!(&*source.kind, ErrorKind::Write(WriteFailure::WriteError(refused)) if refused.code == DUPLICATE_KEY)
+    }
+}
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

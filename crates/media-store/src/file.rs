@@ -15,6 +15,7 @@ pub(crate) const CHUNK_BYTES: u32 = 255 * 1024;
 /// Where a file's metadata has what was attached to it.
 pub(crate) const SIDECAR: &str = "sidecar";
 pub(crate) const PICTURE: &str = "picture";
+pub(crate) const RIGHT: &str = "right";
 
 /// The projection of a description to what [`StoredFile`] has of it.
 pub(crate) fn without_attachments() -> Document {

@@ -4,7 +4,7 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, doc};
 use mongodb::options::{ReadConcern, ReturnDocument};
 
-use crate::file::{CHUNK_BYTES, PICTURE, SIDECAR, object_id, without_attachments};
+use crate::file::{CHUNK_BYTES, PICTURE, RIGHT, SIDECAR, object_id, without_attachments};
 use crate::{MediaStore, StoreError, StoredFile, Upload};
 
 impl Upload {
@@ -32,6 +32,7 @@ impl Upload {
             bytes: self.bytes,
             sidecar: self.sidecar.as_ref(),
             picture: self.picture.as_ref(),
+            right: self.right.as_deref(),
         };
         let file = store.describe(*fid, &description).await?;
         // After the description, which was acknowledged by the majority: see the crate's documentation.
@@ -53,6 +54,7 @@ pub(crate) struct Description<'a> {
     pub(crate) bytes: u64,
     pub(crate) sidecar: Option<&'a Bytes>,
     pub(crate) picture: Option<&'a Bytes>,
+    pub(crate) right: Option<&'a str>,
 }
 
 impl MediaStore {
@@ -70,6 +72,9 @@ impl MediaStore {
             if let Some(bytes) = bytes {
                 metadata.insert(field, Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() });
             }
+        }
+        if let Some(right) = what.right {
+            metadata.insert(RIGHT, doc! { "$literal": right });
         }
         let description = doc! { "$set": {
             "length": length,

@@ -14,7 +14,8 @@
 //! ```text
 //! (none) ── begin ──▶ open ── finish ──▶ finishing ── the file is whole ──▶ (none)
 //!    │                  └──────┬─────────────┘
-//!    └── delete ──────▶ sweeping ── files document and chunks are gone ──▶ (none)
+//!    ├── delete ──────▶ sweeping ── files document and chunks are gone ──▶ (none)
+//!    └── delete_unless ──▶ doubted ── nothing refers to it ──▶ sweeping; or else ──▶ (none)
 //! ```
 //!
 //! Ages are measured by the database server's clock (`$$NOW`) alone: the hosts' clocks may differ.

@@ -20,6 +20,8 @@ pub(crate) enum MarkerState {
     Open,
     /// They are all there, and the file's document is being written.
     Finishing,
+    /// They are a file that nothing seems to refer to: somebody is about to make sure.
+    Doubted,
     /// They are being deleted.
     Sweeping,
 }
@@ -29,6 +31,7 @@ impl MarkerState {
         match self {
             Self::Open => "open",
             Self::Finishing => "finishing",
+            Self::Doubted => "doubted",
             Self::Sweeping => "sweeping",
         }
     }
@@ -86,6 +89,43 @@ impl Markers {
     pub(crate) async fn release_finished(&self, fid: FileId) -> Result<bool, StoreError> {
         let delete = self.pending.delete_one(in_state(fid, MarkerState::Finishing));
         self.deadline.bound("take away the marker", delete).await.map(|done| done.deleted_count == 1)
+    }
+
+    /// Says that the file may be deleted soon. `false`: it is being stored or deleted at this moment.
+    pub(crate) async fn doubt(&self, fid: FileId) -> Result<bool, StoreError> {
+        let doubt = self
+            .pending
+            .update_one(in_state(fid, MarkerState::Doubted), become_now(MarkerState::Doubted))
+            .upsert(true)
+            // Whoever looks for it must see it, on whatever primary.
+            .write_concern(WriteConcern::majority());
+        match self.deadline.bound("doubt a file", doubt).await {
+            Ok(_) => Ok(true),
+            // There is a marker in another state.
+            Err(error) if error.is_duplicate_key() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decides that a doubted file is deleted. `false`: somebody else has decided.
+    pub(crate) async fn condemn(&self, fid: FileId) -> Result<bool, StoreError> {
+        let update = self
+            .pending
+            .update_one(in_state(fid, MarkerState::Doubted), become_now(MarkerState::Sweeping))
+            .write_concern(WriteConcern::majority());
+        self.deadline.bound("condemn a file", update).await.map(|done| done.matched_count == 1)
+    }
+
+    /// Takes a doubt back.
+    pub(crate) async fn acquit(&self, fid: FileId) -> Result<(), StoreError> {
+        let delete = self.pending.delete_one(in_state(fid, MarkerState::Doubted));
+        self.deadline.bound("take a doubt back", delete).await.map(drop)
+    }
+
+    /// Whether there is a marker.
+    pub(crate) async fn exists(&self, fid: FileId) -> Result<bool, StoreError> {
+        let found = self.deadline.bound("look for a marker", self.pending.find_one(this(fid))).await?;
+        Ok(found.is_some())
     }
 
     /// Announces that the file will be deleted, whatever state it is in.

@@ -16,6 +16,36 @@ impl MediaStore {
         self.markers.clear(fid).await
     }
 
+    /// Deletes a file that nothing seems to refer to, unless that turns out to be wrong; whether it did.
+    ///
+    /// `is_needed` is asked behind a mark that [`is_kept`](Self::is_kept) sees. So of one who is about to delete the file and one
+    /// who has just referred to it, at least one notices the other, however long either was kept waiting before.
+    pub async fn delete_unless<E: From<StoreError>>(
+        &self,
+        fid: FileId,
+        is_needed: impl Future<Output = Result<bool, E>>,
+    ) -> Result<bool, E> {
+        if !self.markers.doubt(fid).await? {
+            return Ok(false);
+        }
+        if is_needed.await? {
+            self.markers.acquit(fid).await?;
+            return Ok(false);
+        }
+        if !self.markers.condemn(fid).await? {
+            return Ok(false);
+        }
+        self.delete_documents(fid).await?;
+        self.markers.clear(fid).await?;
+        Ok(true)
+    }
+
+    /// Whether a file that was just referred to is there, and nobody is about to delete it. If not, the reference is to be taken back.
+    pub async fn is_kept(&self, fid: FileId) -> Result<bool, StoreError> {
+        // The mark first: it goes only behind the file.
+        Ok(!self.markers.exists(fid).await? && self.open(fid).await?.is_some())
+    }
+
     /// Deletes a file, but leaves the marker, for a sweeper to delete once more what may come late.
     pub(crate) async fn delete_for_now(&self, fid: FileId) -> Result<(), StoreError> {
         self.markers.start_sweeping(fid).await?;
@@ -27,6 +57,10 @@ impl MediaStore {
     /// The age must exceed every pause that an upload may make: at least 15 minutes. Two sweepers may run at once.
     pub async fn sweep_unfinished(&self, older_than: Duration) -> Result<u64, StoreError> {
         let mut swept = 0;
+        // Whoever doubted these died before they were sure.
+        for fid in self.markers.stale(MarkerState::Doubted, older_than).await? {
+            self.markers.acquit(fid).await?;
+        }
         for state in [MarkerState::Finishing, MarkerState::Open, MarkerState::Sweeping] {
             for fid in self.markers.stale(state, older_than).await? {
                 swept += u64::from(self.sweep(fid, state, older_than).await?);

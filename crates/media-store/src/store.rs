@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::deadline::Deadline;
 use crate::drafts::DraftDocument;
-use crate::file::{PICTURE, SIDECAR, StoredFile, file_id, object_id, without_attachments};
+use crate::file::{PICTURE, RIGHT, SIDECAR, StoredFile, file_id, object_id, without_attachments};
 use crate::marker::{Markers, older_than};
 use crate::{StoreError, Upload, drafts};
 
@@ -111,6 +111,18 @@ impl MediaStore {
     /// What [`Upload::attach_picture`] gave a file, likewise.
     pub async fn picture(&self, fid: FileId) -> Result<Option<Bytes>, StoreError> {
         self.attachment(fid, PICTURE).await
+    }
+
+    /// What [`Upload::reserve`] noted of a file, if it did.
+    pub async fn right(&self, fid: FileId) -> Result<Option<String>, StoreError> {
+        let query = self
+            .files
+            .find_one(doc! { "_id": object_id(fid) })
+            .projection(doc! { format!("metadata.{RIGHT}"): 1 });
+        let document =
+            self.deadline.bound("look up what a file was made for", query).await?.unwrap_or_default();
+        let metadata = document.get_document("metadata").ok();
+        Ok(metadata.and_then(|metadata| metadata.get_str(RIGHT).ok()).map(str::to_owned))
     }
 
     async fn attachment(&self, fid: FileId, field: &str) -> Result<Option<Bytes>, StoreError> {

@@ -22,6 +22,7 @@ pub struct Upload {
     pub(crate) bytes: u64,
     pub(crate) sidecar: Option<Bytes>,
     pub(crate) picture: Option<Bytes>,
+    pub(crate) right: Option<String>,
     pub(crate) chunks: ChunkWriter,
     touched: Instant,
     /// Whether nothing is left to clean up.
@@ -39,6 +40,7 @@ impl Upload {
             bytes: 0,
             sidecar: None,
             picture: None,
+            right: None,
             touched: Instant::now(),
             is_settled: false,
         }
@@ -65,6 +67,12 @@ impl Upload {
     /// Gives the file a picture of at most a few megabytes, likewise; [`MediaStore::picture`] reads it.
     pub fn attach_picture(&mut self, picture: Bytes) {
         self.picture = Some(picture);
+    }
+
+    /// Notes the right under which somebody will refer to the file; [`MediaStore::right`] reads it. While that right lasts, the file
+    /// is not to be deleted as one that nothing refers to.
+    pub fn reserve(&mut self, right: String) {
+        self.right = Some(right);
     }
 
     /// Appends to the file. Returns when the bytes are buffered or on their way, and waits while too many are.

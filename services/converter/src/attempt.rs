@@ -45,7 +45,7 @@ impl Conversions {
         let (report, reports) = watch::channel(Report { progress, source: None });
         let stop = self.stop.child_token();
         let mut keeper = LeaseKeeper::new(&self.jobs, lease, reports);
-        let mut work = std::pin::pin!(self.work(record, &report, &stop));
+        let mut work = std::pin::pin!(self.work(lease, record, &report, &stop));
         let made = tokio::select! {
             made = &mut work => made,
             lost = keeper.keep() => {
@@ -64,6 +64,7 @@ impl Conversions {
 
     async fn work(
         &self,
+        lease: &Lease,
         record: &Record,
         report: &watch::Sender<Report>,
         stop: &CancellationToken,
@@ -76,7 +77,7 @@ impl Conversions {
         // All that a conversion keeps while it waits would else be moved along with every future around it.
         let converted = Box::pin(self.engine.convert(&scratch, &record.job.options, report, stop)).await?;
         report.send_modify(|report| report.progress = Progress { phase: Phase::Storing, ratio: 1.0 });
-        let fid = unless(stop, self.store(&source.name, &converted)).await?;
+        let fid = unless(stop, self.store(lease, &source.name, &converted)).await?;
         Ok(Audio {
             fid,
             bytes: converted.audio.bytes,
@@ -107,10 +108,10 @@ impl Conversions {
     }
 
     /// Stores the MP3, with patience for a database that restarts: making it anew costs more.
-    async fn store(&self, video: &str, converted: &Converted) -> Result<Mp3Fid, AttemptError> {
+    async fn store(&self, lease: &Lease, video: &str, converted: &Converted) -> Result<Mp3Fid, AttemptError> {
         let name = transfer::file_name(video, converted.format);
         for delay in STORE_DELAYS {
-            match transfer::store(&self.mp3s, &name, converted).await {
+            match transfer::store(&self.mp3s, &name, converted, lease.right()).await {
                 Err(TransferError::Store(error)) => {
                     tracing::warn!(error = %Chain(&error), "could not store an MP3, trying again");
                     sleep(delay).await;
@@ -118,7 +119,7 @@ impl Conversions {
                 stored => return Ok(stored?),
             }
         }
-        Ok(transfer::store(&self.mp3s, &name, converted).await?)
+        Ok(transfer::store(&self.mp3s, &name, converted, lease.right()).await?)
     }
 
     /// Deletes what an attempt made whose job is not ours any more.

@@ -65,10 +65,13 @@ pub(crate) async fn store(
     mp3s: &MediaStore,
     name: &str,
     converted: &Converted,
+    right: String,
 ) -> Result<Mp3Fid, TransferError> {
     let mut file = File::open(&converted.path).await?;
     file.set_max_buf_size(PIECE_BYTES);
     let mut upload = mp3s.begin(name, converted.format.media_type()).await?;
+    // However long it takes until the job is committed: as long as it can be, the sweeper leaves the file alone.
+    upload.reserve(right);
     upload.attach(Bytes::copy_from_slice(&converted.peaks));
     if let Some(cover) = &converted.cover {
         let picture = tokio::fs::read(cover).await?;

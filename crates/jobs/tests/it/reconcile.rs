@@ -106,3 +106,23 @@ async fn a_job_is_forgotten_when_its_history_is_over_and_its_files_are_gone() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_mp3_is_kept_for_as_long_as_its_maker_can_commit_it() {
+    let store = store().await;
+    let job = accepted(&store).await.job.id;
+    let lease = claimed(&store, job, Duration::ZERO).await;
+    let (mine, anothers) = (audio(), audio());
+    let may = async |audio: &contracts::Audio, lease: &jobs::Lease| {
+        store.may_commit(audio.fid, &lease.right()).await.unwrap()
+    };
+    // Its lease has run out, and nobody has taken the job: the commit would still be done.
+    assert!(may(&mine, &lease).await);
+    let (successor, _) = crate::taken_over(&store, job).await;
+    assert!(!may(&mine, &lease).await, "it can never be committed any more");
+    assert!(may(&anothers, &successor).await);
+    assert!(store.commit_converted(&successor, &anothers, A_WEEK, A_WEEK).await.unwrap());
+    assert!(may(&anothers, &successor).await, "the job refers to it");
+    assert!(!may(&mine, &successor).await);
+    assert!(!store.may_commit(mine.fid, "").await.unwrap());
+}

@@ -58,6 +58,7 @@ impl MediaStore {
                 bytes: document.bytes(),
                 sidecar: None,
                 picture: None,
+                right: None,
             };
             let file = self.describe(fid, &description).await?;
             if !self.has_every_chunk(&file).await? {

@@ -115,3 +115,59 @@ async fn two_sweepers_sweep_each_upload_once() {
         assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
     }
 }
+
+/// One who refers to a file, as a job does, and looks behind that whether the file stays.
+#[tokio::test]
+async fn a_file_that_is_referred_to_and_deleted_at_once_is_noticed_by_one_of_the_two() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let fixture = fixture().await;
+    for _ in 0..30 {
+        let fid = fixture.stored(&noise(CHUNK)).await.fid;
+        let is_referred_to = AtomicBool::new(false);
+        let sweeping = fixture
+            .store
+            .delete_unless(fid, async { Ok::<_, StoreError>(is_referred_to.load(Ordering::SeqCst)) });
+        let referring = async {
+            is_referred_to.store(true, Ordering::SeqCst);
+            fixture.store.is_kept(fid).await.unwrap()
+        };
+        let (is_swept, is_kept) = tokio::join!(sweeping, referring);
+        assert!(!(is_swept.unwrap() && is_kept), "both believe that they won");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_needed_after_all_stays_and_a_doubt_that_was_left_is_taken_back() {
+    let fixture = fixture().await;
+    let file = fixture.stored(&noise(CHUNK)).await;
+    let fid = file.fid;
+    let kept = fixture.store.delete_unless(fid, async {
+        assert!(!fixture.store.is_kept(fid).await?, "it is in doubt");
+        Ok::<_, StoreError>(true)
+    });
+    assert!(!kept.await.unwrap());
+    assert!(fixture.store.is_kept(fid).await.unwrap());
+    // As a sweeper leaves it that is killed while it makes sure.
+    let doubted = vec![doc! { "$set": { "state": "doubted", "touched_at": "$$NOW" } }];
+    fixture.collection("fs.pending").update_one(doc! { "_id": id(fid) }, doubted).upsert(true).await.unwrap();
+    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(fixture.traces(fid).await, [1, 1, 0]);
+    assert_eq!(fixture.read_all(&file).await.unwrap(), noise(CHUNK));
+
+    assert!(fixture.store.delete_unless(fid, async { Ok::<_, StoreError>(false) }).await.unwrap());
+    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+    assert!(!fixture.store.is_kept(fid).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_upload_under_way_is_not_doubted() {
+    let fixture = fixture().await;
+    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let fid = upload.fid();
+    upload.reserve("a right".to_owned());
+    upload.write(noise(CHUNK)).await.unwrap();
+    assert!(!fixture.store.delete_unless(fid, async { Ok::<_, StoreError>(false) }).await.unwrap());
+    upload.finish().await.unwrap();
+    assert_eq!(fixture.store.right(fid).await.unwrap().as_deref(), Some("a right"));
+}

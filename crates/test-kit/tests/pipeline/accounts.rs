@@ -88,7 +88,7 @@ async fn mails_about_jobs_come_as_they_are_wanted() -> Result<()> {
 }
 
 /// Whether any document of the databases has the text anywhere.
-async fn is_in_mongodb(prefix: &str, text: &str) -> Result<Option<String>> {
+pub(crate) async fn is_in_mongodb(prefix: &str, text: &str) -> Result<Option<String>> {
     use futures_util::TryStreamExt as _;
 
     let client = mongodb::Client::with_uri_str(&shared().mongodb_url).await?;

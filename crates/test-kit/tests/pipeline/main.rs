@@ -12,6 +12,7 @@ mod course_family;
 mod deleting;
 mod edge;
 mod elsewhere;
+mod erasing;
 mod every_route;
 mod expiry;
 mod formats;

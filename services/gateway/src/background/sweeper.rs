@@ -103,8 +103,9 @@ impl Sweeper {
             let Some(last) = files.last() else { return Ok(count) };
             after = Some(*last);
             for fid in files {
-                if !self.is_needed(bucket, fid).await? {
-                    store.delete(fid).await?;
+                if !self.is_needed(bucket, fid).await?
+                    && store.delete_unless(fid, self.is_needed(bucket, fid)).await?
+                {
                     count += 1;
                 }
             }
@@ -118,7 +119,11 @@ impl Sweeper {
                 self.gateway.videos.is_draft(fid).await?
                     || self.gateway.jobs.needs_video(VideoFid(fid)).await?
             }
-            Bucket::Mp3s => self.gateway.jobs.needs_mp3(Mp3Fid(fid)).await?,
+            Bucket::Mp3s => {
+                // The right is read first: it is spent in the moment in which the job refers to the file.
+                let right = self.gateway.mp3s.right(fid).await?.unwrap_or_default();
+                self.gateway.jobs.may_commit(Mp3Fid(fid), &right).await?
+            }
         })
     }
 }

@@ -124,6 +124,12 @@ pub(crate) async fn upload(
         }
         Accepted::Known => return Err(ProblemCode::Internal.into()),
     };
+    if !gateway.videos.is_kept(fid).await? {
+        // We were kept waiting so long between the two that a sweeper took the video for nobody's.
+        tracing::warn!(job.id = %record.job.id, "an upload was swept away before its job was stored");
+        gateway.jobs.erase(record.owner.id, record.job.id).await?;
+        return Err(ProblemCode::Unavailable.into());
+    }
     welcome(&gateway, &record).await;
     let location = format!("/jobs/{}", record.job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(record.job)).into_response())

@@ -30,6 +30,7 @@ mod service;
 mod sessions;
 mod signing_keys;
 mod tokens;
+mod turns;
 
 use std::sync::Arc;
 
@@ -75,6 +76,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     let service = Service {
         database: database.clone(),
         hasher: Hasher::new(config.password_hashing_slots),
+        turns: turns::Turns::default(),
         keyring: Arc::clone(&keyring),
         lifetimes,
         bell: bell.clone(),

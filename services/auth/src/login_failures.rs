@@ -30,7 +30,7 @@ pub(crate) enum Guess<'a> {
 }
 
 impl Guess<'_> {
-    fn hash(self) -> TokenHash {
+    pub(crate) fn hash(self) -> TokenHash {
         match self {
             Self::SignIn(email) => TokenHash::of(email.as_str()),
             Self::Confirmation(account) => TokenHash::of(&format!("confirmation {account}")),

@@ -27,6 +27,7 @@ use crate::password_hash::PasswordHash;
 use crate::passwords::Password;
 use crate::purge::TOLD_FOR;
 use crate::tokens::Refusal;
+use crate::turns::{Turn, Turns};
 use crate::{address_changes, mail_tokens, sessions};
 
 pub(crate) use elsewhere::Vouched;
@@ -56,6 +57,7 @@ const CLOCK_MARGIN: Duration = Duration::from_mins(1);
 pub(crate) struct Service {
     pub(crate) database: Database,
     pub(crate) hasher: Hasher,
+    pub(crate) turns: Turns,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) bell: Bell,
@@ -110,7 +112,7 @@ impl Service {
         let password = Password::parse(password.into_inner()).map_err(|_| Error::WrongPassword)?;
         let hash = account.password_hash.clone().ok_or(Error::WrongPassword)?;
         let guess = Guess::Confirmation(account.id);
-        self.count_guess(guess).await?;
+        let _turn = self.count_guess(guess).await?;
         if !self.is_right(guess, password, hash).await? {
             return Err(Error::WrongPassword);
         }
@@ -118,12 +120,13 @@ impl Service {
         Ok(())
     }
 
-    /// Counts a try of a password, or refuses it, before anything is hashed.
-    async fn count_guess(&self, guess: Guess<'_>) -> Result<(), Error> {
+    /// Counts a try of a password, or refuses it, before anything is hashed. The turn is to be held until its outcome is recorded.
+    async fn count_guess(&self, guess: Guess<'_>) -> Result<Turn, Error> {
+        let turn = self.turns.take(guess.hash()).await?;
         let delay = transact!(self.database, |transaction| login_failures::begin(transaction, guess).await);
         let delay = delay.await?;
         if delay.is_zero() {
-            return Ok(());
+            return Ok(turn);
         }
         Audit::SignInDelayed.record(None, None);
         Err(Error::TooManyTries(delay))

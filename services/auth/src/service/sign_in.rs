@@ -72,7 +72,7 @@ impl Service {
         let email: EmailAddress = request.email.parse().map_err(|_| Error::WrongCredentials)?;
         let password = Password::parse(request.password.into_inner()).map_err(|_| Error::WrongCredentials)?;
 
-        self.count_guess(Guess::SignIn(&email)).await?;
+        let _turn = self.count_guess(Guess::SignIn(&email)).await?;
         let account = self.database.ask(async |connection| accounts::find(connection, &email).await).await?;
         let (account, hash) = match account {
             Some(account) => {

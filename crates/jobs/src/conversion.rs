@@ -129,6 +129,7 @@ impl JobStore {
             "lease": "$$REMOVE",
             "expires_at": from_now(keep_mp3),
             "video_delete_at": from_now(keep_video),
+            "usage_due": audio.duration_seconds,
         };
         self.change(lease.filter(), set).await
     }
@@ -143,6 +144,11 @@ impl JobStore {
         let set = doc! {
             "status": JobStatus::Failed.as_str(),
             "error": literal(failure)?,
+            // What was converted in vain.
+            "usage_due": { "$multiply": [
+                { "$ifNull": ["$source.duration_seconds", 0.0] },
+                { "$ifNull": ["$progress.ratio", 0.0] },
+            ] },
             "progress.phase": literal(&Phase::Done)?,
             "lease": "$$REMOVE",
             "expires_at": from_now(keep),

@@ -58,6 +58,8 @@ impl JobStore {
         if !self.change(finished.clone(), doc! { REMOVED_FOR: owner.to_string() }).await? {
             return Ok(Deleted::NotFound);
         }
+        // Deleting gives no minutes back.
+        self.settle_usage(id).await?;
         let removed = within(self.collection().find_one_and_delete(finished)).await?;
         Ok(removed.map_or(Deleted::NotFound, |document| Deleted::Removed(Box::new(document.into()))))
     }
@@ -66,12 +68,15 @@ impl JobStore {
     ///
     /// What of the attempt before could come late finds another status: its notice is gone, and its messages say nothing.
     pub async fn retry(&self, owner: UserId, id: JobId) -> Result<Retried, JobsError> {
+        // A run that was in vain stays counted.
+        self.settle_usage(id).await?;
         let filter = doc! {
             "_id": id.to_string(),
             "owner.id": owner.to_string(),
             "status": JobStatus::Failed.as_str(),
             "is_video_stored": true,
             // The sweeper takes the video from that moment on.
+            "usage_due": { "$exists": false },
             "$expr": { "$gt": [{ "$min": ["$expires_at", "$video_delete_at"] }, "$$NOW"] },
         };
         let mut set = doc! {

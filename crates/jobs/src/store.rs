@@ -92,6 +92,7 @@ impl JobStore {
             IndexModel::builder().keys(doc! { "audio.fid": 1 }).options(sparse.clone()).build(),
             // For `take_forgotten`: nearly every job has been announced, so this finds the few that have not.
             index(doc! { "outcome_announced_at": 1, "status": 1 }),
+            IndexModel::builder().keys(doc! { "usage_due": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "expires_at": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "video_delete_at": 1 }).options(sparse).build(),
         ];

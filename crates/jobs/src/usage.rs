@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use contracts::{JobStatus, UserId};
+use contracts::{JobId, JobStatus, UserId};
 use futures_util::TryStreamExt as _;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, IndexModel};
 use time::OffsetDateTime;
@@ -19,9 +19,17 @@ pub struct Usage {
     pub stored_bytes: u64,
     /// Jobs that have not ended.
     pub unfinished_jobs: u64,
-    /// Seconds of sound that were converted since midnight (UTC).
+    /// Seconds of sound that were converted since midnight (UTC), in vain or not.
     pub seconds_today: f64,
+    /// Seconds that are kept free for the jobs that have not ended: their length where it is known, or else what their size suggests.
+    pub reserved_seconds: f64,
 }
+
+/// What a video whose length nobody knows yet is taken for: 2 Mbit/s.
+const ASSUMED_BYTES_PER_SECOND: i64 = 250_000;
+
+/// The least that a job takes of a day while nobody knows its length.
+const LEAST_SECONDS: f64 = 60.0;
 
 /// Days that are over are only kept for whoever looks into a complaint.
 const KEPT: Duration = Duration::from_hours(7 * 24);
@@ -29,8 +37,40 @@ const KEPT: Duration = Duration::from_hours(7 * 24);
 impl JobStore {
     /// Counts the sound of a conversion. It stays counted when its job is deleted.
     pub async fn add_usage(&self, user: UserId, seconds: f64) -> Result<(), JobsError> {
+        self.count(user, &JobId::generate().to_string(), seconds).await
+    }
+
+    /// Counts what a job that has ended has used, if that has not been done. However often, it counts once.
+    ///
+    /// Until then the job's document says what is due, from the very update that ended it.
+    pub async fn settle_usage(&self, id: JobId) -> Result<(), JobsError> {
+        let due = doc! { "_id": id.to_string(), "usage_due": { "$exists": true } };
+        let jobs = self.collection().clone_with_type::<Document>();
+        let Some(job) = within(jobs.find_one(due)).await? else { return Ok(()) };
+        let owner = job.get_document("owner").ok().and_then(|owner| owner.get_str("id").ok()?.parse().ok());
+        let run =
+            job.get_i64("retries").or_else(|_| job.get_i32("retries").map(i64::from)).unwrap_or_default();
+        if let (Some(owner), Ok(seconds)) = (owner, job.get_f64("usage_due")) {
+            self.count(owner, &format!("{id}-{run}"), seconds).await?;
+        }
+        // Not `change`: nothing that the owner would see as a change of the job. Only what was counted: see `Record::same_run`.
+        let counted = doc! {
+            "_id": id.to_string(),
+            "$expr": { "$eq": [{ "$ifNull": ["$retries", 0] }, run] },
+        };
+        within(jobs.update_one(counted, doc! { "$unset": { "usage_due": "" } })).await.map(drop)
+    }
+
+    /// At most `limit` jobs that ended and whose use a crash kept from being counted.
+    pub async fn unsettled(&self, limit: u16) -> Result<Vec<JobId>, JobsError> {
+        let due = doc! { "usage_due": { "$exists": true } };
+        let found = self.find(due, doc! { "usage_due": 1 }, limit.into()).await?;
+        Ok(found.into_iter().map(|record| record.job.id).collect())
+    }
+
+    async fn count(&self, user: UserId, run: &str, seconds: f64) -> Result<(), JobsError> {
         let update = doc! {
-            "$inc": { "seconds": seconds },
+            "$set": { format!("runs.{run}"): seconds },
             "$setOnInsert": { "user": user.to_string(), "begun_at": DateTime::now() },
         };
         let day = doc! { "_id": today(user) };
@@ -40,24 +80,33 @@ impl JobStore {
     /// What a user takes up.
     pub async fn usage(&self, user: UserId) -> Result<Usage, JobsError> {
         let unfinished = [JobStatus::Queued.as_str(), JobStatus::Converting.as_str()];
+        let is_unfinished = doc! { "$in": ["$status", unfinished.as_slice()] };
+        let assumed = doc! { "$divide": ["$source.bytes", ASSUMED_BYTES_PER_SECOND] };
+        let length = doc! { "$ifNull": ["$source.duration_seconds", { "$max": [LEAST_SECONDS, assumed] }] };
         let pipeline = [
             doc! { "$match": { "owner.id": user.to_string() } },
             doc! { "$group": {
                 "_id": null,
                 "videos": { "$sum": { "$cond": ["$is_video_stored", "$source.bytes", 0] } },
                 "audio": { "$sum": "$audio.bytes" },
-                "unfinished": { "$sum": { "$cond": [{ "$in": ["$status", unfinished.as_slice()] }, 1, 0] } },
+                "unfinished": { "$sum": { "$cond": [&is_unfinished, 1, 0] } },
+                "reserved": { "$sum": { "$cond": [is_unfinished, length, { "$ifNull": ["$usage_due", 0.0] }] } },
             } },
         ];
         let sums =
             async { self.collection().aggregate(pipeline).await?.try_collect::<Vec<Document>>().await };
         let sums = within(sums).await?.pop().unwrap_or_default();
         let sum = |name| u64::try_from(bson_integer(&sums, name)).unwrap_or_default();
-        let day = within(self.usage_by_day().find_one(doc! { "_id": today(user) })).await?;
+        let day =
+            within(self.usage_by_day().find_one(doc! { "_id": today(user) })).await?.unwrap_or_default();
+        let runs = day.get_document("runs").ok();
+        let counted = runs.into_iter().flat_map(Document::values).filter_map(Bson::as_f64).sum::<f64>();
         Ok(Usage {
             stored_bytes: sum("videos") + sum("audio"),
             unfinished_jobs: sum("unfinished"),
-            seconds_today: day.and_then(|day| day.get_f64("seconds").ok()).unwrap_or_default(),
+            // Before runs were counted one by one, a day had one sum.
+            seconds_today: counted + day.get_f64("seconds").unwrap_or_default(),
+            reserved_seconds: bson_number(&sums, "reserved"),
         })
     }
 
@@ -80,6 +129,11 @@ impl JobStore {
 
 fn today(user: UserId) -> String {
     format!("{user} {}", OffsetDateTime::now_utc().date())
+}
+
+fn bson_number(document: &Document, name: &str) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "2^52 seconds are longer than anybody waits")]
+    document.get_f64(name).unwrap_or_else(|_| bson_integer(document, name) as f64)
 }
 
 fn bson_integer(document: &Document, name: &str) -> i64 {

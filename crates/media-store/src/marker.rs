@@ -3,7 +3,9 @@ use std::time::Duration;
 use contracts::FileId;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{Acknowledgment, CollectionOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::options::{
+    Acknowledgment, CollectionOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern,
+};
 use mongodb::{Collection, Database, IndexModel};
 
 use crate::StoreError;
@@ -57,12 +59,41 @@ impl Markers {
 
     pub(crate) async fn ensure_index(&self) -> Result<(), StoreError> {
         let by_state = IndexModel::builder().keys(doc! { "state": 1, "touched_at": 1 }).build();
-        self.deadline.bound("index the upload markers", self.pending.create_index(by_state)).await.map(drop)
+        let sparse = IndexOptions::builder().sparse(true).build();
+        let by_owner = IndexModel::builder().keys(doc! { "owner": 1 }).options(sparse).build();
+        let create = self.pending.create_indexes([by_state, by_owner]);
+        self.deadline.bound("index the upload markers", create).await.map(drop)
     }
 
     pub(crate) async fn open(&self, fid: FileId) -> Result<(), StoreError> {
         let update = self.pending.update_one(this(fid), become_now(MarkerState::Open)).upsert(true);
         self.deadline.bound("mark the upload as begun", update).await.map(drop)
+    }
+
+    pub(crate) async fn open_for(&self, fid: FileId, owner: &str, bytes: u64) -> Result<(), StoreError> {
+        let mut fields = become_now(MarkerState::Open);
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        fields.push(doc! { "$set": { "owner": { "$literal": owner }, "bytes": bytes } });
+        let update = self.pending.update_one(this(fid), fields).upsert(true);
+        self.deadline.bound("mark the upload as begun", update).await.map(drop)
+    }
+
+    /// Notes that an upload has grown beyond what was known of it.
+    pub(crate) async fn grow(&self, fid: FileId, bytes: u64) -> Result<(), StoreError> {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let update = self.pending.update_one(this(fid), doc! { "$max": { "bytes": bytes } });
+        self.deadline.bound("note the upload's size", update).await.map(drop)
+    }
+
+    pub(crate) async fn bytes_of(&self, owner: &str) -> Result<u64, StoreError> {
+        let states = [MarkerState::Open.as_str(), MarkerState::Finishing.as_str()];
+        let mine = doc! { "owner": owner, "state": { "$in": states.as_slice() } };
+        let pipeline =
+            [doc! { "$match": mine }, doc! { "$group": { "_id": null, "bytes": { "$sum": "$bytes" } } }];
+        let sum = async { self.pending.aggregate(pipeline).await?.try_next().await };
+        let sum = self.deadline.bound("add up the uploads under way", sum).await?;
+        let bytes = sum.and_then(|sum| sum.get_i64("bytes").ok()).unwrap_or_default();
+        Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
     /// Keeps the sweeper away for a while.

@@ -96,6 +96,26 @@ impl MediaStore {
         Ok(upload)
     }
 
+    /// Starts a file of somebody's that will have so many bytes, as far as is known: until it is one they count as
+    /// [`pending_bytes`](Self::pending_bytes).
+    pub async fn begin_for(
+        &self,
+        owner: &str,
+        bytes: u64,
+        name: &str,
+        content_type: &str,
+    ) -> Result<Upload, StoreError> {
+        let fid = file_id(ObjectId::new());
+        let upload = Upload::new(self.clone(), fid, name, content_type);
+        self.markers.open_for(fid, owner, bytes).await?;
+        Ok(upload)
+    }
+
+    /// How many bytes the files will have that somebody is storing at this moment.
+    pub async fn pending_bytes(&self, owner: &str) -> Result<u64, StoreError> {
+        self.markers.bytes_of(owner).await
+    }
+
     /// A file's description, or `None` where there is no such file, or not a whole one yet.
     pub async fn open(&self, fid: FileId) -> Result<Option<StoredFile>, StoreError> {
         let query = self.files.find_one(doc! { "_id": object_id(fid) }).projection(without_attachments());

@@ -58,6 +58,11 @@ impl Upload {
         self.bytes
     }
 
+    /// Lets count what has been accepted, where more came than was known when it began.
+    pub async fn note_size(&self) -> Result<(), StoreError> {
+        self.store.markers.grow(self.fid, self.bytes).await
+    }
+
     /// Gives the file some bytes about it, at most some ten thousand: they come and go with the file, and
     /// [`MediaStore::sidecar`] reads them.
     pub fn attach(&mut self, sidecar: Bytes) {

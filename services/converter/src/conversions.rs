@@ -91,10 +91,6 @@ impl Conversions {
         counter!("mixdown_conversions_total", "outcome" => "converted").increment(1);
         counter!("mixdown_audio_seconds_total").increment(whole_seconds(audio.duration_seconds));
         tracing::info!(bytes = audio.bytes, seconds = audio.duration_seconds, "converted");
-        if let Err(error) = self.jobs.add_usage(record.owner.id, audio.duration_seconds).await {
-            // In the user's favour.
-            tracing::warn!(error = %Chain(&error), "could not count a conversion");
-        }
         record.job.status = JobStatus::Converted;
         record.job.audio = Some(audio);
         let verdict = self.announce(&record).await;
@@ -172,6 +168,10 @@ impl Conversions {
     /// Tells notification how the job ended. The `video` message is done when the broker has this one.
     async fn announce(&self, record: &Record) -> Verdict {
         let Some(message) = ConversionFinished::of(&record.job, &record.owner) else { return Verdict::Done };
+        if let Err(error) = self.jobs.settle_usage(record.job.id).await {
+            // The job says that it is due, so the gateway's reconciler does it.
+            tracing::warn!(error = %Chain(&error), "could not count a conversion yet");
+        }
         if let Err(error) = self.broker.publish(Queue::Mp3, &message.message_id(), &message).await {
             return retry("could not announce the job's outcome", &error);
         }

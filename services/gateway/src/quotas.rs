@@ -47,9 +47,7 @@ pub(crate) struct QuotaReport {
 }
 
 impl Quotas {
-    /// Whether a user may have one more job, with so many bytes.
-    ///
-    /// Uploads at the same time do not know of each other: each is asked about again when it is complete.
+    /// Whether a user may have one more job, with so many bytes more than what is stored or under way.
     pub(crate) async fn check(&self, gateway: &Gateway, user: UserId, bytes: u64) -> Result<(), Error> {
         Ok(self.judge(usage(gateway, user).await?, bytes, OffsetDateTime::now_utc())?)
     }
@@ -81,7 +79,7 @@ impl Quotas {
                 format!("{} of {} bytes are taken. Delete some jobs.", usage.stored_bytes, self.stored_bytes);
             return Err(Problem::new(ProblemCode::StorageFull).with_detail(detail));
         }
-        if usage.seconds_today >= seconds {
+        if usage.seconds_today + usage.reserved_seconds >= seconds {
             let midnight = 24 * 3600
                 - u64::try_from((now - now.replace_time(time::Time::MIDNIGHT)).whole_seconds()).unwrap_or(0);
             let detail = format!("{} minutes a day (UTC) are the most.", self.minutes_per_day);
@@ -95,8 +93,10 @@ impl Quotas {
 
 async fn usage(gateway: &Gateway, user: UserId) -> Result<Usage, Error> {
     let mut usage = gateway.jobs.usage(user).await?;
-    // What a resumable upload will take is taken when it begins.
-    usage.stored_bytes += gateway.videos.draft_bytes(&user.to_string()).await?;
+    // What an upload will take is taken when it begins.
+    let user = user.to_string();
+    usage.stored_bytes +=
+        gateway.videos.draft_bytes(&user).await? + gateway.videos.pending_bytes(&user).await?;
     Ok(usage)
 }
 
@@ -120,5 +120,7 @@ mod tests {
         assert_eq!(judged(Usage { unfinished_jobs: 3, ..nothing }, 1), Err(ProblemCode::TooManyJobs));
         assert_eq!(judged(Usage { seconds_today: 599.0, ..nothing }, 1), Ok(()));
         assert_eq!(judged(Usage { seconds_today: 600.0, ..nothing }, 1), Err(ProblemCode::DailyLimit));
+        let reserved = Usage { seconds_today: 300.0, reserved_seconds: 300.0, ..nothing };
+        assert_eq!(judged(reserved, 1), Err(ProblemCode::DailyLimit));
     }
 }

@@ -8,16 +8,17 @@ use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use axum::http::header;
 use bytes::Bytes;
-use contracts::{ConversionOptions, InvalidOption, ProblemCode, decode_legacy_text};
+use contracts::{ConversionOptions, InvalidOption, ProblemCode, UserId, decode_legacy_text};
 use futures_util::{Stream, StreamExt as _};
 use headers::{ContentLength, HeaderMapExt as _};
-use media_store::{MediaStore, StoreError, StoredFile};
+use media_store::{StoreError, StoredFile};
 use service_kit::{Pace, Patience, Problem};
 use tokio::time::Instant;
 
-use crate::Config;
+use crate::error::Error;
 use crate::file_name::display_name;
 use crate::multipart::{Boundary, Multipart, MultipartError, Part};
+use crate::{Config, Gateway};
 
 /// What is asked of an upload.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +77,9 @@ impl From<InvalidOption> for UploadError {
 /// What surrounds a file in a multipart body: boundaries, part headers and option fields.
 const ENVELOPE_BYTES: u64 = 64 << 10;
 
+/// How often an upload is held against the quotas.
+const LOOK_EVERY_BYTES: u64 = 64 << 20;
+
 const MAX_OPTIONS: usize = 32;
 const MAX_OPTION_BYTES: usize = 1 << 10;
 
@@ -121,11 +125,12 @@ impl UploadPolicy {
     pub(crate) async fn receive(
         &self,
         request: Request,
-        store: &MediaStore,
-    ) -> Result<Received, UploadError> {
+        gateway: &Gateway,
+        owner: UserId,
+    ) -> Result<Received, Error> {
         let announced = request.headers().typed_get::<ContentLength>();
         if announced.is_some_and(|ContentLength(bytes)| bytes > self.max_bytes + ENVELOPE_BYTES) {
-            return Err(self.too_large());
+            return Err(self.too_large().into());
         }
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let boundary = content_type.and_then(|value| Boundary::of(value.as_bytes()));
@@ -141,22 +146,27 @@ impl UploadPolicy {
                     return Err(ProblemCode::SeveralFiles.into());
                 }
                 let content_type = part.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
-                let file = store.begin(&display_name(name), content_type).await?;
-                upload = Some(self.store_file(&mut form, file).await?);
+                let (owner_text, name) = (owner.to_string(), display_name(name));
+                let bytes = announced.map_or(0, |ContentLength(bytes)| bytes);
+                let file = gateway.videos.begin_for(&owner_text, bytes, &name, content_type).await;
+                let file = file.map_err(UploadError::from)?;
+                // Behind the mark: of several at once each sees the others.
+                gateway.quotas.check(gateway, owner, 0).await?;
+                upload = Some(self.store_file(&mut form, file, gateway, owner).await?);
             } else {
                 options.push(self.option(part, &mut form).await?);
                 if options.len() > MAX_OPTIONS {
                     return Err(ProblemCode::BadOption.into());
                 }
                 // At once, so that a wrong option in front of the file saves the transfer.
-                parse_options(&options)?;
+                parse_options(&options).map_err(UploadError::from)?;
             }
         }
         let upload = upload.ok_or(ProblemCode::NoFile)?;
         if upload.bytes() == 0 {
             return Err(ProblemCode::EmptyFile.into());
         }
-        let options = parse_options(&options)?;
+        let options = parse_options(&options).map_err(UploadError::from)?;
         Ok(Received { file: upload.finish().await?, options })
     }
 
@@ -164,12 +174,21 @@ impl UploadPolicy {
         &self,
         form: &mut Multipart<GuardedBody>,
         mut upload: media_store::Upload,
-    ) -> Result<media_store::Upload, UploadError> {
+        gateway: &Gateway,
+        owner: UserId,
+    ) -> Result<media_store::Upload, Error> {
+        let mut looked_at = 0;
         while let Some(chunk) = form.chunk().await.map_err(|error| self.broken(&error))? {
             if upload.bytes() + chunk.len() as u64 > self.max_bytes {
-                return Err(self.too_large());
+                return Err(self.too_large().into());
             }
-            upload.write(chunk).await?;
+            upload.write(chunk).await.map_err(UploadError::from)?;
+            // A body need not say its length.
+            if upload.bytes() - looked_at >= LOOK_EVERY_BYTES {
+                looked_at = upload.bytes();
+                upload.note_size().await.map_err(UploadError::from)?;
+                gateway.quotas.check(gateway, owner, 0).await?;
+            }
         }
         Ok(upload)
     }

@@ -226,6 +226,16 @@ pub(crate) async fn complete(
 
 async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result<JobId, Error> {
     let (fid, id) = (file.fid, about.job);
+    // It may have taken a day since the upload began. Nobody asks again about a job that is there.
+    if gateway.jobs.get(id).await?.is_none()
+        && let Err(refused) = gateway.quotas.check(gateway, about.owner.id, file.bytes).await
+    {
+        if let Error::Refused(_) = &refused {
+            gateway.videos.delete(fid).await?;
+            gateway.videos.settle_draft(fid).await?;
+        }
+        return Err(refused);
+    }
     let Some(new) = job_of(gateway, id, about.owner, file, about.options).await? else {
         gateway.videos.settle_draft(fid).await?;
         return Err(ProblemCode::InvalidToken.into());

@@ -72,7 +72,15 @@ async fn usage_is_what_is_stored_and_waits_and_was_converted_today() {
     assert!(store.commit_converted(&lease, &audio(), A_WEEK, A_WEEK).await.unwrap());
     store.add_usage(owner, 2.5).await.unwrap();
     store.add_usage(owner, 2.0).await.unwrap();
-    let usage = Usage { stored_bytes: 10_000_001_000, unfinished_jobs: 1, seconds_today: 4.5 };
+    store.settle_usage(done).await.unwrap();
+    store.settle_usage(done).await.unwrap();
+    let usage = Usage {
+        stored_bytes: 10_000_001_000,
+        unfinished_jobs: 1,
+        seconds_today: 7.0,
+        // 5 GB of a video whose length nobody knows.
+        reserved_seconds: 20_000.0,
+    };
     assert_eq!(store.usage(owner).await.unwrap(), usage);
 
     store.mark_video_deleted(done).await.unwrap();
@@ -80,4 +88,33 @@ async fn usage_is_what_is_stored_and_waits_and_was_converted_today() {
     store.delete(owner, done).await.unwrap();
     let usage = Usage { stored_bytes: 5_000_000_000, ..usage };
     assert_eq!(store.usage(owner).await.unwrap(), usage);
+}
+
+#[tokio::test]
+async fn a_job_is_counted_once_whatever_a_crash_leaves_and_failures_cost_what_they_used() {
+    let store = store().await;
+    let owner = UserId::generate();
+    let seconds = async || store.usage(owner).await.unwrap();
+    let job = insert(&store, owner).await;
+    assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (20_000.0, 0.0));
+    let lease = claimed(&store, job, A_MINUTE).await;
+    let found =
+        jobs::SourceFacts { duration_seconds: Some(600.0), declared_seconds: None, audio_tracks: Vec::new() };
+    let progress = contracts::Progress { phase: contracts::Phase::Encoding, ratio: 0.5 };
+    let report = jobs::Report { progress, source: Some(found) };
+    assert!(store.report(&lease, &report).await.unwrap());
+    assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (600.0, 0.0));
+
+    // The converter dies right behind the commit.
+    assert!(store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
+    assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (300.0, 0.0));
+    assert_eq!(store.unsettled(10).await.unwrap(), [job]);
+    // Its owner is quicker than the reconciler.
+    assert!(matches!(store.retry(owner, job).await.unwrap(), jobs::Retried::Queued(_)));
+    assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (600.0, 300.0));
+    let lease = claimed(&store, job, A_MINUTE).await;
+    assert!(store.commit_converted(&lease, &audio(), A_WEEK, A_WEEK).await.unwrap());
+    store.delete(owner, job).await.unwrap();
+    assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (0.0, 302.5));
+    assert!(store.unsettled(10).await.unwrap().is_empty());
 }

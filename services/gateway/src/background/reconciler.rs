@@ -48,7 +48,7 @@ impl Reconciler {
     async fn reconcile(&self) -> Result<(), Error> {
         // While RabbitMQ is away, uploads are completed nevertheless.
         let sent = self.send_forgotten().await;
-        self.complete_forsaken().await.and(sent)
+        self.settle_usage().await.and(self.complete_forsaken().await).and(sent)
     }
 
     async fn send_forgotten(&self) -> Result<(), Error> {
@@ -71,6 +71,14 @@ impl Reconciler {
             while give_turn(&self.gateway, user).await? {
                 metrics::counter!("mixdown_forgotten_messages_total").increment(1);
             }
+        }
+        Ok(())
+    }
+
+    /// Counts what conversions used whose converter died behind their end.
+    async fn settle_usage(&self) -> Result<(), Error> {
+        for job in self.gateway.jobs.unsettled(BATCH).await? {
+            self.gateway.jobs.settle_usage(job).await?;
         }
         Ok(())
     }

@@ -174,6 +174,8 @@ pub(crate) async fn cover(
     responses(
         (status = 202, description = "The job, which is queued again", body = Job),
         (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 403, description = "`scope_missing`, `storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_requests`, `too_many_jobs`, `daily_limit`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 409, description = "`not_retryable`: it has not failed, or its video is gone", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
@@ -185,6 +187,7 @@ pub(crate) async fn retry(
     let id = job_id(&id)?;
     // It costs a conversion, as an upload does.
     gateway.limits.upload(owner.id)?;
+    gateway.quotas.check(&gateway, owner.id, 0).await?;
     match gateway.jobs.retry(owner.id, id).await? {
         Retried::NotFound => Err(ProblemCode::NotFound.into()),
         Retried::NotRetryable => Err(ProblemCode::NotRetryable.into()),

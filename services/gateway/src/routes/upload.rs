@@ -101,7 +101,7 @@ pub(crate) async fn upload(
     let announced = request.headers().typed_get::<ContentLength>().map_or(0, |ContentLength(bytes)| bytes);
     admit(&gateway, &owner, announced).await?;
     let place = gateway.limits.receiving.take(owner.id).await?;
-    let received = gateway.uploads.receive(request, &gateway.videos).await?;
+    let received = gateway.uploads.receive(request, &gateway, owner.id).await?;
     drop(place);
     if let Err(refused) = gateway.quotas.check(&gateway, owner.id, received.file.bytes).await {
         if let Err(error) = gateway.videos.delete(received.file.fid).await {

@@ -45,6 +45,9 @@ pub(crate) struct JobDocument {
     /// When the broker confirmed the `mp3` message for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome_announced_at: Option<DateTime>,
+    /// Whether the broker is still to get the mail that the job was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub welcome_due: Option<bool>,
     #[serde(default)]
     pub notices: Notices,
 }

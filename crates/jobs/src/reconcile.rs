@@ -41,6 +41,18 @@ impl JobStore {
         within(self.collection().update_one(record.same_run(), update)).await.map(drop)
     }
 
+    /// Remembers that the broker has the mail that tells of the job's acceptance.
+    pub async fn mark_welcomed(&self, id: JobId) -> Result<(), JobsError> {
+        let update = doc! { "$unset": { "welcome_due": "" } };
+        within(self.collection().update_one(doc! { "_id": id.to_string() }, update)).await.map(drop)
+    }
+
+    /// At most `limit` jobs that were accepted so long ago, and whose owners are still to hear of it.
+    pub async fn unwelcomed(&self, age: Duration, limit: u16) -> Result<Vec<Record>, JobsError> {
+        let filter = doc! { "welcome_due": true, "$expr": { "$lt": ["$created_at", ago(age)] } };
+        self.find(filter, doc! { "_id": 1 }, limit.into()).await
+    }
+
     /// Takes one job whose message seems to be lost, so that the caller sends it again.
     ///
     /// The caller sends `mp3` if the record has an outcome, `video` if not. Of several callers only one gets a job, and

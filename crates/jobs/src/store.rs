@@ -92,6 +92,7 @@ impl JobStore {
             IndexModel::builder().keys(doc! { "audio.fid": 1 }).options(sparse.clone()).build(),
             // For `take_forgotten`: nearly every job has been announced, so this finds the few that have not.
             index(doc! { "outcome_announced_at": 1, "status": 1 }),
+            IndexModel::builder().keys(doc! { "welcome_due": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "usage_due": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "expires_at": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "video_delete_at": 1 }).options(sparse).build(),
@@ -110,6 +111,7 @@ impl JobStore {
     /// Accepts a job: it is `queued`, and not announced yet.
     pub async fn insert(&self, new: NewJob) -> Result<Record, JobsError> {
         let now = DateTime::now();
+        let welcome_due = new.owner.mails.submitted.then_some(true);
         let document = JobDocument {
             id: new.id,
             owner: new.owner,
@@ -129,6 +131,7 @@ impl JobStore {
             video_delete_at: None,
             announced_at: None,
             outcome_announced_at: None,
+            welcome_due,
             notices: crate::document::Notices::default(),
         };
         within(self.jobs.insert_one(&document)).await?;

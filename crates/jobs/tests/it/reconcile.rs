@@ -126,3 +126,19 @@ async fn an_mp3_is_kept_for_as_long_as_its_maker_can_commit_it() {
     assert!(!may(&mine, &successor).await);
     assert!(!store.may_commit(mine.fid, "").await.unwrap());
 }
+
+#[tokio::test]
+async fn a_mail_of_acceptance_is_due_until_the_broker_has_it() {
+    let store = store().await;
+    let mut new = crate::new_job(contracts::UserId::generate());
+    new.owner.mails.submitted = true;
+    let id = store.insert(new).await.unwrap().job.id;
+    accepted(&store).await;
+    assert!(store.unwelcomed(A_MINUTE, 10).await.unwrap().is_empty());
+    let due = test_kit::wait_until("it is due", SOON, async || {
+        store.unwelcomed(Duration::ZERO, 10).await.unwrap().pop().map(|record| record.job.id)
+    });
+    assert_eq!(due.await, id);
+    store.mark_welcomed(id).await.unwrap();
+    assert!(store.unwelcomed(Duration::ZERO, 10).await.unwrap().is_empty());
+}

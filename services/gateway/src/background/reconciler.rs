@@ -8,6 +8,7 @@ use service_kit::Chain;
 use super::every;
 use crate::error::Error;
 use crate::resumable::complete;
+use crate::routes::upload::tell_of_acceptance;
 use crate::turns::{announce, give_turn};
 use crate::{Config, Gateway};
 
@@ -48,6 +49,7 @@ impl Reconciler {
     async fn reconcile(&self) -> Result<(), Error> {
         // While RabbitMQ is away, uploads are completed nevertheless.
         let sent = self.send_forgotten().await;
+        let sent = sent.and(self.welcome().await);
         self.settle_usage().await.and(self.complete_forsaken().await).and(sent)
     }
 
@@ -71,6 +73,14 @@ impl Reconciler {
             while give_turn(&self.gateway, user).await? {
                 metrics::counter!("mixdown_forgotten_messages_total").increment(1);
             }
+        }
+        Ok(())
+    }
+
+    /// Sends the mails of acceptance that the broker did not get.
+    async fn welcome(&self) -> Result<(), Error> {
+        for record in self.gateway.jobs.unwelcomed(self.unannounced, BATCH).await? {
+            tell_of_acceptance(&self.gateway, &record).await?;
         }
         Ok(())
     }

@@ -174,13 +174,21 @@ pub(crate) async fn job_of(
 pub(crate) async fn welcome(gateway: &Gateway, record: &Record) {
     let job = &record.job;
     tracing::info!(job.id = %job.id, user.id = %record.owner.id, bytes = job.source.bytes, "accepted");
-    if record.owner.mails.submitted {
-        let content = AccountMailContent::Submitted { name: job.source.name.clone() };
-        let mail_id = MailId::from(job.id);
-        let mail = AccountMail::new(mail_id, record.owner.email.clone(), content);
-        if let Err(error) = gateway.broker.publish(Queue::Account, &mail_id.to_string(), &mail).await {
-            tracing::warn!(job.id = %job.id, error = %Chain(&error), "could not send a mail about an upload");
-        }
+    if record.owner.mails.submitted
+        && let Err(error) = tell_of_acceptance(gateway, record).await
+    {
+        // The job says that it is due, so the reconciler does it.
+        tracing::warn!(job.id = %job.id, error = %Chain(&error), "could not send a mail about an upload yet");
     }
     give_turn_or_leave(gateway, record.owner.id).await;
+}
+
+/// Asks for the mail that a job was accepted. However often: its id is the job's.
+pub(crate) async fn tell_of_acceptance(gateway: &Gateway, record: &Record) -> Result<(), Error> {
+    let content = AccountMailContent::Submitted { name: record.job.source.name.clone() };
+    let mail_id = MailId::from(record.job.id);
+    let mail = AccountMail::new(mail_id, record.owner.email.clone(), content);
+    gateway.broker.publish(Queue::Account, &mail_id.to_string(), &mail).await?;
+    gateway.jobs.mark_welcomed(record.job.id).await?;
+    Ok(())
 }

@@ -177,14 +177,12 @@ async fn a_head_that_does_not_end_is_refused_by_every_port() -> Result<()> {
         };
         let text = answer_of(port, &format!("{}\r\n\r\n", head(16 << 10))).await?;
         ensure!(text.starts_with("HTTP/1.1 200") || text.starts_with("HTTP/1.1 404"), "{port}: {text}");
-        // One header, many headers, and a long address.
+        // One header, many headers, and a long address. What is sent is read, so that the answer is heard.
         let many: Vec<_> = (0..2000).map(|number| format!("\r\nx-{number}: aaaaaaaaaa")).collect();
-        for head in [head(32 << 10), head(0) + &many.concat(), format!("GET /{}", "a".repeat(32 << 10))] {
+        for mut head in [head(24 << 10), head(0) + &many.concat(), format!("GET /{}", "a".repeat(24 << 10))] {
+            head.truncate(24 << 10);
             let text = answer_of(port, &head).await?;
-            ensure!(
-                text.is_empty() || text.starts_with("HTTP/1.1 431") || text.starts_with("HTTP/1.1 414"),
-                "{port}: {text}"
-            );
+            ensure!(text.starts_with("HTTP/1.1 431"), "{port}: {text}");
         }
     }
     Ok(())

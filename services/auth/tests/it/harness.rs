@@ -145,7 +145,11 @@ impl Auth {
     }
 
     pub(crate) async fn until_ready(&self) {
-        test_kit::wait_until("auth is ready", SOON, async || self.readiness().await).await;
+        test_kit::wait_until("auth is ready, with its database", SOON, async || {
+            let report = self.readiness().await?;
+            if report.contains(": away") { Err(report) } else { Ok(report) }
+        })
+        .await;
     }
 
     /// What `/readyz` says: an error where it is not ready.

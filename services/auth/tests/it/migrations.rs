@@ -9,7 +9,10 @@ async fn the_service_is_not_ready_before_the_migration_and_recovers_with_it() {
     let database = TestDatabase::create().await;
     let auth = Auth::launch(config(&database.url)).await;
     let report = auth.readiness().await.unwrap_err();
-    assert!(report.contains("database: ") && report.contains("signing key: no signing key"), "{report}");
+    assert!(
+        report.contains("database: ") && report.contains("signing key: away: no signing key"),
+        "{report}"
+    );
     auth.register("ada@example.org", PASSWORD).await.assert_problem(503, "unavailable");
     auth.log_in("ada@example.org", PASSWORD).await.assert_problem(503, "unavailable");
     assert_eq!(auth.get("/.well-known/jwks.json").await.status(), 503);
@@ -23,9 +26,10 @@ async fn the_service_is_not_ready_before_the_migration_and_recovers_with_it() {
 #[tokio::test]
 async fn a_missing_migration_is_named_by_the_readiness() {
     let database = TestDatabase::migrated().await;
-    let auth = Auth::start(&database).await;
     let forget = "DELETE FROM _sqlx_migrations ORDER BY version DESC LIMIT 1";
     sqlx::raw_sql(forget).execute(&mut database.connect().await).await.unwrap();
+    // A new release, whose migration is still to come.
+    let auth = Auth::launch(config(&database.url)).await;
     let report = auth.readiness().await.unwrap_err();
     assert!(report.contains("run `auth migrate`"), "{report}");
 }

@@ -27,8 +27,9 @@ pub enum Accepted {
     OwnerErased,
 }
 
-/// What is kept of an account: no identifier that could be found anywhere else.
-fn mark_of(owner: UserId) -> String {
+/// A name for an account where its identifier must not be left behind: always the same, and found nowhere else.
+#[must_use]
+pub fn pseudonym(owner: UserId) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest(&SHA256, owner.to_string().as_bytes()).as_ref()[..16]);
     Uuid::from_bytes(bytes).to_string()
@@ -53,13 +54,13 @@ impl JobStore {
     pub async fn mark_erased(&self, owner: UserId) -> Result<(), JobsError> {
         let update = vec![doc! { "$set": { "at": "$$NOW" } }];
         let erased = self.erased();
-        let mark = erased.update_one(doc! { "_id": mark_of(owner) }, update).upsert(true);
+        let mark = erased.update_one(doc! { "_id": pseudonym(owner) }, update).upsert(true);
         within(mark).await.map(drop)
     }
 
     /// Whether the account is gone.
     pub async fn is_erased(&self, owner: UserId) -> Result<bool, JobsError> {
-        Ok(within(self.erased().find_one(doc! { "_id": mark_of(owner) })).await?.is_some())
+        Ok(within(self.erased().find_one(doc! { "_id": pseudonym(owner) })).await?.is_some())
     }
 
     /// Those of these accounts of which there still is a job, or what was counted of them.

@@ -25,7 +25,7 @@ pub use account_mails::{AccountMailStore, MailClaim, MailLease};
 pub use changes::Change;
 pub use conversion::{Claim, Lease, Report, SourceFacts};
 pub use databases::{Databases, MongoConfig, UnusableUrl};
-pub use erasures::Accepted;
+pub use erasures::{Accepted, pseudonym};
 pub use notices::{NoticeClaim, NoticeLease};
 pub use ownership::{Deleted, Retried};
 pub use reconcile::{Expired, Overdue};

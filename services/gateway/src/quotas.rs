@@ -94,9 +94,8 @@ impl Quotas {
 async fn usage(gateway: &Gateway, user: UserId) -> Result<Usage, Error> {
     let mut usage = gateway.jobs.usage(user).await?;
     // What an upload will take is taken when it begins.
-    let user = user.to_string();
-    usage.stored_bytes +=
-        gateway.videos.draft_bytes(&user).await? + gateway.videos.pending_bytes(&user).await?;
+    usage.stored_bytes += gateway.videos.draft_bytes(&user.to_string()).await?;
+    usage.stored_bytes += gateway.videos.pending_bytes(&jobs::pseudonym(user)).await?;
     Ok(usage)
 }
 

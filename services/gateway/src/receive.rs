@@ -146,9 +146,9 @@ impl UploadPolicy {
                     return Err(ProblemCode::SeveralFiles.into());
                 }
                 let content_type = part.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
-                let (owner_text, name) = (owner.to_string(), display_name(name));
+                let (owner_name, name) = (jobs::pseudonym(owner), display_name(name));
                 let bytes = announced.map_or(0, |ContentLength(bytes)| bytes);
-                let file = gateway.videos.begin_for(&owner_text, bytes, &name, content_type).await;
+                let file = gateway.videos.begin_for(&owner_name, bytes, &name, content_type).await;
                 let file = file.map_err(UploadError::from)?;
                 // Behind the mark: of several at once each sees the others.
                 gateway.quotas.check(gateway, owner, 0).await?;

@@ -3077,7 +3077,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`, `storage_full` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3104,7 +3104,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`, `too_many_jobs`, `daily_limit` */
             429: {
                 headers: {
                     [name: string]: unknown;

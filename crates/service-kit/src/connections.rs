@@ -11,7 +11,7 @@ use crate::{Networks, Pace, subscriber};
 pub struct ConnectionLimits {
     /// From anywhere. More than that wait to be accepted.
     pub total: usize,
-    /// From one [subscriber](subscriber). More than that are closed, so that nobody takes all of them.
+    /// From one [`subscriber`]. More than that are closed, so that nobody takes all of them.
     pub per_address: usize,
     /// Addresses that stand for many.
     pub proxies: Networks,

@@ -76,11 +76,19 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let drop_database = format!("DROP DATABASE IF EXISTS {}", self.name);
-        let server_url = self.server_url.clone();
+        let (name, server_url) = (self.name.clone(), self.server_url.clone());
         let dropped = async move {
             let mut server = MySqlConnection::connect(&server_url).await?;
-            sqlx::raw_sql(AssertSqlSafe(drop_database)).execute(&mut server).await
+            // An auth that the test leaves running may be in the middle of a transaction, and cannot go on while the test waits.
+            let connections = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ?";
+            let connections: Vec<i64> =
+                sqlx::query_scalar(connections).bind(&name).fetch_all(&mut server).await?;
+            for id in connections {
+                // It may have ended by itself.
+                let _ = sqlx::raw_sql(AssertSqlSafe(format!("KILL {id}"))).execute(&mut server).await;
+            }
+            let drop_database = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}"));
+            sqlx::raw_sql(drop_database).execute(&mut server).await
         };
         // A thread of its own, since the test's runtime cannot be waited on from within. A failure leaves a database behind.
         let _ = std::thread::spawn(|| {
@@ -94,7 +102,7 @@ impl Drop for TestDatabase {
 }
 
 pub(crate) async fn migrate(url: &str) -> anyhow::Result<()> {
-    auth::migrate(&DatabaseConfig { mysql_url: url.into() }).await
+    auth::migrate(&DatabaseConfig { mysql_url: url.into() }).await.map(drop)
 }
 
 #[derive(Parser)]

@@ -10,12 +10,23 @@ STACK_BIN := $(TARGET_DIR)/release/stack
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-# The kind of stack that up, down, status and logs work on: containers where a Docker engine answers, else native processes.
-ifndef STACK
-STACK := $(shell timeout 5 docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 && echo compose || echo native)
-endif
+# What was started here, and has its data here until `make clean`: native processes, containers, or both.
+STARTED := $(strip $(if $(wildcard .stack),native) $(if $(wildcard docker/started),compose))
 
-# Where the containers' app and inbox are reached.
+# What up, down, status, logs, demo and clean work on: what STACK says, else what was started here. For the first start:
+# containers where a Docker engine answers, else native processes.
+ifdef STACK
+KINDS := $(STACK)
+else ifdef STARTED
+KINDS := $(STARTED)
+else
+KINDS := $(shell timeout 5 docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 && echo compose || echo native)
+endif
+# Only one kind can be started, followed, or shown around.
+KIND := $(if $(word 2,$(KINDS)),both,$(KINDS))
+
+# Where the containers' app and inbox are reached: as they were started.
+-include docker/started
 APP_PORT ?= 8080
 INBOX_PORT ?= 8025
 IN_CONTAINERS := VERSION=$(VERSION) REVISION=$(REVISION) APP_PORT=$(APP_PORT) INBOX_PORT=$(INBOX_PORT)
@@ -37,18 +48,20 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) 
 .PHONY: test-web storm page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
+.PHONY: up-both demo-both logs-both
 .PHONY: install-for-tests
 .PHONY: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-compose check-web
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: up-$(STACK) ## Start the whole system on this machine; installs and builds what is missing
-down: down-$(STACK) ## Stop what `make up` started; the data stays
-status: status-$(STACK) ## Show what runs and where it listens
-logs: logs-$(STACK) ## Follow the services' logs; one part's with S=converter
+up: up-$(KIND) ## Start the whole system on this machine; installs and builds what is missing
+	$(if $(filter-out $(KIND),$(STARTED)),@echo 'Started here earlier as well: $(filter-out $(KIND),$(STARTED)). `make status` shows both.')
+down: $(KINDS:%=down-%) ## Stop what `make up` started; the data stays
+status: $(KINDS:%=status-%) ## Show what runs and where it listens
+logs: logs-$(KIND) ## Follow the services' logs; one part's with S=converter
 
-demo: up demo-$(STACK) ## Send a sample video through the whole system, starting it if need be
+demo: up demo-$(KIND) ## Send a sample video through the whole system, starting it if need be
 
 test: install-for-tests build page ## Run every test, on real servers started for it alone
 	npm --prefix web test
@@ -109,7 +122,7 @@ install: ## Install the servers and tools that are missing
 install-for-tests:
 	@scripts/install.sh tests
 
-clean: clean-$(STACK) ## Stop the stack and delete it with all of its data and tools
+clean: $(KINDS:%=clean-%) ## Stop the stack and delete it with all of its data and tools
 
 build:
 	$(CARGO) build --release --workspace --bins
@@ -126,14 +139,14 @@ $(WEB_PAGE): $(WEB_TOOLS) $(WEB_SOURCES)
 up-native: install build page
 	@$(STACK_BIN) up
 
-# Without a record nothing was ever started here, and nothing need be built to say so.
 down-native status-native logs-native: %-native:
-	@if [ -e .stack/state.json ]; then \
-		[ -x $(STACK_BIN) ] || $(MAKE) --no-print-directory build; \
-		$(STACK_BIN) $* $(if $(filter logs,$*),$(S)); \
-	else \
-		echo 'Mixdown is not running. `make up` starts it.'; \
-	fi
+ifeq ($(wildcard .stack),)
+	@echo 'Mixdown is not running. `make up` starts it.'
+else
+	@[ -x $(STACK_BIN) ] || $(MAKE) --no-print-directory build
+	$(if $(filter both,$(KIND)),@echo 'Native processes:')
+	@$(STACK_BIN) $* $(if $(filter logs,$*),$(S))
+endif
 
 demo-native:
 	@scripts/demo.sh
@@ -143,6 +156,7 @@ clean-native: down-native
 
 up-compose:
 	@scripts/secrets.sh compose
+	@printf '%s ?= %s\n' APP_PORT $(APP_PORT) INBOX_PORT $(INBOX_PORT) >docker/started
 	$(COMPOSE) up --detach --build --wait
 	@echo
 	@echo 'Mixdown runs in containers.'
@@ -153,7 +167,8 @@ down-compose:
 	$(COMPOSE) --profile observability down
 
 status-compose:
-	$(COMPOSE) ps
+	$(if $(filter both,$(KIND)),@echo 'Containers:')
+	@$(COMPOSE) ps
 
 logs-compose:
 	$(COMPOSE) logs --follow --tail 50 $(S)
@@ -163,7 +178,11 @@ demo-compose:
 
 clean-compose:
 	$(COMPOSE) --profile observability down --volumes
-	rm -rf docker/secrets
+	rm -rf docker/secrets docker/started
+
+up-both demo-both logs-both: %-both:
+	@echo 'Native processes and containers were both started here: say STACK=native or STACK=compose.' >&2
+	@exit 2
 
 check-fmt:
 	$(CARGO) fmt --all --check
@@ -187,6 +206,7 @@ check-settings: build
 
 check-scripts:
 	bash -n scripts/*.sh .ci/run
+	scripts/check-security.py
 
 check-k8s:
 	scripts/check-k8s.sh

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -38,6 +39,18 @@ impl Stack {
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         ensure!(output.status.success(), "stack {subcommand}: {}\n{text}", output.status);
         Ok(text)
+    }
+
+    /// As in `make status | head -0`: nobody reads what it says.
+    fn succeed_unread(&self, subcommand: &str) -> Result<()> {
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        let mut command = Command::new(STACK);
+        command.arg("--folder").arg(self.folder()).arg(subcommand).stdout(writer);
+        let output = command.output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success() && said.is_empty(), "stack {subcommand}: {}\n{said}", output.status);
+        Ok(())
     }
 
     /// The process numbers that it remembers.
@@ -77,6 +90,7 @@ fn up_repairs_what_crashed_and_leaves_the_rest_alone() -> Result<()> {
     let first = stack.pids()?;
     assert_eq!(first.len(), 8, "{first:?}");
     stack.succeed("status")?;
+    stack.succeed_unread("status")?;
 
     stack.succeed("up")?;
     assert_eq!(stack.pids()?, first, "a second `up` changed something");
@@ -92,7 +106,7 @@ fn up_repairs_what_crashed_and_leaves_the_rest_alone() -> Result<()> {
         assert_eq!(pid != first[&part], crashed, "{part}");
     }
 
-    stack.succeed("down")?;
+    stack.succeed_unread("down")?;
     assert!(!stack.has_processes());
     Ok(())
 }
@@ -170,5 +184,91 @@ async fn a_run_that_is_killed_takes_its_servers_with_it() -> Result<()> {
         stray.stop(Duration::ZERO).await;
     }
     fs::remove_dir_all(home)?;
+    Ok(())
+}
+
+/// What `make` would run in a checkout with this on record.
+fn recipe(started: &[&str], engine_answers: bool, target: &str, variables: &[&str]) -> Result<String> {
+    let checkout = TempDir::new()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    fs::create_dir(checkout.path().join("web"))?;
+    for file in ["Makefile", "Cargo.toml", "web/package-lock.json"] {
+        fs::copy(root.join(file), checkout.path().join(file))?;
+    }
+    for path in started {
+        let path = checkout.path().join(path);
+        fs::create_dir_all(path.parent().context("no folder")?)?;
+        fs::write(path, "APP_PORT ?= 8081\n")?;
+    }
+    let programs = checkout.path().join("programs");
+    fs::create_dir(&programs)?;
+    let docker = programs.join("docker");
+    fs::write(&docker, format!("#!/bin/sh\nexit {}\n", i32::from(!engine_answers)))?;
+    fs::set_permissions(&docker, fs::Permissions::from_mode(0o755))?;
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH")?);
+    let output = Command::new("make")
+        .args(["--dry-run", "--directory"])
+        .arg(checkout.path())
+        .arg(target)
+        .args(variables)
+        // As a user calls it, and not as a part of `make test`.
+        .env_remove("MAKEFLAGS")
+        .env_remove("STACK")
+        .env("HOME", checkout.path())
+        .env("PATH", path)
+        .output()?;
+    Ok(format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+const NATIVE: &str = ".stack/state.json";
+const CONTAINERS: &str = "docker/started";
+
+#[test]
+fn what_was_started_decides_and_not_whether_an_engine_answers_now() -> Result<()> {
+    for engine_answers in [false, true] {
+        for target in ["up", "down", "status", "logs", "demo", "clean"] {
+            for (started, variables, native, containers) in [
+                (&[NATIVE][..], &[][..], true, false),
+                (&[CONTAINERS], &[], false, true),
+                (&[], &[], !engine_answers, engine_answers),
+                (&[NATIVE, CONTAINERS], &["STACK=native"], true, false),
+                (&[NATIVE], &["STACK=compose"], false, true),
+            ] {
+                let text = recipe(started, engine_answers, target, variables)?;
+                let case =
+                    format!("{target} {variables:?}, {started:?}, an engine: {engine_answers}:\n{text}");
+                let is_native = ["release/stack", "rm -rf .stack", "scripts/demo.sh", "is not running"];
+                assert_eq!(text.contains("docker compose"), containers, "{case}");
+                assert_eq!(!containers && is_native.iter().any(|word| text.contains(word)), native, "{case}");
+                assert_eq!(text.contains("rm -rf docker/secrets"), containers && target == "clean", "{case}");
+                assert_eq!(text.contains("rm -rf .stack"), native && target == "clean", "{case}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn where_both_kinds_were_started_both_are_shown_and_stopped() -> Result<()> {
+    for target in ["status", "down", "clean"] {
+        let text = recipe(&[NATIVE, CONTAINERS], false, target, &[])?;
+        assert!(text.contains("release/stack") && text.contains("docker compose"), "{target}: {text}");
+    }
+    for target in ["up", "logs", "demo"] {
+        let text = recipe(&[NATIVE, CONTAINERS], false, target, &[])?;
+        assert!(text.contains("say STACK=native or STACK=compose"), "{target}: {text}");
+        assert!(!text.contains("release/stack up") && !text.contains("docker compose"), "{target}: {text}");
+    }
+    let text = recipe(&[NATIVE], true, "up", &["STACK=compose"])?;
+    assert!(text.contains("Started here earlier as well: native"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn containers_keep_the_ports_that_they_were_started_with() -> Result<()> {
+    let text = recipe(&[CONTAINERS], true, "demo", &[])?;
+    assert!(text.contains("http://localhost:8081"), "{text}");
+    let text = recipe(&[CONTAINERS], true, "demo", &["APP_PORT=8082"])?;
+    assert!(text.contains("http://localhost:8082") && !text.contains("8081"), "{text}");
     Ok(())
 }

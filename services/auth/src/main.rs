@@ -1,5 +1,6 @@
 //! The auth service's process.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
                 .with_context(|| format!("could not listen on {}", config.listen))?;
             auth::run(config, listener, process).await
         }),
-        Command::Migrate(config) => finish(async { auth::migrate(&config).await.map(|()| String::new()) }),
+        Command::Migrate(config) => finish(auth::migrate(&config)),
         Command::User(command) => finish(auth::user(&command)),
         Command::RotateKeys(command) => finish(auth::rotate_keys(&command)),
     }
@@ -47,7 +48,8 @@ async fn finish(command: impl Future<Output = anyhow::Result<String>>) -> ExitCo
     match command.await {
         Ok(text) => {
             if !text.is_empty() {
-                println!("{text}");
+                // Who reads it may leave early, as in `auth user list | head`.
+                let _ = writeln!(std::io::stdout(), "{text}");
             }
             ExitCode::SUCCESS
         }

@@ -62,20 +62,19 @@ fn into_sqlx(error: MigrateError) -> sqlx::Error {
     }
 }
 
-/// Brings the schema up to date; waits up to a minute for a database that is starting.
+/// Brings the schema up to date, and tells what it is now; waits up to a minute for a database that is starting.
 ///
 /// # Errors
 ///
 /// The database stayed away or refused us, or a migration failed, or an applied one is not the one of this build.
-pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<()> {
+pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {
     let mut connection = connect(config).await.context("could not connect to the database")?;
     tokio::time::timeout(MIGRATION_PATIENCE, apply(&mut connection))
         .await
         .context("the migrations took too long; is another one stuck?")?
         .context("could not migrate the database")?;
     connection.close().await.context("could not close the connection")?;
-    println!("the schema is up to date: {} migrations", migrations().iter().count());
-    Ok(())
+    Ok(format!("the schema is up to date: {} migrations", migrations().iter().count()))
 }
 
 async fn apply(connection: &mut MySqlConnection) -> anyhow::Result<()> {

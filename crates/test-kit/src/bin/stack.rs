@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use test_kit::project::Project;
+use test_kit::say;
 use test_kit::stack::{self, Address, StackFolder};
 
 /// Runs Mixdown on this machine, on real servers of its own.
@@ -75,7 +76,7 @@ async fn execute(arguments: Arguments) -> Result<u8> {
             return tokio::select! {
                 result = stack::up(&project, &folder) => result.map(|()| 0),
                 _ = tokio::signal::ctrl_c() => {
-                    println!("\nInterrupted. What was started goes on: `make up` continues, `make down` stops it.");
+                    say!("\nInterrupted. What was started goes on: `make up` continues, `make down` stops it.");
                     Ok(130)
                 }
             };
@@ -88,7 +89,7 @@ async fn execute(arguments: Arguments) -> Result<u8> {
                 AddressArgument::App => Address::App,
                 AddressArgument::Inbox => Address::Inbox,
             };
-            println!("{}", stack::url(&folder, address)?);
+            say!("{}", stack::url(&folder, address)?);
         }
         Command::Run { command } => return stack::run(&project, &command).await,
     }

@@ -16,7 +16,7 @@ use crate::services::DRAIN_PATIENCE;
 /// When the stack's folder can't be read or written.
 pub async fn down(folder: &StackFolder) -> Result<()> {
     if !folder.path().exists() {
-        println!("Mixdown is not running.");
+        say!("Mixdown is not running.");
         return Ok(());
     }
     let _lock = folder.lock()?;
@@ -27,12 +27,12 @@ pub async fn down(folder: &StackFolder) -> Result<()> {
     stop_all(&ledger, &SERVER_NAMES, SERVER_PATIENCE).await?;
     let strays = stop_strays(folder.path(), &[], SERVER_PATIENCE).await;
     if strays > 0 {
-        println!("  {strays} processes that an interrupted start had left: stopped");
+        say!("  {strays} processes that an interrupted start had left: stopped");
     }
     if was_running {
-        println!("Mixdown is down. Its data stays in {}", folder.data().display());
+        say!("Mixdown is down. Its data stays in {}", folder.data().display());
     } else {
-        println!("Mixdown is not running.");
+        say!("Mixdown is not running.");
     }
     Ok(())
 }
@@ -45,7 +45,7 @@ async fn stop_all(ledger: &Ledger, parts: &[&str], patience: Duration) -> Result
 async fn stop(ledger: &Ledger, part: &str, patience: Duration) -> Result<()> {
     if let Some(entry) = ledger.running(part) {
         entry.identity.stop(patience).await;
-        println!("  {part:<13} stopped");
+        say!("  {part:<13} stopped");
     }
     // Also of one that crashed: it isn't expected to run any more.
     if ledger.expects(part) { ledger.stopped(part) } else { Ok(()) }

@@ -46,7 +46,7 @@ impl StackFolder {
     pub(crate) fn lock(&self) -> Result<File> {
         let lock = File::create(self.path.join("lock")).context("could not create the lock")?;
         if lock.try_lock().is_err() {
-            println!("Another `make up` or `make down` is at work; waiting for it.");
+            say!("Another `make up` or `make down` is at work; waiting for it.");
             lock.lock().context("could not take the lock")?;
         }
         Ok(lock)

@@ -1,5 +1,14 @@
 //! What the `stack` program does: the native stack (`up`, `down`, `status`, `logs`), and servers for one command (`run`).
 
+/// Prints a line. Who reads it may leave early, as in `make down | head`: the work goes on.
+#[macro_export]
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
+
 mod down;
 mod folder;
 mod ledger;

@@ -46,10 +46,10 @@ fn keeps_secrets(home: &Path) -> Result<bool> {
     let searched = search_logs(home)?;
     if searched.files > 0 {
         let Searched { files, lines, found } = &searched;
-        println!("Searched {files} logs with {lines} lines for secrets and addresses: found {}", found.len());
+        say!("Searched {files} logs with {lines} lines for secrets and addresses: found {}", found.len());
     }
     for line in &searched.found {
-        println!("  {line}");
+        say!("  {line}");
     }
     Ok(searched.found.is_empty())
 }

@@ -14,7 +14,7 @@ use crate::services::Service;
 /// When the stack's folder can't be read.
 pub async fn status(folder: &StackFolder) -> Result<bool> {
     let ledger = Ledger::open(folder)?;
-    println!("{:<13} {:<13} {:>8} {:>9}  ADDRESS", "PART", "STATE", "PID", "RUNNING");
+    say!("{:<13} {:<13} {:>8} {:>9}  ADDRESS", "PART", "STATE", "PID", "RUNNING");
     let mut is_complete = true;
     for part in SERVER_NAMES.into_iter().chain(SERVICE_NAMES) {
         let state = State::of(part, &ledger).await;
@@ -22,7 +22,7 @@ pub async fn status(folder: &StackFolder) -> Result<bool> {
             (entry.identity.pid.to_string(), duration_text(entry.age_seconds()))
         });
         let address = if state.runs() { address(part, &ledger) } else { String::new() };
-        println!("{part:<13} {:<13} {pid:>8} {age:>9}  {address}", state.text());
+        say!("{part:<13} {:<13} {pid:>8} {age:>9}  {address}", state.text());
         is_complete &= state == State::Ready;
     }
     Ok(is_complete)

@@ -25,7 +25,7 @@ pub async fn up(project: &Project, folder: &StackFolder) -> Result<()> {
     folder.create()?;
     let _lock = folder.lock()?;
     let ledger = Ledger::open(folder)?;
-    println!("Starting Mixdown natively, with everything it needs under {}", folder.path().display());
+    say!("Starting Mixdown natively, with everything it needs under {}", folder.path().display());
     clear_strays(folder, &ledger).await;
 
     let parts = Parts::settle(project, folder, &ledger)?;
@@ -45,10 +45,10 @@ pub async fn up(project: &Project, folder: &StackFolder) -> Result<()> {
         starter.start_service(Service::Notification),
     )?;
 
-    println!("\nMixdown is up.");
-    println!("  app    {}", parts.system.public_url());
-    println!("  inbox  {}   (every mail that Mixdown sends lands here)", parts.mail.inbox_url());
-    println!("\n`make logs` follows the logs, `make down` stops it and keeps the data.");
+    say!("\nMixdown is up.");
+    say!("  app    {}", parts.system.public_url());
+    say!("  inbox  {}   (every mail that Mixdown sends lands here)", parts.mail.inbox_url());
+    say!("\n`make logs` follows the logs, `make down` stops it and keeps the data.");
     Ok(())
 }
 
@@ -56,12 +56,12 @@ pub async fn up(project: &Project, folder: &StackFolder) -> Result<()> {
 async fn clear_strays(folder: &StackFolder, ledger: &Ledger) {
     let migration = ledger.running(MIGRATION);
     if let Some(migration) = migration {
-        println!("An earlier start was interrupted; waiting for its migration to end.");
+        say!("An earlier start was interrupted; waiting for its migration to end.");
         migration.identity.wait_for_end(MIGRATION_PATIENCE).await;
     }
     let strays = stop_strays(folder.path(), &ledger.all_running(), SERVER_PATIENCE).await;
     if strays > 0 {
-        println!("An earlier start was interrupted; stopped {strays} processes that it had left.");
+        say!("An earlier start was interrupted; stopped {strays} processes that it had left.");
     }
 }
 
@@ -145,7 +145,7 @@ impl Starter<'_> {
 }
 
 fn report(part: &str, what: &str) {
-    println!("  {part:<13} {what}");
+    say!("  {part:<13} {what}");
 }
 
 fn report_ready(part: &str, was_running: bool, begin: Instant) {

@@ -22,7 +22,6 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_faccessat2,
     libc::SYS_fadvise64,
     libc::SYS_fallocate,
-    libc::SYS_fcntl,
     libc::SYS_fdatasync,
     libc::SYS_fstat,
     libc::SYS_fstatfs,
@@ -153,6 +152,19 @@ const PRCTLS: [c_int; 5] = [
     libc::PR_GET_NO_NEW_PRIVS,
 ];
 
+/// Copies of a descriptor, its flags, and the room of a pipe. Others name a process that gets signals (`F_SETOWN`,
+/// `F_SETOWN_EX`) and which one (`F_SETSIG`): before Linux 6.12, Landlock does not ask whose process that is.
+const FCNTLS: [c_int; 8] = [
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_GETPIPE_SZ,
+    libc::F_SETPIPE_SZ,
+];
+
 /// Whether it is a terminal, and how wide.
 const IOCTLS: [libc::Ioctl; 2] = [libc::TCGETS, libc::TIOCGWINSZ];
 
@@ -172,6 +184,10 @@ fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, Error> {
     rules.insert(
         libc::SYS_prctl,
         PRCTLS.into_iter().map(|option| is(0, number(option))).collect::<Result<_, _>>()?,
+    );
+    rules.insert(
+        libc::SYS_fcntl,
+        FCNTLS.into_iter().map(|command| is(1, number(command))).collect::<Result<_, _>>()?,
     );
     rules
         .insert(libc::SYS_ioctl, IOCTLS.into_iter().map(|request| is(1, request)).collect::<Result<_, _>>()?);

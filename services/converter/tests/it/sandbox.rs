@@ -84,20 +84,43 @@ async fn the_admin_port_says_which_layers_hold() {
 
 /// FFmpeg as the engine starts it, but with none of the lists that it is told to keep to.
 fn gullible_ffmpeg(directory: &Path, arguments: &[&str]) -> Output {
-    let parent = std::process::id();
-    let limits = r#"{"processor_seconds":60,"file_bytes":100000000,"memory_bytes":1073741824}"#;
-    let confinement = format!(
-        r#"{{"parent":{parent},"is_strict":true,"limits":{limits},"reads":["source"],"writes":"out.mp3"}}"#
-    );
-    Command::new(LAUNCHER)
-        .args(["confine", &confinement, "/usr/bin/ffmpeg", "-v", "error", "-nostdin", "-y"])
+    confined(directory, "/usr/bin/ffmpeg", &["source"])
+        .args(["-v", "error", "-nostdin", "-y"])
         .args(["-protocol_whitelist", "file,concat,subfile,http,tcp,udp,rtp,crypto,data"])
         .args(arguments)
         .args(["-f", "mp3", "out.mp3"])
-        .env_clear()
-        .current_dir(directory)
         .output()
         .unwrap()
+}
+
+/// A program as FFmpeg is started: it may read these files, and write `out.mp3`.
+fn confined(directory: &Path, program: &str, reads: &[&str]) -> Command {
+    let parent = std::process::id();
+    let limits = r#"{"processor_seconds":60,"file_bytes":100000000,"memory_bytes":1073741824}"#;
+    let confinement = format!(
+        r#"{{"parent":{parent},"is_strict":true,"limits":{limits},"reads":{reads:?},"writes":"out.mp3"}}"#
+    );
+    let mut command = Command::new(LAUNCHER);
+    command.args(["confine", &confinement, program]).env_clear().current_dir(directory);
+    command
+}
+
+/// Every way in which a descriptor, a timer or a number names the process that gets a signal. The kernel answers for a
+/// command that is allowed and wrong with another error than for one that does not exist.
+#[test]
+fn no_system_call_sends_a_signal_to_another_process() {
+    let job = tempfile::tempdir().unwrap();
+    std::fs::write(job.path().join("out.mp3"), "").unwrap();
+    // It does not need to open its program, for which Python asks more than FFmpeg.
+    let output = confined(job.path(), "/usr/bin/python3", &[])
+        .args(["-I", "-S", "-c", include_str!("signals.py")])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(said.lines().filter(|line| line.ends_with(": refused")).count(), 11, "{said}");
+    assert_eq!(said.lines().filter(|line| line.ends_with(": allowed")).count(), 4, "{said}");
+    assert_eq!(said.lines().count(), 15, "{said}");
 }
 
 #[test]

@@ -146,8 +146,16 @@ pub(crate) fn is_unsupported(log: &str) -> bool {
     log.contains("Decoder (codec") && log.contains("not found")
         || log.contains("Error while opening decoder") && log.contains("not on whitelist")
         || log.contains("Error reinitializing filters")
-        || log.contains("Not yet implemented in FFmpeg")
-        || log.contains("is not implemented. Update your FFmpeg version")
+        || is_mostly_not_implemented(log)
+}
+
+/// Whether more packets had something that a decoder lacks than were wrong. Of packets that are taken from the wrong places,
+/// a few look like the former by chance.
+fn is_mostly_not_implemented(log: &str) -> bool {
+    let lines = |text| log.lines().filter(|line| line.contains(text)).count();
+    let lacking =
+        lines("Not yet implemented in FFmpeg") + lines("is not implemented. Update your FFmpeg version");
+    lacking > lines("Invalid data found when processing input")
 }
 
 /// Which of the limits that FFmpeg keeps itself a file goes beyond, if that is what it says.

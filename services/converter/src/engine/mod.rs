@@ -25,6 +25,7 @@ mod languages;
 mod layouts;
 mod loudness;
 mod mixing;
+mod mp4_index;
 mod mpeg_frames;
 mod packets;
 mod parallel;
@@ -368,7 +369,19 @@ impl Engine {
             }
             error => error,
         });
-        Ok((workshop, answer?.understood(options.track.as_ref())?, lack))
+        let answer = answer?;
+        let is_mp4 = answer.is_mp4();
+        let probe = match answer.understood(options.track.as_ref()) {
+            Err(error) if is_mp4 && error.code() == Some(FailureCode::NoAudioTrack) => {
+                let source = scratch.source();
+                // What is left of a broken index may show the picture alone.
+                let is_whole = reading(move || mp4_index::is_whole(&source)).await?;
+                let broken = || ConversionError::failed(FailureCode::Damaged, "its index is broken");
+                return Err(if is_whole { error } else { broken() });
+            }
+            probe => probe?,
+        };
+        Ok((workshop, probe, lack))
     }
 
     /// Refuses before the work what is too long or would be too large, where the packets say so, too: a declared length is

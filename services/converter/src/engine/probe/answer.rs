@@ -24,6 +24,12 @@ pub(crate) struct Answer {
     pub(super) is_estimate: bool,
 }
 
+impl Answer {
+    pub(crate) fn is_mp4(&self) -> bool {
+        self.format.name.starts_with("mov,")
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Format {
     #[serde(rename = "format_name")]

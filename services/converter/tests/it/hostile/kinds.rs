@@ -5,8 +5,8 @@ use test_kit::seeded::Random;
 
 use super::canary::Canary;
 use super::surgery::{
-    Wave, content_of, element, matroska as matroska_of, matroska_track, mp4_box, patched, resized, track_in,
-    with_box, with_index,
+    Wave, content_of, element, matroska as matroska_of, matroska_track, moved_chunks, mp4_box, patched,
+    renamed, resized, track_in, with_box, with_index,
 };
 use super::{Kind, Outcome};
 use crate::media::{FASTSTART, Workshop};
@@ -197,12 +197,12 @@ pub(super) fn mp4(workshop: &Workshop) -> Vec<Kind> {
         failed("only a head", video[..content_of(&video, b"ftyp").end].to_vec(), Damaged),
         converted("an index of a size beyond the end", resized(&video, b"moov", u32::MAX)),
         failed("an index of no size", resized(&video, b"moov", 2), Damaged),
-        failed("an index that ends before the sound", resized(&video, b"moov", 600), NoAudioTrack),
+        failed("an index that ends before the sound", resized(&video, b"moov", 600), Damaged),
         failed(
             "an index of 2^63 bytes",
             [&video[..content_of(&video, b"ftyp").end], b"\0\0\0\x01moov\x7f\xff\xff\xff\xff\xff\xff\xff"]
                 .concat(),
-            NoAudioTrack,
+            Damaged,
         ),
         converted(
             "a file of years",
@@ -224,6 +224,13 @@ pub(super) fn mp4(workshop: &Workshop) -> Vec<Kind> {
         failed("samples without end", patched(&alone, b"stsz", 8, &huge), Damaged),
         failed("samples of 4 GiB", patched(&alone, b"stsz", 4, &huge), Damaged),
         failed("chunks without end", patched(&alone, b"stco", 4, &huge), TooComplex),
+        failed("chunks in the wrong places", moved_chunks(&alone, 7), Damaged),
+        failed("chunks in other wrong places", moved_chunks(&alone, -300), Damaged),
+        failed("a table of no chunks", patched(&alone, b"stco", 4, &[0; 4]), Damaged),
+        failed("no table of chunks", renamed(&alone, b"stco", b"free"), Damaged),
+        failed("no table of samples in chunks", renamed(&alone, b"stsc", b"free"), Damaged),
+        failed("no table of sizes", renamed(&alone, b"stsz", b"free"), Damaged),
+        failed("no table of times", renamed(&alone, b"stts", b"free"), Damaged),
         failed("chunks beyond the end", patched(&alone, b"stco", 8, &huge), Damaged),
         converted("a million brands", [video.clone(), mp4_box(b"ftyp", &b"isom".repeat(1 << 20))].concat()),
         converted(

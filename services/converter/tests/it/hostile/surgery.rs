@@ -68,6 +68,25 @@ pub(crate) fn patched(bytes: &[u8], name: &[u8], offset: usize, patch: &[u8]) ->
     bytes
 }
 
+/// The file of one track with each of its chunks looked for so many bytes further on.
+pub(crate) fn moved_chunks(bytes: &[u8], by: i32) -> Vec<u8> {
+    let table = content_of(bytes, b"stco").start + 8;
+    let count = u32::from_be_bytes(*bytes[table - 4..].first_chunk().unwrap());
+    (0..count as usize).fold(bytes.to_vec(), |mut moved, chunk| {
+        let entry = moved[table + 4 * chunk..].first_chunk_mut().unwrap();
+        *entry = u32::from_be_bytes(*entry).wrapping_add_signed(by).to_be_bytes();
+        moved
+    })
+}
+
+/// The file with another name for a box.
+pub(crate) fn renamed(bytes: &[u8], name: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let at = content_of(&bytes, name).start - 4;
+    bytes[at..at + 4].copy_from_slice(new);
+    bytes
+}
+
 /// The file with another size for a box.
 pub(crate) fn resized(bytes: &[u8], name: &[u8], size: u32) -> Vec<u8> {
     let mut bytes = bytes.to_vec();

@@ -1,4 +1,4 @@
-//! What no log may hold.
+//! What no log may hold, and what it must.
 
 use std::time::Duration;
 
@@ -74,5 +74,22 @@ async fn no_log_holds_a_secret_or_who_sent_what() -> Result<()> {
             assert_eq!(found, None, "{} logs {secret:?}", service.name());
         }
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn security_events_are_logged_whatever_the_log_filter_says() -> Result<()> {
+    let plan = Plan::new().with("RUST_LOG", "off").only(&[Service::Auth, Service::Gateway]);
+    let mixdown = plan.start().await?;
+    let mut user = mixdown.user().await?;
+    user.password = "wrong-but-nearly-right".to_owned();
+    assert_eq!(user.log_in().await?.status(), 401);
+    let gateway = mixdown.log(Service::Gateway)?;
+    assert!(gateway.contains("account_request"), "{gateway}");
+    let auth = mixdown.log(Service::Auth)?;
+    for event in ["registered", "signed_in", "sign_in_failed"] {
+        assert!(auth.contains(&format!("audit=\"{event}\"")), "{event}: {auth}");
+    }
+    assert!(auth.lines().all(|line| line.contains("audit=")), "the filter holds for the rest: {auth}");
     Ok(())
 }

@@ -46,6 +46,8 @@ pub(crate) async fn assert_problem(what: &str, answer: Response, code: ProblemCo
     assert_eq!(body["code"], code.as_str(), "{what}: {text}");
     assert_eq!(body["status"], code.status(), "{what}: {text}");
     assert!(body["title"].is_string() && body["request_id"].is_string(), "{what}: {text}");
+    // What was away is in the log. Every server of the tests has this address.
+    assert!(!status.is_server_error() || !text.contains("127.0.0.1"), "{what}: {text}");
     assert_eq!(
         retry_after.is_some(),
         matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS),

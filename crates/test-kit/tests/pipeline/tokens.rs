@@ -1,6 +1,6 @@
 //! Tokens that must not work.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use contracts::{JwkSet, ProblemCode};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use sha2::Sha256;
-use test_kit::mixdown::{Plan, User};
+use test_kit::mixdown::{Mixdown, Plan, User};
 use test_kit::services::Service;
 use test_kit::wait_until;
 
@@ -163,5 +163,34 @@ async fn keys_that_a_token_brings_along_or_points_to_are_not_used() -> Result<()
     assert_refused(&user, "no kid", &format!("{missing}.{signature}")).await?;
     let visit = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
     assert!(visit.is_err(), "somebody came to fetch a key");
+    Ok(())
+}
+
+/// How often auth was asked for its public keys.
+async fn key_requests(mixdown: &Mixdown) -> Result<u64> {
+    let url = format!("http://127.0.0.1:{}/metrics", mixdown.system().ports.admin(Service::Auth));
+    let figures = reqwest::get(url).await?.error_for_status()?.text().await?;
+    let lines = figures.lines().filter(|line| line.starts_with("mixdown_http_requests_total"));
+    let counts = lines.filter(|line| line.contains("jwks.json")).filter_map(|line| line.rsplit_once(' '));
+    Ok(counts.map(|(_, count)| count.parse::<u64>()).sum::<Result<u64, _>>()?)
+}
+
+#[tokio::test]
+async fn made_up_key_names_do_not_become_requests_to_auth() -> Result<()> {
+    let mixdown = Plan::new().only(&[Service::Auth, Service::Gateway]).start().await?;
+    let user = mixdown.user().await?;
+    let (_, signature) = user.token.rsplit_once('.').context("not a token")?;
+    let began = Instant::now();
+    let before = key_requests(&mixdown).await?;
+    for number in 0..100 {
+        let text = with_header(&user.token, |header| header["kid"] = format!("made-up-{number}").into())?;
+        let answer =
+            user.anonymous(Method::GET, "/jobs").bearer_auth(format!("{text}.{signature}")).send().await?;
+        assert_problem("a made-up name", answer, ProblemCode::InvalidToken).await?;
+    }
+    let asked = key_requests(&mixdown).await? - before;
+    // One each five seconds, however long it took.
+    let allowed = 1 + began.elapsed().as_secs() / 5;
+    assert!((1..=allowed).contains(&asked), "{asked} requests, {allowed} allowed");
     Ok(())
 }

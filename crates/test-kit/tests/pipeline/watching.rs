@@ -171,7 +171,8 @@ async fn end(streams: Vec<Response>) -> Result<()> {
 
 #[tokio::test]
 async fn streams_of_one_job_are_bounded_with_the_others() -> Result<()> {
-    let (ada, eve) = tokio::try_join!(mixdown().user(), mixdown().user())?;
+    let mixdown = Plan::new().only(&[Service::Auth, Service::Gateway]).start().await?;
+    let (ada, eve) = tokio::try_join!(mixdown.user(), mixdown.user())?;
     let path = format!("/jobs/{}/events", unfinished(&ada).await?);
     let mut open = Vec::new();
     for _ in 0..20 {

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use contracts::ConversionOptions;
 use converter::engine::EngineConfig;
+use test_kit::edits::Edit;
+use test_kit::sources::SOURCES;
+use tokio_util::sync::CancellationToken;
 
-use crate::bench::{Bench, Mp3, config};
+use crate::bench::{Bench, Mp3, config, nothing_reported};
 use crate::media::{FASTSTART, Workshop, options, shown};
 
 /// A video of six seconds with titles, a place, three chapters and an embedded picture.
@@ -97,6 +100,70 @@ async fn chapters_follow_a_part() {
         assert_eq!(chapters(&part.converted.path), expected);
         assert!(part.converted.has_cover);
         assert_eq!(picture(&part.converted.path), "1000,563");
+    }
+}
+
+/// Where the chapters begin, in seconds, and what they are called.
+const MARKS: [(f64, &str); 4] = [(0.0, "One"), (2.5, "Two"), (4.999, "Three"), (6.0, "Four")];
+
+/// The file with these chapters in it.
+fn with_marks(workshop: &Workshop, file: &[u8]) -> Vec<u8> {
+    let ends = MARKS[1..].iter().map(|(start, _)| *start).chain([8.0]);
+    let chapters = MARKS.iter().zip(ends).map(|((start, title), end)| {
+        let ms = |seconds: f64| (seconds * 1000.0).round();
+        format!("[CHAPTER]\nTIMEBASE=1/1000\nSTART={}\nEND={}\ntitle={title}\n", ms(*start), ms(end))
+    });
+    std::fs::write(workshop.path("marks.txt"), format!(";FFMETADATA1\n{}", chapters.collect::<String>()))
+        .unwrap();
+    std::fs::write(workshop.path("unmarked.mkv"), file).unwrap();
+    let marks = ["-i", "unmarked.mkv", "-i", "marks.txt", "-map", "0", "-map_chapters", "1", "-c", "copy"];
+    workshop.ffmpeg(&[&marks[..], &["marked.mkv"]].concat());
+    std::fs::read(workshop.path("marked.mkv")).unwrap()
+}
+
+#[tokio::test]
+async fn chapters_are_in_step_in_every_format_whatever_the_sound_does() {
+    let workshop = Workshop::new();
+    let source = SOURCES.into_iter().find(|source| source.name == "aac.mkv").unwrap();
+    let bench = Bench::new();
+    for edit in [Edit::None, Edit::Gap(2.0, 3.6), Edit::LateSound(1.0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let video = with_marks(&workshop, &edit.apply(source, 8, 1, folder.path()).await.unwrap());
+        for format in ["mp3", "m4a", "opus", "flac"] {
+            let file = made(&bench, &video, &[("format", format)]).await;
+            let begins_at = file.converted.begins_at_seconds;
+            let late = if let Edit::LateSound(late) = edit { late } else { 0.0 };
+            assert!((begins_at - late).abs() < 0.06, "{edit} as {format} begins at {begins_at}");
+            let found = chapters(&file.converted.path);
+            let found: Vec<Vec<&str>> = found.lines().map(|line| line.split(',').collect()).collect();
+            assert_eq!(found.len(), MARKS.len(), "{edit} as {format}: {found:?}");
+            for ((mark, title), chapter) in MARKS.iter().zip(&found) {
+                let [_, start, end, name] = chapter[..] else { panic!("{chapter:?}") };
+                let [start, end] = [start, end].map(|time| time.parse::<f64>().unwrap());
+                let expected = (mark - begins_at).max(0.0);
+                assert_eq!(name, *title, "{edit} as {format}: {found:?}");
+                assert!((start - expected).abs() < 0.002, "{edit} as {format}: {expected} {found:?}");
+                assert!(end <= file.seconds() + 0.06, "{edit} as {format}: {found:?}, {} s", file.seconds());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_declares_more_than_it_has_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::new();
+    let source = SOURCES.into_iter().find(|source| source.name == "aac.flv").unwrap();
+    for (edit, declared) in [(Edit::None, None), (Edit::DeclaredLength(2.0), Some(8.0))] {
+        let scratch = bench.scratch(&edit.apply(source, 4, 1, folder.path()).await.unwrap());
+        let (report, never) = (nothing_reported(), CancellationToken::new());
+        let converted = bench.engine.convert(&scratch, &ConversionOptions::default(), &report, &never).await;
+        let seconds = converted.unwrap().audio.duration_seconds;
+        assert!((seconds - 4.0).abs() < 0.06, "{edit}: {seconds} s");
+        let facts = report.borrow().source.clone().unwrap();
+        assert!(facts.duration_seconds.is_some_and(|found| (found - 4.0).abs() < 0.06), "{edit}: {facts:?}");
+        let told = facts.declared_seconds.map(f64::round);
+        assert_eq!(told, declared, "{edit}: {facts:?}");
     }
 }
 

@@ -70,6 +70,12 @@ impl Databases {
         self.named("mp3s")
     }
 
+    /// All three, each with its name without the prefix: the jobs first.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, Database); 3] {
+        ["mixdown", "videos", "mp3s"].map(|name| (name, self.named(name)))
+    }
+
     fn named(&self, name: &str) -> Database {
         self.client.database(&format!("{}{name}", self.prefix))
     }

@@ -5,6 +5,7 @@ mod accounts;
 mod api_keys;
 mod background;
 mod caller;
+mod commands;
 mod config;
 mod cookies;
 mod edge;
@@ -48,6 +49,7 @@ use crate::receive::UploadPolicy;
 use crate::revocations::Revocations;
 use crate::tokens::TokenVerifier;
 
+pub use crate::commands::{StoreConfig, back_up, check_backup, restore};
 pub use crate::config::Config;
 pub use crate::openapi::document as openapi_document;
 
@@ -86,6 +88,7 @@ impl Gateway {
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
     let tasks = process.shutdown().tasks().clone();
     let databases = Databases::connect(&config.mongodb).await?;
+    commands::refuse_a_half_restored_store(&databases).await?;
     let jobs = databases.jobs();
     let videos = MediaStore::new(databases.videos(), tasks.clone());
     let mp3s = MediaStore::new(databases.mp3s(), tasks);

@@ -1,0 +1,21 @@
+//! A backup of the three MongoDB databases in one file, through the driver: for machines without MongoDB's own tools, and for
+//! accounts that may do no more than the services' own.
+//!
+//! [`back_up`] reads every collection at one cluster time, while everything runs. [`restore`] writes a file into collections
+//! beside those in use, and swaps the two only when the file has proved to be whole and every document is stored. So a file
+//! that is damaged, a server whose disk is full and a restore that is killed leave what was there.
+//!
+//! The [file](records) is a sequence of BSON documents with a SHA-256 at its end; [`check`] proves it without a server.
+
+mod collections;
+mod error;
+mod patience;
+pub mod records;
+mod restoring;
+mod snapshot;
+mod taking;
+
+pub use error::{BackupError, LostSnapshot};
+pub use records::Summary;
+pub use restoring::{check, is_half_restored, restore};
+pub use taking::back_up;

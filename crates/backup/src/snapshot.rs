@@ -1,0 +1,145 @@
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use jobs::Databases;
+use mongodb::ClientSession;
+use mongodb::bson::{Bson, Document, Timestamp, doc};
+use tokio::io::AsyncWrite;
+
+use crate::collections::{Place, in_use};
+use crate::error::{LostSnapshot, PARAMETER};
+use crate::patience::within;
+use crate::records::RecordWriter;
+use crate::{BackupError, is_half_restored};
+
+const SNAPSHOT_TOO_OLD: i32 = 239;
+const SNAPSHOT_UNAVAILABLE: i32 = 246;
+
+/// A collection cannot be read as of a moment before it was made or got its newest index. A service that starts is done with
+/// that in a moment.
+const RESTLESS_FOR: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// One moment of all three databases, for reading only.
+pub(crate) struct Snapshot {
+    session: ClientSession,
+    pub(crate) places: Vec<Place>,
+    pub(crate) cluster_time: Timestamp,
+    began: Instant,
+    total: Option<u64>,
+    window: Option<i64>,
+}
+
+impl Snapshot {
+    pub(crate) async fn open(databases: &Databases) -> Result<Self, BackupError> {
+        let (total, window) = (total_bytes(databases).await, window(databases).await);
+        let deadline = Instant::now() + RESTLESS_FOR;
+        loop {
+            if is_half_restored(databases).await? {
+                return Err(BackupError::HalfRestored);
+            }
+            match Self::try_open(databases, total, window).await {
+                Err(BackupError::Restless) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                result => return result,
+            }
+        }
+    }
+
+    async fn try_open(
+        databases: &Databases,
+        total: Option<u64>,
+        window: Option<i64>,
+    ) -> Result<Self, BackupError> {
+        let began = Instant::now();
+        let places = in_use(databases).await?;
+        let [(_, some), ..] = databases.all();
+        let mut session = within("begin a session", some.client().start_session().snapshot(true)).await?;
+        // The first read fixes the moment, and there is one even where nothing is stored yet.
+        let probes = std::iter::once(some.collection("jobs")).chain(places.iter().map(Place::collection));
+        for collection in probes {
+            let probe = collection.find_one(doc! {}).projection(doc! { "_id": 1 }).session(&mut session);
+            match within("read as of one moment", probe).await {
+                Err(error) if error.code() == Some(SNAPSHOT_UNAVAILABLE) => {
+                    return Err(BackupError::Restless);
+                }
+                result => drop(result?),
+            }
+        }
+        let cluster_time = session.snapshot_time().ok_or(BackupError::Restless)?;
+        // One that was made in between could have been in use at that moment.
+        let names = |places: &[Place]| places.iter().map(Place::label).collect::<Vec<_>>();
+        if names(&in_use(databases).await?) != names(&places) {
+            return Err(BackupError::Restless);
+        }
+        Ok(Self { session, places, cluster_time, began, total, window })
+    }
+
+    /// Writes all documents of a collection, a batch of the server's at a time.
+    pub(crate) async fn copy<W: AsyncWrite + Unpin>(
+        &mut self,
+        place: &Place,
+        records: &mut RecordWriter<W>,
+    ) -> Result<(), BackupError> {
+        let step = format!("read {}", place.label());
+        let find = place.collection();
+        let find = find.find(doc! {}).session(&mut self.session).batch();
+        let mut batches = match within(&step, find).await {
+            Ok(batches) => batches,
+            Err(error) => return Err(self.explain(error, records.bytes())),
+        };
+        loop {
+            let next = async { batches.stream(&mut self.session).next().await.transpose() };
+            let batch = match within(&step, next).await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(self.explain(error, records.bytes())),
+            };
+            let unreadable = |error| BackupError::Database { step: step.clone(), error };
+            for document in batch.doc_slices().map_err(unreadable)? {
+                let document = document.map_err(|error| unreadable(error.into()))?;
+                let document =
+                    document.as_document().ok_or(BackupError::Damaged("MongoDB sent no document"))?;
+                records.document(document).await?;
+            }
+        }
+    }
+
+    fn explain(&self, error: BackupError, written: u64) -> BackupError {
+        let (SNAPSHOT_TOO_OLD | SNAPSHOT_UNAVAILABLE) = error.code().unwrap_or_default() else {
+            return error;
+        };
+        let BackupError::Database { error, .. } = error else { return error };
+        let lost =
+            LostSnapshot { elapsed: self.began.elapsed(), written, total: self.total, window: self.window };
+        BackupError::SnapshotLost(Box::new(lost), error)
+    }
+}
+
+/// For an advice only: an account that may not ask gets one without it.
+async fn total_bytes(databases: &Databases) -> Option<u64> {
+    let mut total = 0.0;
+    for (_, database) in databases.all() {
+        let command = database.run_command(doc! { "dbStats": 1 });
+        total += number(within("ask for sizes", command).await.ok()?.get("dataSize")?)?;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes of a database")]
+    Some(total as u64)
+}
+
+async fn window(databases: &Databases) -> Option<i64> {
+    let [(_, some), ..] = databases.all();
+    let command: Document = doc! { "getParameter": 1, PARAMETER: 1 };
+    let answer = within("ask for a parameter", some.client().database("admin").run_command(command)).await;
+    #[expect(clippy::cast_possible_truncation, reason = "seconds")]
+    number(answer.ok()?.get(PARAMETER)?).map(|seconds| seconds as i64)
+}
+
+fn number(value: &Bson) -> Option<f64> {
+    match value {
+        Bson::Double(value) => Some(*value),
+        Bson::Int32(value) => Some(f64::from(*value)),
+        #[expect(clippy::cast_precision_loss, reason = "for an advice")]
+        Bson::Int64(value) => Some(*value as f64),
+        _ => None,
+    }
+}

@@ -1,47 +1,91 @@
 #!/usr/bin/env bash
-# Dumps the accounts (MySQL) and the jobs and files (MongoDB) into a new folder, while everything runs.
+# Dumps the jobs and files (MongoDB) and the accounts (MySQL) into a new folder, while everything runs.
 #
 #   MYSQL_URL=… MONGODB_URL=… scripts/backup.sh FOLDER
 #
-# The URLs are the services' own settings; MYSQL_URL_FILE and MONGODB_URL_FILE may name files that hold them. mysqldump and
-# mongodump are taken from the PATH, or from where MYSQL_TOOLS and MONGODB_TOOLS run commands, such as
-# "kubectl --namespace mixdown exec --stdin mysql-0 --".
+# The URLs are the services' own settings; MYSQL_URL_FILE and MONGODB_URL_FILE may name files that hold them. mysqldump is taken
+# from the PATH, or from where MYSQL_TOOLS runs commands, such as "kubectl --namespace mixdown exec --stdin mysql-0 --".
+#
+# MongoDB is dumped by mongodump, from the PATH or where MONGODB_TOOLS runs commands; or, where GATEWAY is a command that runs
+# the gateway, or there is no mongodump, by `gateway backup`. That one takes MONGODB_URL and MONGODB_DATABASE_PREFIX from its own
+# environment: in a cluster, from its pod's.
 set -euo pipefail
 
 # shellcheck source=scripts/stores.sh
 source "$(dirname "${BASH_SOURCE[0]}")/stores.sh"
 
 FOLDER="${1:?into which folder?}"
+FOLDER="${FOLDER%/}"
+UNFINISHED="$FOLDER.unfinished"
+GATEWAY_PROCESS=
 
 main() {
     [ ! -e "$FOLDER" ] || fail "$FOLDER is there already"
     read_addresses
+    choose_means_for_mongodb
     umask 077
-    # An interrupted backup must not be taken for one.
-    rm -rf "$FOLDER.unfinished"
-    mkdir -p "$FOLDER.unfinished"
+    rm -rf "$UNFINISHED"
+    mkdir -p "$UNFINISHED"
+    # What did not succeed must not be taken for a backup.
+    trap discard EXIT
 
-    echo 'Dumping MySQL'
-    dump_mysql </dev/null | gzip >"$FOLDER.unfinished/mysql.sql.gz"
-    echo 'Dumping MongoDB'
-    dump_mongodb </dev/null >"$FOLDER.unfinished/mongodb.archive.gz"
+    # MongoDB's moment comes first, and MySQL's right behind it: an account that is younger than its jobs' backup has none there,
+    # and of one that was erased in between the gateway erases the jobs. The other way round, jobs had no account.
+    if [ "$MEANS" = gateway ]; then
+        back_up_both_at_once
+    else
+        echo 'Dumping MongoDB by mongodump'
+        # Its moment is its end.
+        dump_mongodb </dev/null >"$UNFINISHED/$MONGODUMP_FILE"
+        gzip --test "$UNFINISHED/$MONGODUMP_FILE"
+        echo 'Dumping MySQL'
+        dump_mysql
+    fi
+    is_whole_mysql_dump "$UNFINISHED/$MYSQL_FILE" || fail 'the dump of MySQL breaks off'
 
-    mv "$FOLDER.unfinished" "$FOLDER"
+    mv "$UNFINISHED" "$FOLDER"
     du -sh "$FOLDER"
+}
+
+# The gateway's moment is when its first byte comes.
+back_up_both_at_once() {
+    echo "Dumping MongoDB by ${GATEWAY_COMMAND[*]} backup"
+    "${GATEWAY_COMMAND[@]}" backup </dev/null >"$UNFINISHED/$GATEWAY_FILE" &
+    GATEWAY_PROCESS=$!
+    while [ ! -s "$UNFINISHED/$GATEWAY_FILE" ] && kill -0 "$GATEWAY_PROCESS" 2>/dev/null; do
+        sleep 0.1
+    done
+    if [ -s "$UNFINISHED/$GATEWAY_FILE" ]; then
+        echo 'Dumping MySQL'
+        dump_mysql
+    fi
+    wait "$GATEWAY_PROCESS"
+    GATEWAY_PROCESS=
+    # As it arrived, through whatever is between here and there.
+    "${GATEWAY_COMMAND[@]}" check-backup <"$UNFINISHED/$GATEWAY_FILE"
 }
 
 # As of one moment, and without locks. BINARY columns are not text.
 dump_mysql() {
     # shellcheck disable=SC2016 # expanded where the tools run
     with_mysql '
-        gtid=$(mysqldump --help | grep -o -m 1 -e "--set-gtid-purged" | head -n 1)
-        mysqldump --defaults-extra-file="$options" --single-transaction --hex-blob --no-tablespaces ${gtid:+"$gtid=OFF"} "$1"'
+        dump=$(command -v mysqldump || command -v mariadb-dump || echo mysqldump)
+        gtid=$("$dump" --help 2>/dev/null | grep -o -m 1 -e "--set-gtid-purged" | head -n 1)
+        "$dump" --defaults-extra-file="$options" --single-transaction --hex-blob --no-tablespaces ${gtid:+"$gtid=OFF"} "$1"' \
+        </dev/null | gzip >"$UNFINISHED/$MYSQL_FILE"
 }
 
 # With what is written meanwhile (--oplog), so that files and jobs are of one moment too.
 dump_mongodb() {
     # shellcheck disable=SC2016
-    with_mongodb 'mongodump --config="$options" --oplog --archive --gzip --quiet'
+    with_mongodb 'mongodump --config="$options" --oplog --archive --gzip'
+}
+
+discard() {
+    if [ -n "$GATEWAY_PROCESS" ]; then
+        kill "$GATEWAY_PROCESS" 2>/dev/null || true
+    fi
+    rm -rf "$UNFINISHED"
 }
 
 main

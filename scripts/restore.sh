@@ -3,6 +3,8 @@
 # how. The settings are those of scripts/backup.sh.
 #
 #   MYSQL_URL=… MONGODB_URL=… scripts/restore.sh FOLDER
+#
+# Nothing is changed before both dumps are known to be whole and both servers answer. May be repeated.
 set -euo pipefail
 
 # shellcheck source=scripts/stores.sh
@@ -11,25 +13,93 @@ source "$(dirname "${BASH_SOURCE[0]}")/stores.sh"
 FOLDER="${1:?from which folder?}"
 
 main() {
-    gzip --test "$FOLDER/mysql.sql.gz" "$FOLDER/mongodb.archive.gz" || fail "$FOLDER is no whole backup"
+    [ -e "$FOLDER/$MYSQL_FILE" ] || fail "there is no $FOLDER/$MYSQL_FILE"
+    choose_means_by_dump
     read_addresses
+
+    is_whole_mysql_dump "$FOLDER/$MYSQL_FILE" || fail "$FOLDER/$MYSQL_FILE is no whole dump; nothing was changed"
+    check_mongodb || fail "the dump of MongoDB cannot be restored; nothing was changed"
+    check_mysql || fail 'MySQL does not answer; nothing was changed'
+
+    echo "Restoring MongoDB by $MEANS"
+    restore_mongodb || fail "$(what_became_of_mongodb). MySQL is as it was"
     echo 'Restoring MySQL'
-    gunzip --stdout "$FOLDER/mysql.sql.gz" | restore_mysql
-    echo 'Restoring MongoDB'
-    restore_mongodb <"$FOLDER/mongodb.archive.gz"
+    restore_mysql || fail 'MongoDB is restored, but MySQL is not: restore again before a service starts'
     echo 'Done. Now `auth migrate`, in case the backup is of an older release, and start the services.'
 }
 
-restore_mysql() {
-    # shellcheck disable=SC2016 # expanded where the tools run
-    with_mysql 'mysql --defaults-extra-file="$options" "$1"'
+choose_means_by_dump() {
+    if [ -e "$FOLDER/$GATEWAY_FILE" ]; then
+        MEANS=gateway
+        find_gateway || fail "$FOLDER was written by the gateway: name a command that runs it with GATEWAY"
+    elif [ -e "$FOLDER/$MONGODUMP_FILE" ]; then
+        MEANS=mongorestore
+    else
+        fail "there is no dump of MongoDB in $FOLDER"
+    fi
 }
 
-# Accounts of the server itself are not the backup's to change.
+check_mysql() {
+    # shellcheck disable=SC2016 # expanded where the tools run
+    with_mysql '"$client" --defaults-extra-file="$options" --execute="SELECT 1" "$1"' </dev/null >/dev/null
+}
+
+# The accounts' tables become the dump's: those that are there now go first, since an older release has fewer.
+#
+# Of accounts that were erased shortly before the dump, the gateways are told once more, so that they erase what jobs of them
+# came back.
+restore_mysql() {
+    local script
+    script="$(cat <<'SCRIPT'
+        {
+            echo "SET FOREIGN_KEY_CHECKS = 0;"
+            "$client" --defaults-extra-file="$options" --batch --skip-column-names "$1" </dev/null --execute="
+                SELECT CONCAT('DROP TABLE ', CHAR(96), table_name, CHAR(96), ';') FROM information_schema.tables
+                WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+            cat
+            echo "
+                SET @tell = (SELECT IF(COUNT(*), 'UPDATE erased_accounts SET erased_at = UTC_TIMESTAMP(6)', 'DO 0')
+                    FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'erased_accounts');
+                PREPARE tell FROM @tell;
+                EXECUTE tell;"
+        } | "$client" --defaults-extra-file="$options" "$1"
+SCRIPT
+    )"
+    gunzip --stdout "$FOLDER/$MYSQL_FILE" | with_mysql "$script"
+}
+
+# mongorestore connects, and judges its options and the beginning of the archive; gzip has a checksum of the whole.
+check_mongodb() {
+    if [ "$MEANS" = gateway ]; then
+        "${GATEWAY_COMMAND[@]}" check-backup <"$FOLDER/$GATEWAY_FILE"
+        return
+    fi
+    # What a trial leaves unread is read all the same: a closed pipe would look like a failure.
+    gzip --test "$FOLDER/$MONGODUMP_FILE" && mongorestore_with '--dryRun --verbose || status=$?
+        cat >/dev/null
+        exit "${status:-0}"'
+}
+
 restore_mongodb() {
+    if [ "$MEANS" = gateway ]; then
+        "${GATEWAY_COMMAND[@]}" restore <"$FOLDER/$GATEWAY_FILE"
+    else
+        mongorestore_with ''
+    fi
+}
+
+what_became_of_mongodb() {
+    if [ "$MEANS" = gateway ]; then
+        echo 'MongoDB was not restored'
+    else
+        echo 'mongorestore broke off, and MongoDB is neither as it was nor restored: restore again before a service starts'
+    fi
+}
+
+# An archive with an oplog can be restored as a whole only: with --oplogReplay neither --nsInclude nor --nsExclude is allowed.
+mongorestore_with() {
     # shellcheck disable=SC2016
-    with_mongodb 'mongorestore --config="$options" --oplogReplay --archive --gzip --drop --quiet \
-        --nsExclude="admin.*" --nsExclude="config.*"'
+    with_mongodb 'mongorestore --config="$options" --oplogReplay --archive --gzip --drop '"$1" <"$FOLDER/$MONGODUMP_FILE"
 }
 
 main

@@ -1,6 +1,11 @@
 # What scripts/backup.sh and scripts/restore.sh share: how the tools of the databases are reached, wherever they are.
 # shellcheck shell=bash
 
+# The files of a backup: MySQL's, and one of MongoDB's.
+MYSQL_FILE=mysql.sql.gz
+MONGODUMP_FILE=mongodb.archive.gz
+GATEWAY_FILE=mongodb.backup
+
 fail() {
     printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2
     exit 1
@@ -13,15 +18,45 @@ read_addresses() {
         if [ -z "${!name:-}" ] && [ -n "${!file:-}" ]; then
             printf -v "$name" '%s' "$(<"${!file}")"
         fi
-        [ -n "${!name:-}" ] || fail "$name is not set"
     done
+    [ -n "${MYSQL_URL:-}" ] || fail 'MYSQL_URL is not set'
     # Commands may be words with options, such as those of kubectl.
     read -r -a MYSQL_COMMAND <<<"${MYSQL_TOOLS:-}"
     read -r -a MONGODB_COMMAND <<<"${MONGODB_TOOLS:-}"
 }
 
+# Sets MEANS to what reads MongoDB: mongodump or gateway.
+choose_means_for_mongodb() {
+    if [ -n "${GATEWAY:-}" ]; then
+        MEANS=gateway
+    elif [ -n "${MONGODB_TOOLS:-}" ] || command -v mongodump >/dev/null; then
+        MEANS=mongodump
+        return
+    else
+        echo 'There is no mongodump on the PATH, and MONGODB_TOOLS names none.'
+        MEANS=gateway
+    fi
+    find_gateway || fail 'no gateway either: name a command that runs it with GATEWAY'
+}
+
+# Sets GATEWAY_COMMAND; in the end to the binary that this checkout has built.
+find_gateway() {
+    local built
+    built="$(dirname "${BASH_SOURCE[0]}")/../target/release/gateway"
+    read -r -a GATEWAY_COMMAND <<<"${GATEWAY:-}"
+    if [ "${#GATEWAY_COMMAND[@]}" -eq 0 ]; then
+        [ -x "$built" ] || built="$(command -v gateway)" || return
+        GATEWAY_COMMAND=("$built")
+    fi
+}
+
+# mysqldump's last line says that it got that far.
+is_whole_mysql_dump() {
+    gzip --test "$1" && gunzip --stdout "$1" | tail -n 3 | grep --quiet '^-- Dump completed'
+}
+
 # with_mysql SCRIPT: runs a script of sh where MySQL's tools are. In it, $options is a file with the address and the password,
-# and $1 the database. The standard input and output are the script's.
+# $1 the database, and $client the name of MySQL's client. The standard input and output are the script's.
 with_mysql() {
     local options
     options="$(MYSQL_URL="$MYSQL_URL" python3 - <<'PYTHON'
@@ -38,7 +73,9 @@ print(f"user={quote(url.username or '')}")
 print(f"password={quote(url.password or '')}")
 PYTHON
 )"
-    run_where_the_tools_are "$options" "$1" "$(mysql_database)" "${MYSQL_COMMAND[@]}"
+    # shellcheck disable=SC2016 # expanded where the tools run
+    run_where_the_tools_are "$options" 'client=$(command -v mysql || command -v mariadb || echo mysql)
+        '"$1" "$(mysql_database)" "${MYSQL_COMMAND[@]}"
 }
 
 mysql_database() {
@@ -48,6 +85,7 @@ mysql_database() {
 
 with_mongodb() {
     local options
+    [ -n "${MONGODB_URL:-}" ] || fail 'MONGODB_URL is not set'
     options="uri: $(python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))' < <(printf %s "$MONGODB_URL"))"
     run_where_the_tools_are "$options" "$1" '' "${MONGODB_COMMAND[@]}"
 }

@@ -1,0 +1,186 @@
+//! What cannot be backed up or restored is refused with the tool's own words, and changes nothing.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command as StdCommand, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use test_kit::services::Service;
+
+use crate::stage::{Stage, account, convert, run, write_script};
+
+/// Neither a backup nor something that could be taken for one.
+fn assert_no_folder(stage: &Stage) -> Result<()> {
+    let left: Vec<_> = std::fs::read_dir(stage.folder.path())?.collect::<Result<_, _>>()?;
+    let left: Vec<_> =
+        left.iter().filter(|entry| entry.file_name().to_string_lossy().starts_with("backup")).collect();
+    ensure!(left.is_empty(), "there is {left:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> Result<()> {
+    let stage = Stage::start().await?;
+    let database_url = stage.mixdown.system().database_url.clone();
+    let (_, server) = database_url.split_once('@').context("no account")?;
+
+    // MySQL refuses while MongoDB is being dumped.
+    let mut script = stage.script("backup.sh", &stage.backup())?;
+    let ended = run(script.env("MYSQL_URL", format!("mysql://mixdown:wrong@{server}"))).await?;
+    ended.failed_with("Access denied");
+    assert_no_folder(&stage)?;
+
+    // MongoDB refuses: an account that may read one database of three.
+    let url = &stage.mixdown.system().mongodb_url;
+    let narrow =
+        account(&stage.client, url, &[("read", format!("{}mixdown", stage.mixdown.prefix()))]).await?;
+    let ended = run(stage.script("backup.sh", &stage.backup())?.env("MONGODB_URL", &narrow)).await?;
+    ended.failed_with("not authorized");
+    assert_no_folder(&stage)?;
+
+    // MongoDB is away.
+    let (_, place) = narrow.split_once('@').context("no account")?;
+    let (_, rest) = place.split_once('/').context("no path")?;
+    let away = format!("mongodb://mixdown:secret@127.0.0.1:1/{rest}");
+    let ended = run(stage.script("backup.sh", &stage.backup())?.env("MONGODB_URL", &away)).await?;
+    ended.failed_with("no backup was taken");
+    assert_no_folder(&stage)?;
+
+    // There is no mongodump where it is said to be.
+    let mut script = stage.script("backup.sh", &stage.backup())?;
+    let ended =
+        run(script.env_remove("GATEWAY").env("MONGODB_TOOLS", "env PATH=/nowhere /bin/busybox-or-none"))
+            .await?;
+    ended.failed_with("busybox-or-none");
+    assert_no_folder(&stage)?;
+
+    // mysqldump succeeds, and what arrives breaks off.
+    let folder = stage.folder.path().join("bin");
+    std::fs::create_dir(&folder)?;
+    let real = test_kit::project::find_program("mysqldump")?;
+    write_script(&folder.join("mysqldump"), &format!("'{}' \"$@\" | head -c 2000", real.display()))?;
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH")?);
+    let ended = run(stage.script("backup.sh", &stage.backup())?.env("PATH", path)).await?;
+    ended.failed_with("the dump of MySQL breaks off");
+    assert_no_folder(&stage)
+}
+
+#[tokio::test]
+async fn a_backup_that_its_reader_leaves_fails() -> Result<()> {
+    let stage = Stage::start().await?;
+    let user = stage.mixdown.user().await?;
+    convert(&user).await?;
+    let gateway = Service::Gateway.program()?;
+    let text = format!("set -o pipefail; '{}' backup | head -c 100", gateway.display());
+    let mut command = tokio::process::Command::new("bash");
+    command.args(["-c", &text]).env("MONGODB_URL", &stage.mongodb_url);
+    let ended = run(command.env("MONGODB_DATABASE_PREFIX", stage.mixdown.prefix())).await?;
+    ended.failed_with("could not write the backup");
+    Ok(())
+}
+
+fn gunzip(path: &Path) -> Result<Vec<u8>> {
+    let output = StdCommand::new("gunzip").arg("--stdout").arg(path).output()?;
+    ensure!(output.status.success(), "gunzip failed");
+    Ok(output.stdout)
+}
+
+fn gzip(bytes: &[u8], path: &Path) -> Result<()> {
+    let file = std::fs::File::create(path)?;
+    let mut child = StdCommand::new("gzip").stdin(Stdio::piped()).stdout(file).spawn()?;
+    child.stdin.take().context("no pipe")?.write_all(bytes)?;
+    ensure!(child.wait()?.success(), "gzip failed");
+    Ok(())
+}
+
+/// What may happen to a backup, by what it does to the file.
+type Damage = (&'static str, &'static str, fn(&[u8]) -> Vec<u8>);
+
+const DAMAGES: [Damage; 8] = [
+    ("mongodb.backup", "its last byte is gone", |bytes| bytes[..bytes.len() - 1].to_vec()),
+    ("mongodb.backup", "its second half is gone", |bytes| bytes[..bytes.len() / 2].to_vec()),
+    ("mongodb.backup", "it is empty", |_| Vec::new()),
+    ("mongodb.backup", "one bit is another", |bytes| {
+        let mut bytes = bytes.to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        bytes
+    }),
+    ("mongodb.backup", "it is another file", |_| b"-- MariaDB dump 10.19".to_vec()),
+    ("mysql.sql.gz", "its last byte is gone", |bytes| bytes[..bytes.len() - 1].to_vec()),
+    ("mysql.sql.gz", "one bit is another", |bytes| {
+        let mut bytes = bytes.to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        bytes
+    }),
+    ("mysql.sql.gz", "it is empty", |_| Vec::new()),
+];
+
+#[tokio::test]
+async fn a_damaged_backup_is_refused_and_nothing_is_changed() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let user = stage.mixdown.user().await?;
+    convert(&user).await?;
+    stage.take_backup().await?;
+    convert(&user).await?;
+    stage.stop_services().await?;
+    let before = stage.fingerprint().await?;
+
+    let assert_refused = async |what: &str| {
+        let ended = run(&mut stage.script("restore.sh", &stage.backup())?).await?;
+        assert!(!ended.is_success, "{what}: {}", ended.said);
+        assert!(ended.said.contains("nothing was changed"), "{what}: {}", ended.said);
+        assert_eq!(stage.fingerprint().await?, before, "{what}");
+        anyhow::Ok(())
+    };
+    for (name, what, damage) in DAMAGES {
+        let path = stage.backup().join(name);
+        let whole = std::fs::read(&path)?;
+        std::fs::write(&path, damage(&whole))?;
+        assert_refused(&format!("{name}: {what}")).await?;
+        if name == "mongodb.backup" {
+            // Also where nobody has checked it before.
+            let mut restore = stage.gateway("restore")?;
+            let ended = run(restore.stdin(std::fs::File::open(&path)?)).await?;
+            ended.failed_with("nothing was changed");
+            assert_eq!(stage.fingerprint().await?, before, "{name}: {what}");
+            assert_eq!(stage.left_of_restores().await?, 0, "{name}: {what}");
+        }
+        std::fs::write(&path, whole)?;
+    }
+    // Whole as a file, and yet no whole dump.
+    let path = stage.backup().join("mysql.sql.gz");
+    let text = gunzip(&path)?;
+    gzip(&text[..text.len() / 2], &path)?;
+    assert_refused("the dump of MySQL is half").await?;
+    gzip(&text, &path)?;
+    stage.restore().await?;
+    assert_ne!(stage.fingerprint().await?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restore_that_finds_a_server_away_or_unwilling_changes_nothing() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let user = stage.mixdown.user().await?;
+    convert(&user).await?;
+    stage.take_backup().await?;
+    convert(&user).await?;
+    stage.stop_services().await?;
+    let before = stage.fingerprint().await?;
+
+    let mut script = stage.script("restore.sh", &stage.backup())?;
+    let ended = run(script.env("MYSQL_URL", "mysql://mixdown:wrong@127.0.0.1:1/mixdown")).await?;
+    ended.failed_with("MySQL does not answer; nothing was changed");
+    assert_eq!(stage.fingerprint().await?, before);
+
+    let roles =
+        ["mixdown", "videos", "mp3s"].map(|name| ("read", format!("{}{name}", stage.mixdown.prefix())));
+    let reader = account(&stage.client, &stage.mixdown.system().mongodb_url, &roles).await?;
+    let ended = run(stage.script("restore.sh", &stage.backup())?.env("MONGODB_URL", reader)).await?;
+    ended.failed_with("not authorized");
+    assert!(ended.said.contains("MySQL is as it was"), "{}", ended.said);
+    assert_eq!(stage.fingerprint().await?, before);
+    Ok(())
+}

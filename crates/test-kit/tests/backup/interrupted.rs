@@ -1,0 +1,83 @@
+//! A restore that is killed.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use mongodb::bson::{Document, doc};
+use test_kit::mixdown::User;
+use test_kit::services::Service;
+use test_kit::wait_until;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::stage::{PATIENCE, Stage, convert, run, sign_in};
+
+/// What is said of a store that is half restored.
+const SAID: &str = "a restore was interrupted";
+
+#[tokio::test]
+async fn a_restore_that_is_killed_leaves_what_was_there_and_can_be_repeated() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let mut user = stage.mixdown.user().await?;
+    convert(&user).await?;
+    stage.take_backup().await?;
+    let (late, audio) = convert(&user).await?;
+    stage.stop_services().await?;
+    let before = stage.fingerprint().await?;
+
+    let backup = std::fs::read(stage.backup().join("mongodb.backup"))?;
+    let mut restore = stage.gateway("restore")?.stdin(Stdio::piped()).spawn()?;
+    let mut input = restore.stdin.take().context("no pipe")?;
+    // All but the end, without which it cannot know that the backup is whole.
+    input.write_all(&backup[..backup.len() - 20]).await?;
+    let fills = async || stage.left_of_restores().await.is_ok_and(|left| left > 12);
+    wait_until("documents are being restored", PATIENCE, fills).await;
+    restore.kill().await?;
+    drop(input);
+
+    let mut after = stage.fingerprint().await?;
+    after.retain(|name, _| !name.contains(".restoring."));
+    assert_eq!(after, before);
+    // What it left does not matter to anybody.
+    stage.start_services().await?;
+    sign_in(&mut user).await?;
+    assert!(user.download(&late).await? == audio);
+    stage.stop_services().await?;
+    stage.restore().await?;
+    assert_eq!(stage.left_of_restores().await?, 0);
+    stage.start_services().await?;
+    assert_is_as_in_the_backup(&mut user, 1).await
+}
+
+async fn assert_is_as_in_the_backup(user: &mut User, jobs: usize) -> Result<()> {
+    sign_in(user).await?;
+    let found = user.jobs().await?;
+    ensure!(found.len() == jobs, "there are other jobs: {found:?}");
+    for job in &found {
+        user.download(job).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_store_that_is_half_restored_is_neither_served_nor_backed_up() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let mut user = stage.mixdown.user().await?;
+    convert(&user).await?;
+    stage.take_backup().await?;
+    stage.stop_services().await?;
+    // As a kill between two collections leaves it.
+    let [jobs, videos, _] = stage.databases();
+    jobs.collection::<Document>("restoring").insert_one(doc! { "_id": "unfinished" }).await?;
+    videos.collection::<Document>("fs.files").drop().await?;
+
+    let refused = stage.mixdown.service(Service::Gateway)?.restart().await;
+    ensure!(refused.is_err(), "the gateway serves it");
+    assert!(stage.mixdown.log(Service::Gateway)?.contains(SAID));
+    let mut again = stage.script("backup.sh", &stage.folder.path().join("backup-2"))?;
+    run(&mut again).await?.failed_with(SAID);
+
+    stage.restore().await?;
+    assert_eq!(stage.left_of_restores().await?, 0);
+    stage.start_services().await?;
+    assert_is_as_in_the_backup(&mut user, 1).await
+}

@@ -1,0 +1,210 @@
+//! Everything is lost and comes back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use contracts::{JobId, JobStatus};
+use reqwest::StatusCode;
+use test_kit::mixdown::{Form, User};
+use test_kit::services::Service;
+use test_kit::wait_until;
+use tokio::process::Command;
+
+use crate::stage::{PATIENCE, Stage, convert, run, sign_in, write_script};
+
+/// A gateway that stops in the middle of a backup, behind its first bytes, until it may go on.
+struct SlowGateway {
+    command: String,
+    permission: std::path::PathBuf,
+}
+
+impl SlowGateway {
+    fn new(stage: &Stage) -> Result<Self> {
+        let (script, permission) = (stage.folder.path().join("gateway"), stage.folder.path().join("go-on"));
+        let gateway = Service::Gateway.program()?;
+        let text = format!(
+            r#"[ "$1" = backup ] || exec '{gateway}' "$@"
+            '{gateway}' "$@" | {{
+                head -c 10
+                until [ -e '{permission}' ]; do sleep 0.05; done
+                cat
+            }}"#,
+            gateway = gateway.display(),
+            permission = permission.display(),
+        );
+        write_script(&script, &text)?;
+        Ok(Self { command: script.display().to_string(), permission })
+    }
+
+    fn go_on(&self) -> Result<()> {
+        std::fs::write(&self.permission, "")?;
+        Ok(())
+    }
+}
+
+/// Uploads one file after the other until told to stop.
+async fn keep_uploading(user: &User, is_over: &AtomicBool) -> Result<Vec<JobId>> {
+    let mut jobs = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        let job = user.submit(Form::default().file("b.mp4", b"no video, but a file")).await?;
+        jobs.push(user.wait_for_outcome(job.id).await.id);
+    }
+    Ok(jobs)
+}
+
+/// Backs up while somebody uploads, and more is uploaded behind the backup's moment than before it. Gives the job that came then.
+async fn back_up_under_load(stage: &Stage, user: &User, other: &User) -> Result<JobId> {
+    let slow = SlowGateway::new(stage)?;
+    let mut script = stage.script("backup.sh", &stage.backup())?;
+    let is_over = AtomicBool::new(false);
+    let begun = stage.folder.path().join("backup.unfinished/mysql.sql.gz");
+    let backup = async {
+        let ended = run(script.env("GATEWAY", &slow.command)).await;
+        is_over.store(true, Ordering::Relaxed);
+        ended?.succeeded("the backup")
+    };
+    let late = async {
+        // MySQL's turn comes when MongoDB's moment is over.
+        wait_until("the backup has its moment", PATIENCE, async || begun.exists()).await;
+        let (late, _) = convert(user).await?;
+        slow.go_on()?;
+        Ok(late.id)
+    };
+    let (said, late, meanwhile) = tokio::try_join!(backup, late, keep_uploading(other, &is_over))?;
+    ensure!(!meanwhile.is_empty(), "nothing was uploaded meanwhile");
+    ensure!(said.contains("Dumping MongoDB by"), "it does not say by what: {said}");
+    Ok(late)
+}
+
+#[tokio::test]
+async fn what_was_there_before_a_backup_comes_back_and_works() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let mut user = stage.mixdown.user().await?;
+    let other = stage.mixdown.user().await?;
+    let long = test_kit::media::long_video(std::time::Duration::from_mins(5)).await?;
+    let long = user.upload(&long).await?;
+    let (early, audio) = convert(&user).await?;
+    let long = user.wait_for_outcome(long.id).await;
+    let long_audio = user.download(&long).await?;
+    let before: Vec<JobId> = user.jobs().await?.iter().map(|job| job.id).collect();
+
+    let late = back_up_under_load(&stage, &user, &other).await?;
+    stage.stop_services().await?;
+    stage.wipe().await?;
+    stage.restore().await?;
+    stage.start_services().await?;
+
+    sign_in(&mut user).await?;
+    let after: Vec<JobId> = user.jobs().await?.iter().map(|job| job.id).collect();
+    assert_eq!(after, before, "the restored jobs are others");
+    assert!(!after.contains(&late), "the backup is of no one moment");
+    assert!(user.download(&early).await? == audio, "the restored audio is another");
+    assert!(user.download(&long).await? == long_audio, "the restored long audio is another");
+    convert(&user).await?;
+    // What was under way at the moment comes to its end: these are no videos.
+    wait_until("every job of the backup has an outcome", PATIENCE, async || {
+        let mut other = other.clone();
+        sign_in(&mut other).await?;
+        let jobs = other.jobs().await?;
+        ensure!(jobs.iter().all(|job| job.status == JobStatus::Failed), "not yet: {jobs:?}");
+        Ok(())
+    })
+    .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restore_puts_the_backup_in_place_of_what_came_later() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let mut user = stage.mixdown.user().await?;
+    let (job, audio) = convert(&user).await?;
+    let gateway = stage.mixdown.service(Service::Gateway)?;
+    gateway.stop().await;
+    stage.take_backup().await?;
+    let taken = stage.fingerprint().await?;
+
+    stage.start_services().await?;
+    let late = stage.mixdown.user().await?;
+    convert(&late).await?;
+    user.delete(&format!("/jobs/{}", job.id)).await?.error_for_status()?;
+    stage.stop_services().await?;
+    // As a newer release has them, of which the backup knows nothing.
+    let [jobs, ..] = stage.databases();
+    jobs.create_collection("of_a_newer_release").await?;
+    stage.mysql("CREATE TABLE of_a_newer_release (id INT PRIMARY KEY)").await?;
+    stage.restore().await?;
+
+    assert_eq!(stage.fingerprint().await?, taken);
+    assert_eq!(stage.left_of_restores().await?, 0);
+    stage.start_services().await?;
+    sign_in(&mut user).await?;
+    assert!(user.download(&job).await? == audio);
+    assert_eq!(late.log_in().await?.status(), StatusCode::UNAUTHORIZED);
+    Ok(())
+}
+
+/// A `mysqldump` on a PATH of its own that waits until it may begin.
+fn late_mysqldump(stage: &Stage, script: &mut Command) -> Result<(std::path::PathBuf, std::path::PathBuf)> {
+    let folder = stage.folder.path().join("bin");
+    std::fs::create_dir(&folder)?;
+    let (begun, permission) = (folder.join("begun"), folder.join("permission"));
+    let real = test_kit::project::find_program("mysqldump")?;
+    let text = format!(
+        r#"case "$*" in *--single-transaction*)
+            touch '{begun}'
+            until [ -e '{permission}' ]; do sleep 0.05; done
+        esac
+        exec '{real}' "$@""#,
+        begun = begun.display(),
+        permission = permission.display(),
+        real = real.display(),
+    );
+    write_script(&folder.join("mysqldump"), &text)?;
+    let path = std::env::var("PATH")?;
+    script.env("PATH", format!("{}:{path}", folder.display()));
+    Ok((begun, permission))
+}
+
+#[tokio::test]
+async fn an_account_that_is_erased_during_a_backup_leaves_nothing_in_the_restored_system() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let mut stays = stage.mixdown.user().await?;
+    let goes = stage.mixdown.user().await?;
+    let (kept, _) = convert(&stays).await?;
+    convert(&goes).await?;
+    let mut script = stage.script("backup.sh", &stage.backup())?;
+    let (begun, permission) = late_mysqldump(&stage, &mut script)?;
+    let erasure = async {
+        wait_until("MySQL's turn has come", PATIENCE, async || begun.exists()).await;
+        let password = serde_json::json!({ "password": goes.password });
+        goes.request(reqwest::Method::DELETE, "/me").json(&password).send().await?.error_for_status()?;
+        wait_until("the account is erased", PATIENCE, async || {
+            let rows = stage.mysql("SELECT COUNT(*) FROM erased_accounts").await?;
+            ensure!(rows.trim() == "1" && stage.ids(0, "jobs").await?.len() == 1, "not yet");
+            Ok(())
+        })
+        .await;
+        // The backup is restored long after.
+        stage.mysql("UPDATE erased_accounts SET erased_at = erased_at - INTERVAL 40 HOUR").await?;
+        std::fs::write(&permission, "").context("could not let it go on")
+    };
+    let (ended, ()) = tokio::try_join!(run(&mut script), erasure)?;
+    ended.succeeded("the backup")?;
+
+    stage.stop_services().await?;
+    stage.wipe().await?;
+    stage.restore().await?;
+    let told = stage
+        .mysql("SELECT COUNT(*) FROM erased_accounts WHERE erased_at > UTC_TIMESTAMP() - INTERVAL 1 HOUR")
+        .await?;
+    assert_eq!(told.trim(), "1");
+    assert!(stage.ids(0, "jobs").await?.len() == 2, "the test proves nothing: the job was not in the backup");
+    stage.start_services().await?;
+    wait_until("the erased account's job is gone", PATIENCE, async || {
+        stage.ids(0, "jobs").await.is_ok_and(|ids| ids.len() == 1)
+    })
+    .await;
+    sign_in(&mut stays).await?;
+    assert_eq!(stays.jobs().await?.iter().map(|job| job.id).collect::<Vec<_>>(), [kept.id]);
+    Ok(())
+}

@@ -36,7 +36,8 @@ main() {
     else
         echo 'Dumping MongoDB by mongodump'
         # Its moment is its end.
-        dump_mongodb </dev/null >"$UNFINISHED/$MONGODUMP_FILE"
+        dump_mongodb </dev/null >"$UNFINISHED/$MONGODUMP_FILE" || fail \
+            'mongodump failed. Its account needs the role backup; that of `gateway backup`, chosen by GATEWAY, does not'
         gzip --test "$UNFINISHED/$MONGODUMP_FILE"
         echo 'Dumping MySQL'
         dump_mysql

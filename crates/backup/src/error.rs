@@ -24,6 +24,11 @@ pub enum BackupError {
     /// MongoDB has forgotten the moment that the backup is of.
     #[error("{0}")]
     SnapshotLost(Box<LostSnapshot>, #[source] mongodb::error::Error),
+    /// The databases have no collections: an empty backup would empty them when it is restored.
+    #[error(
+        "there is nothing to back up: MongoDB has no collections in {0}; is MONGODB_DATABASE_PREFIX right?"
+    )]
+    NothingThere(String),
     /// The collections never held still.
     #[error("collections or indexes are being made at this moment: try again")]
     Restless,

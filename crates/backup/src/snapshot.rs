@@ -50,28 +50,39 @@ impl Snapshot {
         total: Option<u64>,
         window: Option<i64>,
     ) -> Result<Self, BackupError> {
-        let began = Instant::now();
         let places = in_use(databases).await?;
+        if places.is_empty() {
+            let names = databases.all().map(|(_, database)| database.name().to_owned());
+            return Err(BackupError::NothingThere(names.join(", ")));
+        }
         let [(_, some), ..] = databases.all();
-        let mut session = within("begin a session", some.client().start_session().snapshot(true)).await?;
-        // The first read fixes the moment, and there is one even where nothing is stored yet.
-        let probes = std::iter::once(some.collection("jobs")).chain(places.iter().map(Place::collection));
-        for collection in probes {
-            let probe = collection.find_one(doc! {}).projection(doc! { "_id": 1 }).session(&mut session);
-            match within("read as of one moment", probe).await {
+        let session = within("begin a session", some.client().start_session().snapshot(true)).await?;
+        let cluster_time = Timestamp { time: 0, increment: 0 };
+        let mut snapshot = Self { session, places, cluster_time, began: Instant::now(), total, window };
+        snapshot.fix_the_moment().await?;
+        // One that was made in between could have been in use at that moment.
+        let names = |places: &[Place]| places.iter().map(Place::label).collect::<Vec<_>>();
+        if names(&in_use(databases).await?) != names(&snapshot.places) {
+            return Err(BackupError::Restless);
+        }
+        Ok(snapshot)
+    }
+
+    /// The first read fixes it; the others show that each collection can be read as of then.
+    async fn fix_the_moment(&mut self) -> Result<(), BackupError> {
+        for place in &self.places {
+            let collection = place.collection();
+            let probe = collection.find_one(doc! {}).projection(doc! { "_id": 1 }).session(&mut self.session);
+            match within(&format!("read {}", place.label()), probe).await {
                 Err(error) if error.code() == Some(SNAPSHOT_UNAVAILABLE) => {
                     return Err(BackupError::Restless);
                 }
-                result => drop(result?),
+                Err(error) => return Err(self.explain(error, 0)),
+                Ok(_) => {}
             }
         }
-        let cluster_time = session.snapshot_time().ok_or(BackupError::Restless)?;
-        // One that was made in between could have been in use at that moment.
-        let names = |places: &[Place]| places.iter().map(Place::label).collect::<Vec<_>>();
-        if names(&in_use(databases).await?) != names(&places) {
-            return Err(BackupError::Restless);
-        }
-        Ok(Self { session, places, cluster_time, began, total, window })
+        self.cluster_time = self.session.snapshot_time().ok_or(BackupError::Restless)?;
+        Ok(())
     }
 
     /// Writes all documents of a collection, a batch of the server's at a time.

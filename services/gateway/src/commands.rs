@@ -46,8 +46,11 @@ pub async fn restore(config: &StoreConfig) -> anyhow::Result<String> {
     match backup::restore(&databases, input).await {
         Ok(summary) => Ok(format!("restored {}", told(summary))),
         Err(error) => {
-            let is_half = backup::is_half_restored(&databases).await.unwrap_or_default();
-            let left = if is_half { "restore again before a service starts" } else { "nothing was changed" };
+            let left = match backup::is_half_restored(&databases).await {
+                Ok(false) => "nothing was changed",
+                // Who cannot ask cannot know.
+                Ok(true) | Err(_) => "restore again before a service starts",
+            };
             Err(anyhow::Error::new(error).context(format!("the restore failed; {left}")))
         }
     }

@@ -66,17 +66,30 @@ async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> 
 }
 
 #[tokio::test]
-async fn a_backup_that_its_reader_leaves_fails() -> Result<()> {
+async fn a_backup_that_its_reader_leaves_or_that_has_no_room_fails() -> Result<()> {
     let stage = Stage::start().await?;
     let user = stage.mixdown.user().await?;
     convert(&user).await?;
     let gateway = Service::Gateway.program()?;
-    let text = format!("set -o pipefail; '{}' backup | head -c 100", gateway.display());
-    let mut command = tokio::process::Command::new("bash");
-    command.args(["-c", &text]).env("MONGODB_URL", &stage.mongodb_url);
-    let ended = run(command.env("MONGODB_DATABASE_PREFIX", stage.mixdown.prefix())).await?;
-    ended.failed_with("could not write the backup");
+    for (output, expected) in [("| head -c 100", "Broken pipe"), (">/dev/full", "No space left")] {
+        let text = format!("set -o pipefail; '{}' backup {output}", gateway.display());
+        let mut command = tokio::process::Command::new("bash");
+        command.args(["-c", &text]).env("MONGODB_URL", &stage.mongodb_url);
+        let ended = run(command.env("MONGODB_DATABASE_PREFIX", stage.mixdown.prefix())).await?;
+        ended.failed_with("could not write the backup");
+        ended.failed_with(expected);
+    }
     Ok(())
+}
+
+#[tokio::test]
+async fn an_empty_store_is_not_backed_up() -> Result<()> {
+    let stage = Stage::start().await?;
+    let mut script = stage.script("backup.sh", &stage.backup())?;
+    let admin = &stage.mixdown.system().mongodb_url;
+    let ended = run(script.env("MONGODB_URL", admin).env("MONGODB_DATABASE_PREFIX", "mistyped_")).await?;
+    ended.failed_with("no collections in mistyped_mixdown, mistyped_videos, mistyped_mp3s");
+    assert_no_folder(&stage)
 }
 
 fn gunzip(path: &Path) -> Result<Vec<u8>> {

@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use mongodb::bson::{Document, doc};
-use test_kit::mixdown::User;
+use test_kit::mixdown::{Plan, User};
+use test_kit::servers::{MongoDb, Running, Server as _};
 use test_kit::services::Service;
 use test_kit::wait_until;
 use tokio::io::AsyncWriteExt as _;
@@ -44,6 +45,40 @@ async fn a_restore_that_is_killed_leaves_what_was_there_and_can_be_repeated() ->
     stage.stop_services().await?;
     stage.restore().await?;
     assert_eq!(stage.left_of_restores().await?, 0);
+    stage.start_services().await?;
+    assert_is_as_in_the_backup(&mut user, 1).await
+}
+
+#[tokio::test]
+async fn a_restore_whose_server_dies_leaves_what_was_there() -> Result<()> {
+    let mut server = Running::<MongoDb>::start().await?;
+    let mut stage = Stage::on(Plan::new().on_mongodb(&server.url())).await?;
+    let mut user = stage.mixdown.user().await?;
+    convert(&user).await?;
+    stage.take_backup().await?;
+    convert(&user).await?;
+    stage.stop_services().await?;
+    let before = stage.fingerprint().await?;
+
+    let backup = std::fs::read(stage.backup().join("mongodb.backup"))?;
+    let mut restore = stage.gateway("restore")?.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut input = restore.stdin.take().context("no pipe")?;
+    input.write_all(&backup[..backup.len() - 20]).await?;
+    let fills = async || stage.left_of_restores().await.is_ok_and(|left| left > 12);
+    wait_until("documents are being restored", PATIENCE, fills).await;
+    server.kill_hard().await;
+    input.write_all(&backup[backup.len() - 20..]).await?;
+    drop(input);
+    let ended = restore.wait_with_output().await?;
+    ensure!(!ended.status.success(), "it restored without a server");
+    let said = String::from_utf8(ended.stderr)?;
+    assert!(said.contains("the restore failed") && !said.contains("nothing was changed"), "{said}");
+
+    server.restart().await?;
+    let mut after = wait_until("the server is back", PATIENCE, async || stage.fingerprint().await).await;
+    after.retain(|name, _| !name.contains(".restoring"));
+    assert_eq!(after, before);
+    stage.restore().await?;
     stage.start_services().await?;
     assert_is_as_in_the_backup(&mut user, 1).await
 }

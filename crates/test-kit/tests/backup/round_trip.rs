@@ -92,6 +92,8 @@ async fn what_was_there_before_a_backup_comes_back_and_works() -> Result<()> {
     stage.stop_services().await?;
     stage.wipe().await?;
     stage.restore().await?;
+    // The late job's audio was stored before the backup came to where audio is.
+    assert_eq!(stage.ids(2, "fs.files").await?.len(), 2, "files and jobs are of two moments");
     stage.start_services().await?;
 
     sign_in(&mut user).await?;

@@ -39,7 +39,6 @@ main() {
         dump_mongodb </dev/null >"$UNFINISHED/$MONGODUMP_FILE" || fail \
             'mongodump failed. Its account needs the role backup; that of `gateway backup`, chosen by GATEWAY, does not'
         gzip --test "$UNFINISHED/$MONGODUMP_FILE"
-        echo 'Dumping MySQL'
         dump_mysql
     fi
     is_whole_mysql_dump "$UNFINISHED/$MYSQL_FILE" || fail 'the dump of MySQL breaks off'
@@ -57,23 +56,24 @@ back_up_both_at_once() {
         sleep 0.1
     done
     if [ -s "$UNFINISHED/$GATEWAY_FILE" ]; then
-        echo 'Dumping MySQL'
         dump_mysql
     fi
-    wait "$GATEWAY_PROCESS"
+    wait "$GATEWAY_PROCESS" || fail 'the gateway took no backup of MongoDB'
     GATEWAY_PROCESS=
     # As it arrived, through whatever is between here and there.
-    "${GATEWAY_COMMAND[@]}" check-backup <"$UNFINISHED/$GATEWAY_FILE"
+    [ -s "$UNFINISHED/$GATEWAY_FILE" ] && "${GATEWAY_COMMAND[@]}" check-backup <"$UNFINISHED/$GATEWAY_FILE" ||
+        fail 'what the gateway wrote is no backup'
 }
 
 # As of one moment, and without locks. BINARY columns are not text.
 dump_mysql() {
+    echo 'Dumping MySQL'
     # shellcheck disable=SC2016 # expanded where the tools run
     with_mysql '
         dump=$(command -v mysqldump || command -v mariadb-dump || echo mysqldump)
         gtid=$("$dump" --help 2>/dev/null | grep -o -m 1 -e "--set-gtid-purged" | head -n 1)
         "$dump" --defaults-extra-file="$options" --single-transaction --hex-blob --no-tablespaces ${gtid:+"$gtid=OFF"} "$1"' \
-        </dev/null | gzip >"$UNFINISHED/$MYSQL_FILE"
+        </dev/null | gzip >"$UNFINISHED/$MYSQL_FILE" || fail 'MySQL was not dumped'
 }
 
 # With what is written meanwhile (--oplog), so that files and jobs are of one moment too.

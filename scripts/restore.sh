@@ -46,23 +46,23 @@ check_mysql() {
 
 # The accounts' tables become the dump's: those that are there now go first, since an older release has fewer.
 #
-# Of accounts that were erased shortly before the dump, the gateways are told once more, so that they erase what jobs of them
-# came back.
+# The gateways are told once more of accounts that were erased or moved to another address before the dump, so that they do the
+# same to jobs that are of the moment before.
 restore_mysql() {
     local script
     script="$(cat <<'SCRIPT'
+        run() { "$client" --defaults-extra-file="$options" --batch --skip-column-names "$@"; }
         {
             echo "SET FOREIGN_KEY_CHECKS = 0;"
-            "$client" --defaults-extra-file="$options" --batch --skip-column-names "$1" </dev/null --execute="
+            run "$1" </dev/null --execute="
                 SELECT CONCAT('DROP TABLE ', CHAR(96), table_name, CHAR(96), ';') FROM information_schema.tables
                 WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
             cat
-            echo "
-                SET @tell = (SELECT IF(COUNT(*), 'UPDATE erased_accounts SET erased_at = UTC_TIMESTAMP(6)', 'DO 0')
-                    FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'erased_accounts');
-                PREPARE tell FROM @tell;
-                EXECUTE tell;"
-        } | "$client" --defaults-extra-file="$options" "$1"
+        } | run "$1"
+        run "$1" </dev/null --execute="
+            SELECT CONCAT('UPDATE ', table_name, ' SET ', column_name, ' = UTC_TIMESTAMP(6);') FROM information_schema.columns
+            WHERE table_schema = DATABASE()
+            AND (table_name, column_name) IN (('erased_accounts', 'erased_at'), ('address_changes', 'changed_at'))" | run "$1"
 SCRIPT
     )"
     gunzip --stdout "$FOLDER/$MYSQL_FILE" | with_mysql "$script"

@@ -28,6 +28,7 @@ async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> 
     let mut script = stage.script("backup.sh", &stage.backup())?;
     let ended = run(script.env("MYSQL_URL", format!("mysql://mixdown:wrong@{server}"))).await?;
     ended.failed_with("Access denied");
+    ended.failed_with("MySQL was not dumped");
     assert_no_folder(&stage)?;
 
     // MongoDB refuses: an account that may read one database of three.
@@ -45,6 +46,13 @@ async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> 
     let ended = run(stage.script("backup.sh", &stage.backup())?.env("MONGODB_URL", &away)).await?;
     ended.failed_with("no backup was taken");
     assert_no_folder(&stage)?;
+
+    // The gateway says nothing, and succeeds or fails.
+    for silent in ["true", "false"] {
+        let ended = run(stage.script("backup.sh", &stage.backup())?.env("GATEWAY", silent)).await?;
+        ended.failed_with("backup: ");
+        assert_no_folder(&stage)?;
+    }
 
     // There is no mongodump where it is said to be.
     let mut script = stage.script("backup.sh", &stage.backup())?;

@@ -116,3 +116,27 @@ async fn a_store_that_is_half_restored_is_neither_served_nor_backed_up() -> Resu
     stage.start_services().await?;
     assert_is_as_in_the_backup(&mut user, 1).await
 }
+
+#[tokio::test]
+async fn a_restore_whose_mysql_fails_behind_mongodb_says_so_and_can_be_repeated() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    let mut user = stage.mixdown.user().await?;
+    convert(&user).await?;
+    stage.take_backup().await?;
+    stage.stop_services().await?;
+    stage.wipe().await?;
+    // A dump that is whole, and that MySQL refuses.
+    let path = stage.backup().join("mysql.sql.gz");
+    let whole = std::fs::read(&path)?;
+    let refused = "printf 'CREATE NONSENSE;\\n-- Dump completed\\n' | gzip >\"$0\"";
+    let made = tokio::process::Command::new("sh").args(["-c", refused]).arg(&path).status().await?;
+    ensure!(made.success(), "could not make the dump");
+    let ended = run(&mut stage.script("restore.sh", &stage.backup())?).await?;
+    ended.failed_with("You have an error in your SQL syntax");
+    ended.failed_with("MongoDB is restored, but MySQL is not: restore again");
+
+    std::fs::write(&path, whole)?;
+    stage.restore().await?;
+    stage.start_services().await?;
+    assert_is_as_in_the_backup(&mut user, 1).await
+}

@@ -4,10 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use contracts::{JobId, JobStatus};
-use reqwest::StatusCode;
+use mongodb::bson::{Bson, Document, doc};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use test_kit::inbox::Inbox;
 use test_kit::mixdown::{Form, User};
 use test_kit::services::Service;
-use test_kit::wait_until;
+use test_kit::{unique_name, wait_until};
 use tokio::process::Command;
 
 use crate::stage::{PATIENCE, Stage, convert, run, sign_in, write_script};
@@ -167,46 +170,66 @@ fn late_mysqldump(stage: &Stage, script: &mut Command) -> Result<(std::path::Pat
     Ok((begun, permission))
 }
 
+/// Erases one account and gives another a new address, behind MongoDB's moment and before MySQL's.
+async fn leave_and_move(stage: &Stage, goes: &User, moves: &User) -> Result<()> {
+    let password = json!({ "password": goes.password });
+    goes.request(Method::DELETE, "/me").json(&password).send().await?.error_for_status()?;
+    let address = format!("{}@example.org", unique_name("moved"));
+    let body = json!({ "email": address, "password": moves.password });
+    moves.request(Method::POST, "/me/email").json(&body).send().await?.error_for_status()?;
+    let mail = Inbox::shared().wait_for_mail(&address, PATIENCE).await;
+    moves.verify(mail.token().context("no token")?).await?;
+    wait_until("the account is erased", PATIENCE, async || {
+        let rows = stage.mysql("SELECT COUNT(*) FROM erased_accounts").await?;
+        ensure!(rows.trim() == "1" && stage.ids(0, "jobs").await?.len() == 1, "not yet");
+        Ok(())
+    })
+    .await;
+    // The backup is restored long after.
+    for (table, column) in [("erased_accounts", "erased_at"), ("address_changes", "changed_at")] {
+        stage.mysql(&format!("UPDATE {table} SET {column} = {column} - INTERVAL 40 HOUR")).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
-async fn an_account_that_is_erased_during_a_backup_leaves_nothing_in_the_restored_system() -> Result<()> {
+async fn accounts_that_are_erased_or_move_during_a_backup_have_done_so_in_the_restored_system() -> Result<()>
+{
     let mut stage = Stage::start().await?;
-    let mut stays = stage.mixdown.user().await?;
-    let goes = stage.mixdown.user().await?;
-    let (kept, _) = convert(&stays).await?;
+    let (moves, goes) = (stage.mixdown.user().await?, stage.mixdown.user().await?);
+    let (kept, _) = convert(&moves).await?;
     convert(&goes).await?;
     let mut script = stage.script("backup.sh", &stage.backup())?;
     let (begun, permission) = late_mysqldump(&stage, &mut script)?;
-    let erasure = async {
+    let meanwhile = async {
         wait_until("MySQL's turn has come", PATIENCE, async || begun.exists()).await;
-        let password = serde_json::json!({ "password": goes.password });
-        goes.request(reqwest::Method::DELETE, "/me").json(&password).send().await?.error_for_status()?;
-        wait_until("the account is erased", PATIENCE, async || {
-            let rows = stage.mysql("SELECT COUNT(*) FROM erased_accounts").await?;
-            ensure!(rows.trim() == "1" && stage.ids(0, "jobs").await?.len() == 1, "not yet");
-            Ok(())
-        })
-        .await;
-        // The backup is restored long after.
-        stage.mysql("UPDATE erased_accounts SET erased_at = erased_at - INTERVAL 40 HOUR").await?;
+        leave_and_move(&stage, &goes, &moves).await?;
         std::fs::write(&permission, "").context("could not let it go on")
     };
-    let (ended, ()) = tokio::try_join!(run(&mut script), erasure)?;
+    let (ended, ()) = tokio::try_join!(run(&mut script), meanwhile)?;
     ended.succeeded("the backup")?;
 
     stage.stop_services().await?;
     stage.wipe().await?;
     stage.restore().await?;
-    let told = stage
-        .mysql("SELECT COUNT(*) FROM erased_accounts WHERE erased_at > UTC_TIMESTAMP() - INTERVAL 1 HOUR")
-        .await?;
-    assert_eq!(told.trim(), "1");
-    assert!(stage.ids(0, "jobs").await?.len() == 2, "the test proves nothing: the job was not in the backup");
+    for (table, column) in [("erased_accounts", "erased_at"), ("address_changes", "changed_at")] {
+        let told = format!("SELECT COUNT(*) FROM {table} WHERE {column} > UTC_TIMESTAMP() - INTERVAL 1 HOUR");
+        assert_eq!(stage.mysql(&told).await?.trim(), "1", "{table}");
+    }
+    assert_eq!(stage.ids(0, "jobs").await?.len(), 2, "the job was not in the backup");
+    let [jobs, ..] = stage.databases();
+    let jobs = jobs.collection::<Document>("jobs");
+    let old_address = doc! { "owner.email": &moves.email };
+    assert_eq!(jobs.count_documents(old_address.clone()).await?, 1, "the old address was not in the backup");
+
     stage.start_services().await?;
-    wait_until("the erased account's job is gone", PATIENCE, async || {
-        stage.ids(0, "jobs").await.is_ok_and(|ids| ids.len() == 1)
+    wait_until("the jobs are as the accounts are", PATIENCE, async || {
+        let left = jobs.count_documents(doc! {}).await?;
+        let old = jobs.count_documents(old_address.clone()).await?;
+        ensure!((left, old) == (1, 0), "there are {left} jobs, {old} with an old address");
+        Ok(())
     })
     .await;
-    sign_in(&mut stays).await?;
-    assert_eq!(stays.jobs().await?.iter().map(|job| job.id).collect::<Vec<_>>(), [kept.id]);
+    assert_eq!(stage.ids(0, "jobs").await?, [Bson::from(kept.id.to_string())]);
     Ok(())
 }

@@ -39,10 +39,13 @@ pub(crate) fn start(name: &'static str, config: &ProcessConfig) -> anyhow::Resul
 
     // Whatever the operator wants to see of the rest.
     let filter = EnvFilter::try_new(&config.log_filter)?.add_directive("audit=info".parse()?);
+    // By default a line that cannot be written is told of on standard error, which panics where that is as full as the log: then a
+    // full disk of logs would take down services that need no disk.
+    let line = fmt::layer().log_internal_errors(false);
     let lines = match config.log_format {
         // Colours are for people at a terminal, not for files.
-        LogFormat::Text => fmt::layer().with_target(false).with_ansi(std::io::stdout().is_terminal()).boxed(),
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => line.with_target(false).with_ansi(std::io::stdout().is_terminal()).boxed(),
+        LogFormat::Json => line.json().flatten_event(true).with_span_list(false).boxed(),
     };
     let traces = tracing_opentelemetry::layer().with_tracer(provider.tracer(name));
     tracing_subscriber::registry().with(filter).with(lines).with(traces).try_init()?;

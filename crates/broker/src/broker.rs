@@ -106,6 +106,12 @@ impl Broker {
             .is_some_and(|session| session.is_alive() && !session.is_blocked())
     }
 
+    /// Whether RabbitMQ takes no messages for lack of disk or memory, as far as it has told: it tells those who publish.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.inner.current.borrow().as_ref().is_some_and(|session| session.is_blocked())
+    }
+
     /// Waits until there is a connection and every queue is declared.
     ///
     /// # Errors

@@ -147,19 +147,22 @@ impl Session {
     /// Waits until the connection is lost.
     pub(crate) async fn lost(&self) {
         let mut events = self.connection.events_listener();
+        let blocked = metrics::gauge!("mixdown_broker_blocked");
         // Events come at once, but not for every way in which a connection can end.
         let mut looks = interval(Duration::from_secs(1));
         while self.is_alive() {
+            blocked.set(f64::from(self.is_blocked()));
             tokio::select! {
                 event = events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => tracing::warn!(reason, "RabbitMQ blocks publishing"),
                     Some(Event::ConnectionUnblocked) => tracing::info!("RabbitMQ takes messages again"),
                     Some(_) => {}
-                    None => return,
+                    None => break,
                 },
                 _ = looks.tick() => {}
             }
         }
+        blocked.set(0.0);
     }
 
     /// Says goodbye, so that RabbitMQ does not log a lost client.

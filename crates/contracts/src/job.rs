@@ -216,6 +216,8 @@ pub enum FailureCode {
     TooLong,
     /// The audio file would be larger than this installation makes.
     AudioTooLarge,
+    /// Converting the file takes more disk space than this installation has, even when it is empty.
+    FileTooLarge,
     /// The file has more tracks than this installation takes.
     TooManyTracks,
     /// Reading the file takes more memory than this installation gives.
@@ -240,6 +242,7 @@ impl FailureCode {
             Self::EmptySelection => "empty_selection",
             Self::TooLong => "too_long",
             Self::AudioTooLarge => "audio_too_large",
+            Self::FileTooLarge => "file_too_large",
             Self::TooManyTracks => "too_many_tracks",
             Self::TooComplex => "too_complex",
             Self::TimedOut => "timed_out",
@@ -266,6 +269,7 @@ impl FailureCode {
             }
             Self::TooLong => "The video is longer than the longest that we convert.",
             Self::AudioTooLarge => "The audio file would be larger than the largest that we make.",
+            Self::FileTooLarge => "Converting the file takes more disk space than we have.",
             Self::TooManyTracks => "The file has more tracks than we can look at.",
             Self::TooComplex => "The file takes more memory to read than we can give it.",
             Self::TimedOut => "The conversion took too long and was stopped.",

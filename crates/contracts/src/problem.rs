@@ -126,6 +126,8 @@ problems! {
     Internal = "internal", 500, "Something went wrong on our side";
     /// A part of the system is away for the moment.
     Unavailable = "unavailable", 503, "A part of the service is away, try again soon";
+    /// The service's own disks are as good as full. Unlike `storage_full` this is nothing that the user could change.
+    InsufficientStorage = "insufficient_storage", 507, "The service has no room at the moment, try again later";
 }
 
 // By hand: the derive doesn't see names that come out of a macro.

@@ -281,6 +281,7 @@ pub(crate) async fn within<T>(
 ) -> Result<T, JobsError> {
     use mongodb::error::ErrorKind;
 
+    const OUT_OF_DISK_SPACE: i32 = 14031;
     match tokio::time::timeout(PATIENCE, operation.into_future()).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match *error.kind {
@@ -288,6 +289,10 @@ pub(crate) async fn within<T>(
             | ErrorKind::ServerSelection { .. }
             | ErrorKind::ConnectionPoolCleared { .. } => JobsError::Unavailable(Some(error)),
             // A primary that steps down or shuts down says so with a label.
+            // It refuses what needs room that its disk does not have.
+            ErrorKind::Command(ref refused) if refused.code == OUT_OF_DISK_SPACE => {
+                JobsError::Unavailable(Some(error))
+            }
             _ if error.contains_label(mongodb::error::RETRYABLE_WRITE_ERROR) => {
                 JobsError::Unavailable(Some(error))
             }

@@ -100,9 +100,10 @@ impl StoreError {
 }
 
 /// Server errors that mean "no primary here", "shutting down" or "too slow", besides those with a label of their own: the
-/// codes of the specification of retryable reads, and 50 (the time limit), 64 and 100 (write concern not satisfied).
-const AWAY_CODES: [i32; 16] =
-    [6, 7, 50, 64, 89, 91, 100, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436];
+/// codes of the specification of retryable reads, and 50 (the time limit), 64 and 100 (write concern not satisfied), 14031 (too
+/// little disk).
+const AWAY_CODES: [i32; 17] =
+    [6, 7, 50, 64, 89, 91, 100, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031];
 
 /// A unique index holds what was to be inserted.
 const DUPLICATE_KEY: i32 = 11000;

@@ -42,11 +42,13 @@ mod marker;
 mod offer;
 mod read;
 mod remove;
+mod room;
 mod store;
 mod upload;
 
 pub use drafts::{Draft, DraftDiscarded, DraftState, DraftWriter, NewDraft, Resumed};
 pub use error::{Damage, StoreError};
 pub use file::StoredFile;
+pub use room::Room;
 pub use store::MediaStore;
 pub use upload::Upload;

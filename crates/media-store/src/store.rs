@@ -31,6 +31,7 @@ const WINDOWS_OF_ALL: usize = 32;
 /// The files of one GridFS database. Clones share their limits.
 #[derive(Clone)]
 pub struct MediaStore {
+    pub(crate) database: Database,
     pub(crate) files: Collection<RawDocumentBuf>,
     pub(crate) chunks: Collection<RawDocumentBuf>,
     pub(crate) markers: Markers,
@@ -46,7 +47,6 @@ impl MediaStore {
     /// The files in this database. Writes and clean-up that outlive their caller run on `tasks`: close and await it before
     /// the process ends.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "the handle belongs to the store from now on")]
     pub fn new(database: Database, tasks: TaskTracker) -> Self {
         let majority = || {
             CollectionOptions::builder()
@@ -60,6 +60,7 @@ impl MediaStore {
             chunks: database.collection_with_options("fs.chunks", majority()),
             markers: Markers::new(&database, Deadline(PATIENCE)),
             drafts: drafts::collection(&database),
+            database,
             tasks,
             deadline: Deadline(PATIENCE),
             insert_permits: Arc::new(Semaphore::new(IN_FLIGHT)),

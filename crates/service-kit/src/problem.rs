@@ -29,6 +29,8 @@ impl Problem {
     pub fn new(code: ProblemCode) -> Self {
         let headers = match code {
             ProblemCode::Unavailable => vec![(RETRY_AFTER, HeaderValue::from_static("5"))],
+            // Somebody has to make room first, or files have to expire.
+            ProblemCode::InsufficientStorage => vec![(RETRY_AFTER, HeaderValue::from_static("60"))],
             ProblemCode::NoToken => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
             ProblemCode::InvalidToken | ProblemCode::ExpiredToken => {
                 vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""))]
@@ -115,6 +117,7 @@ fn code_of(status: StatusCode) -> ProblemCode {
         StatusCode::RANGE_NOT_SATISFIABLE => ProblemCode::RangeNotSatisfiable,
         StatusCode::TOO_MANY_REQUESTS => ProblemCode::TooManyRequests,
         StatusCode::SERVICE_UNAVAILABLE => ProblemCode::Unavailable,
+        StatusCode::INSUFFICIENT_STORAGE => ProblemCode::InsufficientStorage,
         status if status.is_client_error() => ProblemCode::BadRequest,
         _ => ProblemCode::Internal,
     }

@@ -60,6 +60,11 @@ pub struct Config {
     #[arg(long, env = "MAX_UPLOAD_BYTES", default_value_t = 2 << 30)]
     pub max_upload_bytes: u64,
 
+    /// Room on MongoDB's disk that is kept free, at most an eighth of it: uploads that would take of it are refused (507), and
+    /// conversions wait once they would take more than half of it. The same as converter's
+    #[arg(long, env = "MONGODB_RESERVE_BYTES", default_value_t = 4 << 30)]
+    pub mongodb_reserve_bytes: u64,
+
     /// How long an upload may send nothing before it is given up
     #[arg(long, env = "UPLOAD_IDLE_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
     pub upload_idle_timeout: Duration,

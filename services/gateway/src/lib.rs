@@ -24,6 +24,7 @@ mod resumable;
 mod revocations;
 mod router;
 mod routes;
+mod storage;
 mod tokens;
 mod turns;
 mod zip;
@@ -47,6 +48,7 @@ use crate::limits::Limits;
 use crate::quotas::Quotas;
 use crate::receive::UploadPolicy;
 use crate::revocations::Revocations;
+use crate::storage::Storage;
 use crate::tokens::TokenVerifier;
 
 pub use crate::commands::{StoreConfig, back_up, check_backup, restore};
@@ -64,6 +66,7 @@ pub(crate) struct Gateway {
     jobs: JobStore,
     videos: MediaStore,
     mp3s: MediaStore,
+    storage: Arc<Storage>,
     broker: Broker,
     feed: JobFeed,
     links: LinkKey,
@@ -108,6 +111,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         limits: Limits::from(&config),
         uploads: UploadPolicy::from(&config),
         quotas: Quotas::from(&config),
+        storage: Storage::new(config.mongodb_reserve_bytes),
         jobs_at_once: config.jobs_at_once,
         trusted_proxies: config.trusted_proxies.clone(),
         shutdown: shutdown.clone(),
@@ -120,6 +124,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     shutdown.spawn_vital("eraser", Eraser::new(&gateway, &config).run());
     let revocations = revocations::keep_current(Arc::clone(&gateway), config.revocation_interval);
     shutdown.spawn_vital("revocations", revocations);
+    shutdown.spawn_vital("storage", storage::keep_current(Arc::clone(&gateway)));
     shutdown.spawn_vital("sweeper", Sweeper::new(&gateway, &config).run());
 
     tracing::info!(address = %listener.local_addr()?, "serving");

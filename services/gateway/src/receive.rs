@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::file_name::display_name;
 use crate::multipart::{Boundary, Multipart, MultipartError, Part};
+use crate::storage::Promise;
 use crate::{Config, Gateway};
 
 /// What is asked of an upload.
@@ -127,6 +128,7 @@ impl UploadPolicy {
         request: Request,
         gateway: &Gateway,
         owner: UserId,
+        mut promise: Promise,
     ) -> Result<Received, Error> {
         let announced = request.headers().typed_get::<ContentLength>();
         if announced.is_some_and(|ContentLength(bytes)| bytes > self.max_bytes + ENVELOPE_BYTES) {
@@ -152,7 +154,7 @@ impl UploadPolicy {
                 let file = file.map_err(UploadError::from)?;
                 // Behind the mark: of several at once each sees the others.
                 gateway.quotas.check(gateway, owner, 0).await?;
-                upload = Some(self.store_file(&mut form, file, gateway, owner).await?);
+                upload = Some(self.store_file(&mut form, file, gateway, owner, &mut promise).await?);
             } else {
                 options.push(self.option(part, &mut form).await?);
                 if options.len() > MAX_OPTIONS {
@@ -176,12 +178,14 @@ impl UploadPolicy {
         mut upload: media_store::Upload,
         gateway: &Gateway,
         owner: UserId,
+        promise: &mut Promise,
     ) -> Result<media_store::Upload, Error> {
         let mut looked_at = 0;
         while let Some(chunk) = form.chunk().await.map_err(|error| self.broken(&error))? {
             if upload.bytes() + chunk.len() as u64 > self.max_bytes {
                 return Err(self.too_large().into());
             }
+            promise.arrived(chunk.len())?;
             upload.write(chunk).await.map_err(UploadError::from)?;
             // A body need not say its length.
             if upload.bytes() - looked_at >= LOOK_EVERY_BYTES {

@@ -22,6 +22,7 @@ use crate::Gateway;
 use crate::error::Error;
 use crate::receive::{BodyFault, GuardedBody};
 use crate::routes::upload::{job_of, welcome};
+use crate::storage::{Promise, no_room};
 
 /// What is kept with a draft.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,10 +83,13 @@ pub(crate) async fn go_on(
     body: Body,
 ) -> Result<Standing, Error> {
     let place = gateway.limits.receiving.take(owner).await?;
+    // One that has every byte takes no more room, and is completed.
+    let missing = draft.bytes.saturating_sub(draft.offset);
+    let promise = if missing > 0 { Some(gateway.storage.promise(missing)?) } else { None };
     let (gateway, draft) = (Arc::clone(gateway), draft.clone());
     let tasks = gateway.shutdown.tasks().clone();
     let receiving = async move {
-        let received = Receiving { gateway, draft }.run(offset, checksum, body).await;
+        let received = Receiving { gateway, draft }.run(promise, offset, checksum, body).await;
         drop(place);
         received
     };
@@ -108,10 +112,18 @@ enum End {
     Wanted,
     /// This process is about to end.
     Draining,
+    /// MongoDB's disk is as good as full.
+    NoRoom,
 }
 
 impl Receiving {
-    async fn run(self, offset: u64, checksum: Option<Checksum>, body: Body) -> Result<Standing, Error> {
+    async fn run(
+        self,
+        mut promise: Option<Promise>,
+        offset: u64,
+        checksum: Option<Checksum>,
+        body: Body,
+    ) -> Result<Standing, Error> {
         let fid = self.draft.fid;
         let mut writer = match self.gateway.videos.resume_draft(fid, offset).await? {
             Resumed::Writing(writer) => *writer,
@@ -125,7 +137,7 @@ impl Receiving {
         }
         let mut sum = checksum.as_ref().map(|checksum| digest::Context::new(checksum.algorithm));
         let body = GuardedBody::new(body, &self.gateway.uploads, writer.missing());
-        let end = self.take(body, &mut writer, sum.as_mut()).await?;
+        let end = self.take(body, &mut writer, promise.as_mut(), sum.as_mut()).await?;
         if let Some((checksum, sum)) = checksum.zip(sum) {
             let is_right = sum.finish().as_ref() == checksum.expected;
             // Without its end nobody knows whether the beginning is right.
@@ -151,6 +163,7 @@ impl Receiving {
         &self,
         mut body: GuardedBody,
         writer: &mut DraftWriter,
+        mut promise: Option<&mut Promise>,
         mut sum: Option<&mut digest::Context>,
     ) -> Result<End, Error> {
         let mut ticks = interval_at(Instant::now() + DraftWriter::TICK, DraftWriter::TICK);
@@ -172,6 +185,9 @@ impl Receiving {
                     Some(Ok(piece)) => piece,
                 },
             };
+            if promise.as_mut().is_some_and(|promise| promise.arrived(piece.len()).is_err()) {
+                return Ok(End::NoRoom);
+            }
             if let Some(sum) = &mut sum {
                 sum.update(&piece);
             }
@@ -188,6 +204,7 @@ fn refusal(end: &End, gateway: &Gateway) -> Option<Error> {
         End::Fault(BodyFault::Broken(_)) => Some(ProblemCode::IncompleteUpload.into()),
         End::Wanted => Some(ProblemCode::UploadLocked.into()),
         End::Draining => Some(ProblemCode::Unavailable.into()),
+        End::NoRoom => Some(no_room().into()),
     }
 }
 

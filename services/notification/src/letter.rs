@@ -230,6 +230,9 @@ fn advice(code: FailureCode) -> &'static str {
         FailureCode::EmptySelection => "Upload the video again with other times, or without any.",
         FailureCode::TooLong => "Cut the video into shorter parts and upload them one by one.",
         FailureCode::AudioTooLarge => "Choose a lower bit rate, or cut the video into shorter parts.",
+        FailureCode::FileTooLarge => {
+            "Cut the video into shorter parts, or save it with a lower quality, and upload those."
+        }
         FailureCode::TooManyTracks => {
             "Save the video with one picture and one sound track alone, and upload that."
         }

@@ -50,6 +50,7 @@ export const PROBLEM_WORDS: Record<ProblemCode, Words> = {
   internal: ({ requestId }) =>
     `Something went wrong on our side. Try again${requestId ? `; if it stays, tell whoever runs this service the number ${requestId}` : ""}.`,
   unavailable: "A part of the service is away for the moment. Try again soon.",
+  insufficient_storage: "The service has no room for more files at the moment. Try again later.",
 };
 
 /** A sentence for a person about anything that was thrown. */

@@ -999,7 +999,7 @@ export interface components {
          * @description Why a job failed, as a stable code.
          * @enum {string}
          */
-        FailureCode: "not_a_media_file" | "no_audio_track" | "damaged" | "unsupported_format" | "unsuitable_format" | "no_such_track" | "empty_selection" | "too_long" | "audio_too_large" | "too_many_tracks" | "too_complex" | "timed_out" | "interrupted";
+        FailureCode: "not_a_media_file" | "no_audio_track" | "damaged" | "unsupported_format" | "unsuitable_format" | "no_such_track" | "empty_selection" | "too_long" | "audio_too_large" | "file_too_large" | "too_many_tracks" | "too_complex" | "timed_out" | "interrupted";
         /**
          * @description Identifies a file in `GridFS`: the 12 bytes of a `MongoDB` `ObjectId`, written as 24 hex digits.
          * @example 665f1c2ab8e4a70012345678
@@ -1263,7 +1263,7 @@ export interface components {
          * @description Everything that can go wrong for a client. Codes are stable; a client may depend on them.
          * @enum {string}
          */
-        ProblemCode: "bad_request" | "no_file" | "several_files" | "empty_file" | "incomplete_upload" | "unknown_option" | "bad_option" | "bad_cursor" | "bad_email" | "bad_password" | "common_password" | "bad_or_expired_token" | "oidc_failed" | "oidc_denied" | "no_token" | "invalid_token" | "expired_token" | "wrong_credentials" | "invalid_refresh_token" | "wrong_password" | "account_disabled" | "address_not_verified" | "cross_site" | "scope_missing" | "admin_only" | "storage_full" | "not_found" | "method_not_allowed" | "request_timeout" | "not_retryable" | "wrong_offset" | "too_many_keys" | "gone" | "unsupported_tus_version" | "too_large" | "unsupported_media_type" | "range_not_satisfiable" | "upload_locked" | "too_many_requests" | "too_many_jobs" | "daily_limit" | "checksum_mismatch" | "internal" | "unavailable";
+        ProblemCode: "bad_request" | "no_file" | "several_files" | "empty_file" | "incomplete_upload" | "unknown_option" | "bad_option" | "bad_cursor" | "bad_email" | "bad_password" | "common_password" | "bad_or_expired_token" | "oidc_failed" | "oidc_denied" | "no_token" | "invalid_token" | "expired_token" | "wrong_credentials" | "invalid_refresh_token" | "wrong_password" | "account_disabled" | "address_not_verified" | "cross_site" | "scope_missing" | "admin_only" | "storage_full" | "not_found" | "method_not_allowed" | "request_timeout" | "not_retryable" | "wrong_offset" | "too_many_keys" | "gone" | "unsupported_tus_version" | "too_large" | "unsupported_media_type" | "range_not_satisfiable" | "upload_locked" | "too_many_requests" | "too_many_jobs" | "daily_limit" | "checksum_mismatch" | "internal" | "unavailable" | "insufficient_storage";
         /** @description How far a job is. */
         Progress: {
             /** @description What is being done. */
@@ -4844,6 +4844,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
+            /** @description `insufficient_storage`: the service has no room, try again later */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
         };
     };
     create: {
@@ -4965,6 +4974,15 @@ export interface operations {
             };
             /** @description `unavailable` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `insufficient_storage`: the service has no room, try again later */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5325,6 +5343,15 @@ export interface operations {
             };
             /** @description `unavailable` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `insufficient_storage`: the service has no room, try again later */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -56,6 +56,11 @@ export const FAILURES: Record<FailureCode, FailureWords> = {
     todo: "Choose MP3, or a lower quality, and drop the video again.",
     isWorthRetrying: false,
   },
+  file_too_large: {
+    what: "Converting this file takes more disk space than this service has.",
+    todo: "Cut the video into shorter parts, or save it with a lower quality, and drop those.",
+    isWorthRetrying: false,
+  },
   too_many_tracks: {
     what: "The file has more tracks than we can look at.",
     todo: "Save it with just one audio track and drop that one.",

@@ -18,6 +18,7 @@ use crate::Gateway;
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::openapi::ProblemAnswer;
+use crate::storage::no_room;
 use crate::turns::give_turn_or_leave;
 
 /// How long an upload waits for RabbitMQ before its body is read.
@@ -91,6 +92,7 @@ pub(crate) struct UploadForm {
         (status = 400, description = "`bad_request`, `no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 403, description = "`address_not_verified`, `scope_missing`, `storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_requests`, `too_many_jobs`, `daily_limit`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 507, description = "`insufficient_storage`: the service has no room, try again later", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn upload(
@@ -101,7 +103,8 @@ pub(crate) async fn upload(
     let announced = request.headers().typed_get::<ContentLength>().map_or(0, |ContentLength(bytes)| bytes);
     admit(&gateway, &owner, announced).await?;
     let place = gateway.limits.receiving.take(owner.id).await?;
-    let received = gateway.uploads.receive(request, &gateway, owner.id).await?;
+    let promise = gateway.storage.promise(announced)?;
+    let received = gateway.uploads.receive(request, &gateway, owner.id, promise).await?;
     drop(place);
     if let Err(refused) = gateway.quotas.check(&gateway, owner.id, received.file.bytes).await {
         if let Err(error) = gateway.videos.delete(received.file.fid).await {
@@ -140,6 +143,10 @@ pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Resul
     gateway.limits.upload(owner.id)?;
     // Before the body: nobody should send a gigabyte to hear that there is no queue.
     gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
+    if gateway.broker.is_blocked() {
+        return Err(no_room().into());
+    }
+    gateway.storage.admit(bytes)?;
     gateway.quotas.check(gateway, owner.id, bytes).await
 }
 

@@ -122,6 +122,7 @@ pub(crate) async fn capabilities(State(gateway): State<Arc<Gateway>>) -> Respons
         (status = 400, description = "`bad_request`, `empty_file`, `incomplete_upload`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 412, description = "`unsupported_tus_version`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 460, description = "`checksum_mismatch`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 507, description = "`insufficient_storage`: the service has no room, try again later", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn create(
@@ -241,6 +242,7 @@ pub(crate) async fn look(
         (status = 413, description = "`too_large`: more bytes than the file was to have", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 423, description = "`upload_locked`", body = ProblemAnswer, content_type = "application/problem+json"),
         (status = 460, description = "`checksum_mismatch`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 507, description = "`insufficient_storage`: the service has no room, try again later", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn append(

@@ -68,6 +68,7 @@ fn every_failure_comes_with_its_own_advice() {
         FailureCode::UnsuitableFormat,
         FailureCode::TooLong,
         FailureCode::AudioTooLarge,
+        FailureCode::FileTooLarge,
         FailureCode::TooManyTracks,
         FailureCode::TooComplex,
         FailureCode::TimedOut,

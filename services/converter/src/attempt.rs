@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::conversions::Conversions;
 use crate::engine::{ConversionError, Converted, Reservation, ReservationError};
 use crate::lease::{LeaseKeeper, LeaseLost};
+use crate::room::StoreFull;
 use crate::transfer::{self, TransferError};
 
 /// Why an attempt ended without an MP3.
@@ -26,6 +27,8 @@ pub(crate) enum AttemptError {
     Transfer(#[from] TransferError),
     #[error(transparent)]
     NoRoom(#[from] ReservationError),
+    #[error(transparent)]
+    StoreFull(#[from] StoreFull),
     #[error("the attempt was stopped")]
     Stopped,
     #[error(transparent)]
@@ -73,10 +76,16 @@ impl Conversions {
         let _room = self.reserve_room(source.bytes, &record.job.options).await?;
         let scratch = self.scratch.begin_job().map_err(TransferError::Scratch)?;
         let path = scratch.source();
-        unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await?;
-        // All that a conversion keeps while it waits would else be moved along with every future around it.
-        let converted = Box::pin(self.engine.convert(&scratch, &record.job.options, report, stop)).await?;
+        let fetched =
+            unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await;
+        let converted = match fetched {
+            // All that a conversion keeps while it waits would else be moved along with every future around it.
+            Ok(()) => Box::pin(self.engine.convert(&scratch, &record.job.options, report, stop)).await,
+            Err(error) => return Err(self.judge_full_disk(error, &scratch)),
+        };
+        let converted = converted.map_err(|error| self.judge_full_disk(error.into(), &scratch))?;
         report.send_modify(|report| report.progress = Progress { phase: Phase::Storing, ratio: 1.0 });
+        self.find_room_in_store(converted.audio.bytes).await?;
         let fid = unless(stop, self.store(lease, &source.name, &converted)).await?;
         Ok(Audio {
             fid,
@@ -103,7 +112,7 @@ impl Conversions {
         let times = if options.format.is_lossless() { 12 } else { 1 };
         let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.max_audio_bytes);
         let (scratch, needed) = (Arc::clone(&self.scratch), video_bytes.saturating_add(audio));
-        let reserved = spawn_blocking(move || scratch.reserve(needed)).await;
+        let reserved = spawn_blocking(move || scratch.reserve(needed, video_bytes)).await;
         Ok(reserved.map_err(|panic| ReservationError::Look(panic.into()))??)
     }
 

@@ -18,6 +18,11 @@ pub struct Config {
     #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
     pub rabbitmq: BrokerConfig,
 
+    /// Room on MongoDB's disk that is kept free, at most an eighth of it: conversions wait once they would take more than half of it.
+    /// The same as gateway's
+    #[arg(long, env = "MONGODB_RESERVE_BYTES", default_value_t = 4 << 30)]
+    pub mongodb_reserve_bytes: u64,
+
     /// Videos converted at the same time; by default one for each core, since encoding one takes one
     #[arg(long, env = "SLOTS")]
     pub slots: Option<NonZeroU16>,

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::attempt::AttemptError;
-use crate::engine::{ConversionError, Engine, ScratchSpace};
+use crate::engine::{ConversionError, Engine, ReservationError, ScratchSpace};
 use crate::lease::LeaseLost;
 use crate::transfer::TransferError;
 
@@ -36,6 +36,7 @@ pub(crate) struct Conversions {
     pub engine: Arc<Engine>,
     pub scratch: Arc<ScratchSpace>,
     pub max_audio_bytes: u64,
+    pub mongodb_reserve_bytes: u64,
     /// Cancelled when conversions must be given back, done or not.
     pub stop: CancellationToken,
     pub worker: String,
@@ -55,6 +56,10 @@ impl Conversions {
         }
         let span = tracing::info_span!("convert", job.id = %message.job_id);
         async {
+            // Before the claim, so that jobs that wait change nothing in a database that has no room.
+            if let Err(full) = self.find_room_in_store(0).await {
+                return wait_for_room(&full);
+            }
             match self.jobs.claim(message.job_id, &self.worker, self.lease).await {
                 Ok(Claim::Claimed(lease, record)) => self.attempt(&lease, *record).await,
                 // Its converter may have died: the message must be there when the lease has run out.
@@ -144,6 +149,21 @@ impl Conversions {
                 note_unreturned(self.jobs.release(lease).await);
                 Verdict::HandBack
             }
+            AttemptError::NoRoom(error @ ReservationError::NeverFits { .. }) => {
+                tracing::error!(error = %Chain(&error), "a video is larger than the scratch folder's disk");
+                self.end_failed(lease, record, FailureCode::FileTooLarge).await
+            }
+            // Nothing was begun that could have failed.
+            error @ (AttemptError::NoRoom(ReservationError::NoRoom { .. }) | AttemptError::StoreFull(_)) => {
+                note_unreturned(self.jobs.release(lease).await);
+                wait_for_room(&error)
+            }
+            // Others have filled the disk meanwhile. Each time costs a conversion, so that the next is to come later each time.
+            error if error.is_of_a_full_disk() => {
+                counter!("mixdown_conversions_total", "outcome" => "retried").increment(1);
+                note_unreturned(self.jobs.release(lease).await);
+                retry("the scratch folder's disk is full", &error)
+            }
             error @ (AttemptError::Convert(_) | AttemptError::Transfer(_) | AttemptError::NoRoom(_)) => {
                 counter!("mixdown_conversions_total", "outcome" => "retried").increment(1);
                 note_unreturned(self.jobs.set_back(lease).await);
@@ -215,6 +235,15 @@ impl Conversions {
         }
         Verdict::Defer { delay: self.lease }
     }
+}
+
+/// How long a job waits that finds no room: looking for some costs little.
+const ROOM_DELAY: Duration = Duration::from_secs(30);
+
+fn wait_for_room(error: &(dyn Error + 'static)) -> Verdict {
+    counter!("mixdown_conversions_total", "outcome" => "deferred").increment(1);
+    tracing::warn!(error = %Chain(error), "a job waits until there is room");
+    Verdict::Defer { delay: ROOM_DELAY }
 }
 
 fn retry(what: &str, error: &(dyn Error + 'static)) -> Verdict {

@@ -14,6 +14,7 @@ mod confinement;
 mod conversions;
 pub mod engine;
 mod lease;
+mod room;
 pub mod sandbox;
 mod transfer;
 
@@ -71,6 +72,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             engine,
             scratch: Arc::new(scratch),
             max_audio_bytes: config.max_audio_bytes,
+            mongodb_reserve_bytes: config.mongodb_reserve_bytes,
             stop: shutdown.abort().clone(),
             worker: worker_name(),
             lease: config.lease,
@@ -85,6 +87,8 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             drain: shutdown.drain().clone(),
             abort: later(shutdown.abort().clone(), HAND_BACK_PATIENCE),
         };
+        shutdown
+            .spawn_vital("room", room::keep_measuring(Arc::clone(&conversions), shutdown.drain().clone()));
         broker
             .consume(videos, move |delivery| {
                 let conversions = Arc::clone(&conversions);

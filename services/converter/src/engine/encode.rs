@@ -139,7 +139,11 @@ pub(crate) fn pipe() -> Result<(UnixStream, OwnedFd), ConversionError> {
 
 /// The log of an encoder that succeeded. What it got is sound without a container, so that it is at fault itself if it fails.
 pub(crate) fn log_of_encoder(Ended { status, log }: Ended) -> Result<String, ConversionError> {
-    if status.success() && !failure::is_out_of_room(&log) {
+    // First of all: an encoder without room may say anything else besides, or call it a success.
+    if failure::is_out_of_room(&log) {
+        return Err(ConversionError::no_room("ffmpeg", status, &log));
+    }
+    if status.success() {
         return Ok(log);
     }
     let signal = status.signal();

@@ -39,6 +39,14 @@ pub enum ConversionError {
         /// What it said.
         detail: String,
     },
+    /// A program found no room to write. Another attempt may succeed.
+    #[error("{program} found no room on the disk: {detail}")]
+    NoRoom {
+        /// Which program.
+        program: &'static str,
+        /// What it said.
+        detail: String,
+    },
     /// The MP3 that FFmpeg wrote is none.
     #[error("could not measure the MP3")]
     Measure(#[source] MalformedAudio),
@@ -76,6 +84,7 @@ impl ConversionError {
             Self::Cancelled
             | Self::Run { .. }
             | Self::Machine { .. }
+            | Self::NoRoom { .. }
             | Self::Measure(_)
             | Self::Join(_)
             | Self::Write(_)
@@ -99,7 +108,29 @@ impl ConversionError {
     pub(crate) fn is_of_the_copy(&self) -> bool {
         match self {
             Self::Failed { .. } | Self::Machine { .. } | Self::Measure(_) => true,
-            Self::Cancelled | Self::Run { .. } | Self::Join(_) | Self::Write(_) | Self::Read(_) => false,
+            Self::Cancelled
+            | Self::Run { .. }
+            | Self::NoRoom { .. }
+            | Self::Join(_)
+            | Self::Write(_)
+            | Self::Read(_) => false,
+        }
+    }
+
+    /// Whether the scratch directory's disk was full.
+    #[must_use]
+    pub fn is_of_a_full_disk(&self) -> bool {
+        match self {
+            Self::NoRoom { .. } => true,
+            Self::Run { source: error, .. }
+            | Self::Join(JoinError::Write(error))
+            | Self::Write(error)
+            | Self::Read(error) => is_of_a_full_disk(error),
+            Self::Failed { .. }
+            | Self::Cancelled
+            | Self::Machine { .. }
+            | Self::Measure(_)
+            | Self::Join(JoinError::TooLarge | JoinError::Short | JoinError::NoFrame) => false,
         }
     }
 
@@ -118,6 +149,10 @@ impl ConversionError {
         Self::Machine { program: "ffmpeg", detail: detail.into() }
     }
 
+    pub(crate) fn no_room(program: &'static str, status: ExitStatus, log: &str) -> Self {
+        Self::NoRoom { program, detail: format!("{status}: {}", complaints(log)) }
+    }
+
     pub(crate) fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
         Self::Failed { code, detail: detail.into() }
     }
@@ -125,7 +160,10 @@ impl ConversionError {
     /// The error of a program that did not fail because of the file, if that is so.
     pub(crate) fn of_the_machine(program: &'static str, status: ExitStatus, log: &str) -> Option<Self> {
         let says = |texts: &[&str]| texts.iter().any(|text| log.contains(text));
-        let is_at_fault = is_out_of_room(log) || !status.success() && says(&FAULTS_OF_THE_MACHINE);
+        if is_out_of_room(log) {
+            return Some(Self::no_room(program, status, log));
+        }
+        let is_at_fault = !status.success() && says(&FAULTS_OF_THE_MACHINE);
         // The kernel out of memory, or a person. A file can only make a program crash.
         let is_killed = status.signal() == Some(Signal::KILL.as_raw());
         // The launcher could not start the program.
@@ -133,6 +171,11 @@ impl ConversionError {
         (is_at_fault || is_killed || is_missing)
             .then(|| Self::Machine { program, detail: format!("{status}: {}", complaints(log)) })
     }
+}
+
+/// Whether a write of ours found no room.
+pub(crate) fn is_of_a_full_disk(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whether a program found no room to write.

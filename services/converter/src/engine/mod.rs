@@ -67,6 +67,7 @@ use self::child::{Child, Launcher};
 use self::encode::log_of;
 use self::ending::Lack;
 pub use self::failure::ConversionError;
+pub(crate) use self::failure::is_of_a_full_disk;
 pub use self::joiner::JoinError;
 use self::mixing::Join;
 pub use self::mpeg_frames::{MalformedAudio, MpegAudio};

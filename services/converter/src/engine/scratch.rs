@@ -41,6 +41,43 @@ pub enum ReservationError {
         /// What was asked for.
         needed: u64,
     },
+    /// It would be too small if it were empty.
+    #[error("{needed} bytes are needed at least, and the whole disk has {size}")]
+    NeverFits {
+        /// What a job needs at least.
+        needed: u64,
+        /// What all jobs together could have.
+        size: u64,
+    },
+}
+
+/// A job that has filled so much of a disk would fill a larger one, too: what others take is less than what it lacks.
+const NEARLY_ALL: f64 = 0.9;
+
+/// The disk that a folder is on.
+struct Volume {
+    free: u64,
+    size: u64,
+}
+
+impl Volume {
+    fn of(folder: &Path) -> io::Result<Self> {
+        let volume = rustix::fs::statvfs(folder)?;
+        // Some of it may be kept for the administrator alone.
+        let for_us = volume.f_blocks.saturating_sub(volume.f_bfree.saturating_sub(volume.f_bavail));
+        let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
+        Ok(Self { free: bytes(volume.f_bavail), size: bytes(for_us) })
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a share of a disk, on which a few bytes do not matter"
+    )]
+    fn nearly_all(&self) -> u64 {
+        (self.size as f64 * NEARLY_ALL) as u64
+    }
 }
 
 /// The name of the video in its job's directory.
@@ -80,11 +117,26 @@ impl ScratchSpace {
         tempfile::Builder::new().prefix("job-").tempdir_in(self.own.path()).map(Scratch)
     }
 
+    /// What is free on the folder's disk, and how large that is. Blocks.
+    pub fn free_and_size(&self) -> io::Result<(u64, u64)> {
+        Volume::of(self.own.path()).map(|volume| (volume.free, volume.size))
+    }
+
+    /// Whether a job has filled nearly all of the disk by itself. Blocks.
+    pub fn is_filled_by(&self, job: &Scratch) -> io::Result<bool> {
+        Ok(filled_by(job.directory()) >= Volume::of(self.own.path())?.nearly_all())
+    }
+
     /// Sets room aside for a job that is about to begin, beside what others have set aside and not filled yet. Blocks.
-    pub fn reserve(&self, bytes: u64) -> Result<Reservation, ReservationError> {
-        let volume = rustix::fs::statvfs(self.own.path()).map_err(io::Error::from)?;
-        let free = volume.f_bavail.saturating_mul(volume.f_frsize);
-        let for_jobs = free.saturating_add(self.filled_bytes()?);
+    ///
+    /// `least` is what it cannot do without, `bytes` what it will probably need: more than nearly all of the disk is nobody's.
+    pub fn reserve(&self, bytes: u64, least: u64) -> Result<Reservation, ReservationError> {
+        let volume = Volume::of(self.own.path())?;
+        if least >= volume.size {
+            return Err(ReservationError::NeverFits { needed: least, size: volume.size });
+        }
+        let bytes = bytes.min(volume.nearly_all()).max(least);
+        let for_jobs = volume.free.saturating_add(self.filled_bytes()?);
         let promise = |reserved: u64| reserved.checked_add(bytes).filter(|promised| *promised <= for_jobs);
         match self.reserved_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, promise) {
             Ok(_) => Ok(Reservation { reserved_bytes: Arc::clone(&self.reserved_bytes), bytes }),
@@ -98,12 +150,16 @@ impl ScratchSpace {
     fn filled_bytes(&self) -> io::Result<u64> {
         let mut bytes = 0;
         for job in fs::read_dir(self.own.path())? {
-            // A job that ends meanwhile takes nothing.
-            let Ok(files) = fs::read_dir(job?.path()) else { continue };
-            bytes += files.flatten().flat_map(|file| file.metadata()).map(|file| file.len()).sum::<u64>();
+            bytes += filled_by(&job?.path());
         }
         Ok(bytes)
     }
+}
+
+/// What the files of one job take; one that ends meanwhile takes nothing.
+fn filled_by(job: &Path) -> u64 {
+    let files = fs::read_dir(job).into_iter().flatten().flatten();
+    files.flat_map(|file| file.metadata()).map(|file| file.len()).sum()
 }
 
 impl Drop for Reservation {
@@ -166,13 +222,23 @@ mod tests {
     fn room_that_is_promised_is_not_promised_again() {
         let folder = tempfile::tempdir().unwrap();
         let space = ScratchSpace::open(folder.path()).unwrap();
-        let ReservationError::NoRoom { free, .. } = space.reserve(u64::MAX).unwrap_err() else { panic!() };
+        let (free, _) = space.free_and_size().unwrap();
         // The disk is shared with others: half of it is far more than they take meanwhile.
         let half = free / 2 + free / 8;
-        let first = space.reserve(half).unwrap();
-        assert!(matches!(space.reserve(half), Err(ReservationError::NoRoom { .. })));
+        let first = space.reserve(half, half).unwrap();
+        assert!(matches!(space.reserve(half, half), Err(ReservationError::NoRoom { .. })));
         drop(first);
-        drop(space.reserve(half).unwrap());
+        drop(space.reserve(half, half).unwrap());
+    }
+
+    #[test]
+    fn what_is_larger_than_the_disk_never_fits_and_what_may_be_is_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = ScratchSpace::open(folder.path()).unwrap();
+        let (_, size) = space.free_and_size().unwrap();
+        assert!(matches!(space.reserve(size, size), Err(ReservationError::NeverFits { .. })));
+        // Too full now, but it could be.
+        assert!(matches!(space.reserve(u64::MAX, size - 1), Err(ReservationError::NoRoom { .. })));
     }
 
     #[test]

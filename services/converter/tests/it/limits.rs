@@ -149,13 +149,16 @@ async fn hours_of_silence_in_a_small_file_are_too_long() {
 async fn a_full_disk_is_not_the_files_fault() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
     let video = std::fs::read(workshop.video("video.mp4", "5", &FASTSTART)).unwrap();
-    for (format, name) in [("mp3", "joined.mp3"), ("opus", "encoded.opus")] {
+    for (format, name) in
+        [("mp3", "joined.mp3"), ("opus", "encoded.opus"), ("flac", "encoded.flac"), ("wav", "encoded.wav")]
+    {
         let scratch = bench.scratch(&video);
         std::os::unix::fs::symlink("/dev/full", scratch.directory().join(name)).unwrap();
         let (report, never) = (nothing_reported(), CancellationToken::new());
         let options = ConversionOptions::parse([("format", format)]).unwrap();
         let error = bench.engine.convert(&scratch, &options, &report, &never).await.map(drop).unwrap_err();
         assert_eq!(error.code(), None, "{format}: {error}");
+        assert!(error.is_of_a_full_disk(), "{format}: {error}");
     }
 }
 

@@ -86,6 +86,7 @@ impl World {
             max_duration: Duration::from_hours(12),
             max_tracks: 100,
             max_audio_bytes: 1_800_000_000,
+            mongodb_reserve_bytes: 0,
             max_memory_bytes: 512 << 20,
             base_conversion_time: Duration::from_mins(5),
             conversion_time_factor: 1.0,

@@ -193,6 +193,20 @@ impl<S: Server> Running<S> {
         Ok(running)
     }
 
+    /// The same with all of its data in a folder of the caller's.
+    ///
+    /// # Errors
+    /// When it is not installed or doesn't come up.
+    pub async fn start_at(home: &Path) -> Result<Self> {
+        Self::start_in(S::new_in(&Project::locate()?, home)?, home).await
+    }
+
+    /// Whether it runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
     /// Starts a server with its log in `home`; the folder stays the caller's.
     pub(crate) async fn start_in(server: S, home: &Path) -> Result<Self> {
         let log = home.join(format!("{}.log", S::NAME));

@@ -1,10 +1,12 @@
 //! RabbitMQ with an Erlang name server (epmd) of its own.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 
 use super::{Server, create_private_dir, write_private};
 use crate::ports::free_port;
@@ -28,6 +30,7 @@ pub struct RabbitMq {
 }
 
 const USER: &str = "mixdown";
+const NODE: &str = "mixdown@localhost";
 
 // Debian's /usr/sbin/rabbitmq-server insists on the user rabbitmq; this one behind it runs as anybody.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
@@ -67,6 +70,26 @@ impl RabbitMq {
     fn home(&self) -> PathBuf {
         self.data.join("home")
     }
+
+    /// Changes how much of the disk must be free, such as `1GB`: with less it takes no messages.
+    ///
+    /// # Errors
+    /// When the server does not do so.
+    pub async fn set_disk_free_limit(&self, limit: &str) -> Result<()> {
+        let program = installed(PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmqctl"))?;
+        let output = Command::new(program)
+            .args(["--node", NODE, "set_disk_free_limit", limit])
+            .env("HOME", self.home())
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("could not start rabbitmqctl")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "rabbitmqctl says: {said}");
+        Ok(())
+    }
 }
 
 impl Server for RabbitMq {
@@ -98,7 +121,7 @@ impl Server for RabbitMq {
             .variable("ERL_EPMD_PORT", self.epmd_port.to_string())
             .variable("ERL_EPMD_ADDRESS", "127.0.0.1")
             .variable("ERL_CRASH_DUMP_SECONDS", "0")
-            .variable("RABBITMQ_NODENAME", "mixdown@localhost")
+            .variable("RABBITMQ_NODENAME", NODE)
             .variable("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
             .variable("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
             // Erlang in place of the script that would otherwise wait for it, but without its shell.

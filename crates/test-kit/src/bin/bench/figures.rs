@@ -64,6 +64,11 @@ impl Duel {
         self.0.push((ours, plain));
     }
 
+    /// How many rounds there were.
+    pub(crate) fn rounds(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn ours(&self) -> Series {
         self.0.iter().map(|(ours, _)| ours.as_secs_f64()).collect()
     }

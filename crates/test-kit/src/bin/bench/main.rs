@@ -9,13 +9,16 @@ mod media;
 mod memory;
 mod person;
 mod processor;
+mod room;
 mod transfers;
 mod world;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::FutureExt as _;
 use test_kit::services::Service;
 
 use crate::figures::{Row, print_table};
@@ -29,10 +32,16 @@ const DEADLINE: Duration = Duration::from_mins(30);
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut rows = Vec::new();
-    let measured = tokio::time::timeout(DEADLINE, measure(&mut rows)).await;
+    // A wait in vain is a panic.
+    let measuring = AssertUnwindSafe(measure(&mut rows)).catch_unwind();
+    let measured = tokio::time::timeout(DEADLINE, measuring).await;
     // What was measured before something went wrong still counts.
     print_table(&rows);
-    match measured.context("the time is up").flatten() {
+    let measured = measured.context("the time is up").and_then(|measured| match measured {
+        Ok(measured) => measured,
+        Err(_panic) => bail!("something that was waited for did not come; it is said above"),
+    });
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");
@@ -104,9 +113,9 @@ async fn measure_transfers(world: &mut World, person: &Person, rows: &mut Vec<Ro
     let job = person.upload(&Upload::Pieces(1)).await?.id;
     let mp3 = transfers::store_long_mp3(world, &job).await?;
     eprintln!("Uploads of 1 GiB");
-    rows.push(transfers::uploads(world, person).await?);
+    transfers::uploads(world, person, rows).await?;
     eprintln!("Resumable uploads of 1 GiB");
-    rows.push(transfers::resumable_uploads(person).await?);
+    transfers::resumable_uploads(world, person, rows).await?;
     eprintln!("Downloads of 1 GiB");
     rows.push(transfers::downloads(world, person, &mp3).await?);
     for transfers in [1, 16] {

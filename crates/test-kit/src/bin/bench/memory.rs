@@ -65,6 +65,7 @@ pub(crate) async fn of_uploads(world: &mut World, person: &Person, transfers: us
         for job in jobs {
             person.delete(&job.id).await?;
         }
+        world.reclaim().await?;
     }
     Ok(row("uploads", transfers, &peaks))
 }

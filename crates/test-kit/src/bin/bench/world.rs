@@ -10,6 +10,8 @@ use test_kit::process::{STACK_MARK, strays};
 use test_kit::services::Service;
 use test_kit::shared;
 
+use crate::room;
+
 pub(crate) struct World {
     mixdown: Mixdown,
     client: mongodb::Client,
@@ -19,6 +21,8 @@ pub(crate) struct World {
 impl World {
     /// Call it on the main thread: the services die with the thread that started them.
     pub(crate) async fn start() -> Result<Self> {
+        let scratch = scratch()?;
+        room::look_first(scratch.path())?;
         let mixdown = Plan::new()
             // As they are in use; a plan for tests has them short.
             .with("LEASE", "30s")
@@ -30,7 +34,8 @@ impl World {
             .start()
             .await?;
         let client = mongodb::Client::with_uri_str(&shared().mongodb_url).await?;
-        Ok(Self { mixdown, client, scratch: scratch()? })
+        room::forget_the_past(&client).await?;
+        Ok(Self { mixdown, client, scratch })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -45,6 +50,11 @@ impl World {
     /// One of the services' databases by its usual name.
     pub(crate) fn database(&self, name: &str) -> Database {
         self.client.database(&format!("{}{name}", self.mixdown.prefix()))
+    }
+
+    /// Has the room of what was deleted used again; an error where the disk fills up nevertheless.
+    pub(crate) async fn reclaim(&self) -> Result<()> {
+        room::reclaim(&self.client, self.scratch()).await
     }
 
     pub(crate) async fn stop(&mut self, service: Service) -> Result<()> {

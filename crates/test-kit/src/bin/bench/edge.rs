@@ -64,12 +64,16 @@ const LOGINS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// So many people sign in at the same moment: the rate, and what auth needs for it.
-pub(crate) async fn logins(world: &mut World, person: &Person) -> Result<Row> {
+pub(crate) async fn logins(world: &mut World) -> Result<Row> {
+    let mut people = Vec::new();
+    for _ in 0..LOGINS {
+        people.push(Person::register(&world.url()).await?);
+    }
     let (mut rates, mut peaks, mut refusals) = (Series::default(), Series::default(), Series::default());
     for _ in 0..ROUNDS {
         world.restart(Service::Auth).await?;
         let began = Instant::now();
-        let refused = try_join_all((0..LOGINS).map(|_| log_in(person))).await?;
+        let refused = try_join_all(people.iter().map(log_in)).await?;
         #[expect(clippy::cast_precision_loss, reason = "it is 200")]
         rates.add(LOGINS as f64 / began.elapsed().as_secs_f64());
         refusals.add(refused.into_iter().map(f64::from).sum());

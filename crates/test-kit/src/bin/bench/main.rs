@@ -102,7 +102,7 @@ async fn measure_edge(world: &mut World, person: &Person, rows: &mut Vec<Row>) -
     eprintln!("Slow clients");
     rows.push(edge::slow_clients(world, person, &job).await?);
     eprintln!("Logins");
-    rows.push(edge::logins(world, person).await?);
+    rows.push(edge::logins(world).await?);
     eprintln!("What time tells");
     rows.extend(edge::secrecy(person).await?);
     Ok(())

@@ -63,7 +63,7 @@ impl JobStore {
         Ok(within(self.erased().find_one(doc! { "_id": pseudonym(owner) })).await?.is_some())
     }
 
-    /// Those of these accounts of which there still is a job, or what was counted of them.
+    /// Those of these accounts that still have a job or a count of their usage.
     pub async fn left_of_erased(&self, erased: &[UserId]) -> Result<Vec<UserId>, JobsError> {
         let ids: Vec<String> = erased.iter().map(UserId::to_string).collect();
         let jobs =

@@ -25,7 +25,7 @@ pub struct Usage {
     pub reserved_seconds: f64,
 }
 
-/// What a video whose length nobody knows yet is taken for: 2 Mbit/s.
+/// The bit rate that is assumed for a video of unknown length: 2 Mbit/s.
 const ASSUMED_BYTES_PER_SECOND: i64 = 250_000;
 
 /// The least that a job takes of a day while nobody knows its length.

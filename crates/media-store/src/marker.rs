@@ -128,7 +128,7 @@ impl Markers {
             .pending
             .update_one(in_state(fid, MarkerState::Doubted), become_now(MarkerState::Doubted))
             .upsert(true)
-            // Whoever looks for it must see it, on whatever primary.
+            // Every reader must see it, also on a new primary.
             .write_concern(WriteConcern::majority());
         match self.deadline.bound("doubt a file", doubt).await {
             Ok(_) => Ok(true),

@@ -57,7 +57,7 @@ impl MediaStore {
     /// The age must exceed every pause that an upload may make: at least 15 minutes. Two sweepers may run at once.
     pub async fn sweep_unfinished(&self, older_than: Duration) -> Result<u64, StoreError> {
         let mut swept = 0;
-        // Whoever doubted these died before they were sure.
+        // Their sweeper died between the doubt and the decision.
         for fid in self.markers.stale(MarkerState::Doubted, older_than).await? {
             self.markers.acquit(fid).await?;
         }

@@ -58,7 +58,7 @@ pub(crate) async fn insert(
     Ok(())
 }
 
-/// Lets the time of a token begin now, whose mail was not sent before. One that was used stays gone.
+/// Restarts the lifetime of a token whose mail is sent only now. A token that was used stays gone.
 pub(crate) async fn prolong(
     connection: &mut MySqlConnection,
     hash: &TokenHash,

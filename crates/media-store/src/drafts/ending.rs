@@ -125,7 +125,7 @@ impl MediaStore {
         Ok(is_done)
     }
 
-    /// Those of these owners of whom there is a draft.
+    /// Those of these owners who have a draft.
     pub async fn owners_with_drafts(&self, owners: &[String]) -> Result<Vec<String>, StoreError> {
         let query = self.drafts.distinct("owner", doc! { "owner": { "$in": owners } });
         let found = self.deadline.bound("look for owners of drafts", query).await?;

@@ -1,5 +1,5 @@
 //! Whether the index of an MP4 or MOV file is whole. FFmpeg passes over what it cannot follow there, and shows the tracks that
-//! are left: a file whose sound got lost that way is not one that never had any.
+//! are left: a file that lost its sound that way is damaged, not silent.
 //!
 //! The format is that of ISO/IEC 14496-12, section 4.2: boxes of a size and a name, in each other.
 

@@ -85,7 +85,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Counts what conversions used whose converter died behind their end.
+    /// Counts the usage of conversions whose converter died after their end.
     async fn settle_usage(&self) -> Result<(), Error> {
         for job in self.gateway.jobs.unsettled(BATCH).await? {
             self.gateway.jobs.settle_usage(job).await?;

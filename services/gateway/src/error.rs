@@ -7,8 +7,8 @@ use jobs::JobsError;
 use media_store::StoreError;
 use service_kit::{Chain, Problem};
 
-use crate::receive::UploadError;
-use crate::tokens::TokenError;
+use crate::identity::tokens::TokenError;
+use crate::intake::receive::UploadError;
 
 /// A request that is not answered as asked.
 #[derive(Debug, thiserror::Error)]

@@ -1,33 +1,17 @@
 //! The gateway owns the public HTTP interface: uploads into GridFS, downloads out of it, links and job reads. It asks
 //! auth to check credentials, verifies tokens itself, and publishes to queue `video`.
 
-mod accounts;
-mod api_keys;
 mod background;
-mod caller;
 mod commands;
 mod config;
-mod cookies;
+mod delivery;
 mod edge;
 mod error;
-mod feed;
-mod file_name;
-mod limits;
-mod media_answer;
-mod multipart;
+mod identity;
+mod intake;
 mod openapi;
-mod page;
-mod places;
-mod quotas;
-mod receive;
-mod resumable;
-mod revocations;
 mod router;
 mod routes;
-mod storage;
-mod tokens;
-mod turns;
-mod zip;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -39,17 +23,17 @@ use media_store::MediaStore;
 use service_kit::{Chain, ConnectionLimits, Networks, Pace, Process, Readiness, Shutdown};
 use tokio::net::TcpListener;
 
-use crate::accounts::Accounts;
-use crate::api_keys::ApiKeys;
 use crate::background::{Eraser, Reconciler, Sweeper};
-use crate::cookies::PublicSite;
-use crate::feed::JobFeed;
-use crate::limits::Limits;
-use crate::quotas::Quotas;
-use crate::receive::UploadPolicy;
-use crate::revocations::Revocations;
-use crate::storage::Storage;
-use crate::tokens::TokenVerifier;
+use crate::delivery::feed::JobFeed;
+use crate::edge::limits::Limits;
+use crate::identity::api_keys::ApiKeys;
+use crate::identity::auth_client::AuthClient;
+use crate::identity::cookies::PublicSite;
+use crate::identity::revocations::Revocations;
+use crate::identity::tokens::TokenVerifier;
+use crate::intake::quotas::Quotas;
+use crate::intake::receive::UploadPolicy;
+use crate::intake::storage::Storage;
 
 pub use crate::commands::{StoreConfig, back_up, check_backup, restore};
 pub use crate::config::Config;
@@ -57,7 +41,7 @@ pub use crate::openapi::document as openapi_document;
 
 /// What the routes work with.
 pub(crate) struct Gateway {
-    accounts: Accounts,
+    accounts: AuthClient,
     tokens: TokenVerifier,
     revocations: Revocations,
     api_keys: ApiKeys,
@@ -100,7 +84,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
 
     let shutdown = process.serve_admin(readiness(&jobs, &broker));
     let gateway = Arc::new(Gateway {
-        accounts: Accounts::new(config.auth_url.clone())?,
+        accounts: AuthClient::new(config.auth_url.clone())?,
         tokens: TokenVerifier::new(config.auth_url.clone())?,
         revocations: Revocations::default(),
         api_keys: ApiKeys::new(),
@@ -122,9 +106,9 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     });
     shutdown.spawn_vital("reconciler", Reconciler::new(&gateway, &config).run());
     shutdown.spawn_vital("eraser", Eraser::new(&gateway, &config).run());
-    let revocations = revocations::keep_current(Arc::clone(&gateway), config.revocation_interval);
+    let revocations = identity::revocations::keep_current(Arc::clone(&gateway), config.revocation_interval);
     shutdown.spawn_vital("revocations", revocations);
-    shutdown.spawn_vital("storage", storage::keep_current(Arc::clone(&gateway)));
+    shutdown.spawn_vital("storage", intake::storage::keep_current(Arc::clone(&gateway)));
     shutdown.spawn_vital("sweeper", Sweeper::new(&gateway, &config).run());
 
     tracing::info!(address = %listener.local_addr()?, "serving");

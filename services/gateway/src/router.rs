@@ -15,12 +15,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::delivery::page;
 use crate::openapi::{Api, completed};
 use crate::routes::{
     archives, download, elsewhere, events, jobs, keys, links, login, mailed, me, queues, register, session,
     upload, uploads, users,
 };
-use crate::{Config, Gateway, edge, page};
+use crate::{Config, Gateway, edge};
 
 pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
     let upload = OpenApiRouter::new().routes(routes!(upload::upload)).layer(DefaultBodyLimit::disable());

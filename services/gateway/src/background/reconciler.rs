@@ -7,9 +7,9 @@ use service_kit::Chain;
 
 use super::every;
 use crate::error::Error;
-use crate::resumable::complete;
+use crate::intake::resumable::complete;
+use crate::intake::turns::{announce, give_turn};
 use crate::routes::upload::tell_of_acceptance;
-use crate::turns::{announce, give_turn};
 use crate::{Config, Gateway};
 
 /// More wait for the next round.

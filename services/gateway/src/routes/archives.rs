@@ -20,12 +20,12 @@ use super::jobs::job_id;
 use super::json_problem;
 use super::links::{MadeLink, NO_STORE, code_of, keep_secret, whole_seconds};
 use crate::Gateway;
-use crate::caller::Caller;
+use crate::delivery::media_answer::{Disposition, named};
+use crate::delivery::zip::{Entry, ZipWriter, archive_bytes, distinct_names};
 use crate::error::Error;
-use crate::file_name::display_name;
-use crate::media_answer::{Disposition, named};
+use crate::identity::caller::Caller;
+use crate::intake::file_name::display_name;
 use crate::openapi::ProblemAnswer;
-use crate::zip::{Entry, ZipWriter, archive_bytes, distinct_names};
 
 /// What is to be in an archive.
 #[derive(Debug, Deserialize, ToSchema)]

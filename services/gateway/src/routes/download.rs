@@ -9,9 +9,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::Gateway;
-use crate::caller::Caller;
+use crate::delivery::media_answer::{self, Disposition};
 use crate::error::Error;
-use crate::media_answer::{self, Disposition};
+use crate::identity::caller::Caller;
 use crate::openapi::ProblemAnswer;
 
 /// Which file.

@@ -14,9 +14,9 @@ use utoipa::IntoParams;
 
 use super::client_name;
 use crate::Gateway;
-use crate::caller::ClientAddress;
-use crate::cookies::Cookie;
 use crate::error::Error;
+use crate::identity::caller::ClientAddress;
+use crate::identity::cookies::Cookie;
 use crate::openapi::ProblemAnswer;
 
 /// Longer than anybody needs to sign in at the provider.

@@ -13,11 +13,11 @@ use tokio::time::sleep;
 
 use super::jobs::job_id;
 use crate::Gateway;
-use crate::caller::{Caller, Credential};
+use crate::delivery::feed::{JobChanges, News, OwnChanges};
+use crate::edge::places::Place;
 use crate::error::Error;
-use crate::feed::{JobChanges, News, OwnChanges};
+use crate::identity::caller::{Caller, Credential};
 use crate::openapi::ProblemAnswer;
-use crate::places::Place;
 
 /// Proxies close connections that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

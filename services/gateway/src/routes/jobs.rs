@@ -12,10 +12,10 @@ use service_kit::Chain;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Gateway;
-use crate::caller::Caller;
 use crate::error::Error;
+use crate::identity::caller::Caller;
+use crate::intake::turns::give_turn_or_leave;
 use crate::openapi::ProblemAnswer;
-use crate::turns::give_turn_or_leave;
 
 /// Which jobs, and which page of the list.
 #[derive(Debug, Deserialize, IntoParams)]

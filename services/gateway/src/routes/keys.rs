@@ -12,9 +12,9 @@ use reqwest::Method;
 
 use super::Body;
 use crate::Gateway;
-use crate::accounts::{answered, read};
-use crate::caller::Person;
 use crate::error::Error;
+use crate::identity::auth_client::{answered, read};
+use crate::identity::caller::Person;
 use crate::openapi::ProblemAnswer;
 
 /// List your API keys, without the keys themselves.

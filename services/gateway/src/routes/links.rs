@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::jobs::job_id;
 use crate::Gateway;
-use crate::caller::Caller;
+use crate::delivery::media_answer::{self, Disposition};
 use crate::error::Error;
-use crate::media_answer::{self, Disposition};
+use crate::identity::caller::Caller;
 use crate::openapi::ProblemAnswer;
 
 /// How a file is to be opened.

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::session::{Keeping, TokenAnswer, tokens};
 use super::{client_name, json_problem};
 use crate::Gateway;
-use crate::caller::ClientAddress;
 use crate::error::Error;
+use crate::identity::caller::ClientAddress;
 use crate::openapi::ProblemAnswer;
 
 /// An e-mail address and a password, as a client sends them.

@@ -8,8 +8,8 @@ use contracts::{AddressRequest, ResetRequest, VerifyRequest};
 
 use super::{Body, Empty, Nothing, nothing};
 use crate::Gateway;
-use crate::caller::ClientAddress;
 use crate::error::Error;
+use crate::identity::caller::ClientAddress;
 use crate::openapi::ProblemAnswer;
 
 /// Confirm an address with the token out of a mail.

@@ -10,12 +10,12 @@ use reqwest::Method;
 
 use super::{Body, Empty, Nothing, nothing};
 use crate::Gateway;
-use crate::accounts::{answered, read};
 use crate::background::erase_soon;
-use crate::caller::{ClientAddress, Person};
 use crate::error::Error;
+use crate::identity::auth_client::{answered, read};
+use crate::identity::caller::{ClientAddress, Person};
+use crate::intake::quotas::QuotaReport;
 use crate::openapi::ProblemAnswer;
-use crate::quotas::QuotaReport;
 
 /// Read your account.
 #[utoipa::path(

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::Gateway;
-use crate::caller::Administrator;
 use crate::error::Error;
+use crate::identity::caller::Administrator;
 use crate::openapi::ProblemAnswer;
 
 /// How many messages a queue has.

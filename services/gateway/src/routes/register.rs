@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::{Body, Empty, Nothing, nothing};
 use crate::Gateway;
-use crate::caller::ClientAddress;
 use crate::error::Error;
+use crate::identity::caller::ClientAddress;
 use crate::openapi::ProblemAnswer;
 
 /// An e-mail address and a password for a new account.

@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 
 use super::OptionalBody;
 use crate::Gateway;
-use crate::accounts::{answered, read};
-use crate::caller::{ClientAddress, Person};
-use crate::cookies::Cookie;
 use crate::error::Error;
+use crate::identity::auth_client::{answered, read};
+use crate::identity::caller::{ClientAddress, Person};
+use crate::identity::cookies::Cookie;
 use crate::openapi::ProblemAnswer;
 
 /// The tokens of a session.

@@ -15,11 +15,11 @@ use media_store::StoredFile;
 use service_kit::Chain;
 
 use crate::Gateway;
-use crate::caller::Caller;
 use crate::error::Error;
+use crate::identity::caller::Caller;
+use crate::intake::storage::no_room;
+use crate::intake::turns::give_turn_or_leave;
 use crate::openapi::ProblemAnswer;
-use crate::storage::no_room;
-use crate::turns::give_turn_or_leave;
 
 /// How long an upload waits for RabbitMQ before its body is read.
 const BROKER_PATIENCE: Duration = Duration::from_secs(2);

@@ -18,12 +18,12 @@ use time::macros::format_description;
 
 use super::upload::admit;
 use crate::Gateway;
-use crate::caller::Caller;
 use crate::error::Error;
-use crate::file_name::display_name;
+use crate::identity::caller::Caller;
+use crate::intake::file_name::display_name;
+use crate::intake::receive::Wish;
+use crate::intake::resumable::{About, Checksum, Standing, complete, go_on};
 use crate::openapi::ProblemAnswer;
-use crate::receive::Wish;
-use crate::resumable::{About, Checksum, Standing, complete, go_on};
 
 const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
 const EXTENSIONS: HeaderValue =
@@ -205,7 +205,7 @@ pub(crate) async fn look(
     Path(id): Path<String>,
 ) -> Result<Response, Error> {
     let (draft, about) = own_draft(&gateway, &owner, &id).await?;
-    let standing = complete(&gateway, draft, crate::resumable::COMPLETION_PATIENCE).await?;
+    let standing = complete(&gateway, draft, crate::intake::resumable::COMPLETION_PATIENCE).await?;
     let mut response = answer(StatusCode::OK, &standing)?;
     let headers = response.headers_mut();
     headers.insert(UPLOAD_LENGTH, HeaderValue::from(standing.draft.bytes));
@@ -431,9 +431,10 @@ mod tests {
     #[test]
     fn metadata_that_is_none_is_refused() {
         let code = |metadata: &str| match wish(metadata) {
-            Err(Error::Refused(problem) | Error::Upload(crate::receive::UploadError::Refused(problem))) => {
-                problem.code()
-            }
+            Err(
+                Error::Refused(problem)
+                | Error::Upload(crate::intake::receive::UploadError::Refused(problem)),
+            ) => problem.code(),
             other => panic!("{other:?}"),
         };
         assert_eq!(code("filename ???"), ProblemCode::BadRequest);

@@ -12,11 +12,11 @@ use utoipa::IntoParams;
 
 use super::Body;
 use crate::Gateway;
-use crate::accounts::{answered, read};
-use crate::caller::Administrator;
 use crate::error::Error;
+use crate::identity::auth_client::{answered, read};
+use crate::identity::caller::Administrator;
+use crate::intake::quotas::QuotaReport;
 use crate::openapi::ProblemAnswer;
-use crate::quotas::QuotaReport;
 
 /// Which accounts.
 #[derive(Debug, Serialize, Deserialize, IntoParams)]

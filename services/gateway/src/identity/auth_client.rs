@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use service_kit::Problem;
 use service_kit::http::CLIENT_IDLE;
 
-use crate::caller::Person;
 use crate::error::Error;
+use crate::identity::caller::Person;
 
 /// Auth, over HTTP.
-pub(crate) struct Accounts {
+pub(crate) struct AuthClient {
     http: reqwest::Client,
     auth: Url,
 }
@@ -28,7 +28,7 @@ struct ProblemBody {
     detail: Option<String>,
 }
 
-impl Accounts {
+impl AuthClient {
     pub(crate) fn new(auth: Url) -> Result<Self, reqwest::Error> {
         // Longer than auth lets a login wait for its turn at hashing, and than it waits for an identity provider.
         let http = reqwest::Client::builder()

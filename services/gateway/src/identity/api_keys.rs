@@ -11,9 +11,9 @@ use service_kit::subscriber;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use crate::accounts::Accounts;
+use crate::edge::limits::Limit;
 use crate::error::Error;
-use crate::limits::Limit;
+use crate::identity::auth_client::AuthClient;
 
 /// A key that was deleted works this long at the most.
 const FRESH: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ impl ApiKeys {
     /// Whose key this is.
     pub(crate) async fn holder(
         &self,
-        accounts: &Accounts,
+        accounts: &AuthClient,
         key: &str,
         client: IpAddr,
     ) -> Result<KeyHolder, Error> {

@@ -9,9 +9,9 @@ use contracts::{AccessClaims, EmailAddress, ProblemCode, SessionId, UserId};
 use tokio::sync::{Mutex, watch};
 
 use crate::Gateway;
-use crate::accounts::Accounts;
 use crate::background::every;
 use crate::error::Error;
+use crate::identity::auth_client::AuthClient;
 
 #[derive(Default)]
 struct Known {
@@ -29,7 +29,7 @@ pub(crate) struct Revocations {
 
 impl Revocations {
     /// Refuses a token whose session or account has ended.
-    pub(crate) async fn check(&self, accounts: &Accounts, claims: &AccessClaims) -> Result<(), Error> {
+    pub(crate) async fn check(&self, accounts: &AuthClient, claims: &AccessClaims) -> Result<(), Error> {
         if !self.is_loaded() {
             // Just started: a token that was revoked before must not work for a moment.
             self.refresh(accounts).await?;
@@ -64,7 +64,7 @@ impl Revocations {
     }
 
     /// Asks auth now: whoever ends a session here sees it ended with the next request.
-    pub(crate) async fn refresh(&self, accounts: &Accounts) -> Result<(), Error> {
+    pub(crate) async fn refresh(&self, accounts: &AuthClient) -> Result<(), Error> {
         let answer = accounts.revocations().await?;
         let known = Known {
             ended_sessions: answer.sessions.into_iter().collect(),

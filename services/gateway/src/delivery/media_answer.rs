@@ -10,9 +10,9 @@ use media_store::{MediaStore, StoredFile};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use service_kit::Problem;
 
+use crate::edge::places::Place;
 use crate::error::Error;
-use crate::file_name::display_name;
-use crate::places::Place;
+use crate::intake::file_name::display_name;
 
 /// What a browser does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

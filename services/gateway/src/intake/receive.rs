@@ -16,9 +16,9 @@ use service_kit::{Pace, Patience, Problem};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::file_name::display_name;
-use crate::multipart::{Boundary, Multipart, MultipartError, Part};
-use crate::storage::Promise;
+use crate::intake::file_name::display_name;
+use crate::intake::multipart::{Boundary, Multipart, MultipartError, Part};
+use crate::intake::storage::Promise;
 use crate::{Config, Gateway};
 
 /// What is asked of an upload.

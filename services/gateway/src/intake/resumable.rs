@@ -20,9 +20,9 @@ use tracing::Instrument as _;
 
 use crate::Gateway;
 use crate::error::Error;
-use crate::receive::{BodyFault, GuardedBody};
+use crate::intake::receive::{BodyFault, GuardedBody};
+use crate::intake::storage::{Promise, no_room};
 use crate::routes::upload::{job_of, welcome};
-use crate::storage::{Promise, no_room};
 
 /// What is kept with a draft.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,5 +1,8 @@
 //! What holds for every request, whatever it asks for.
 
+pub(crate) mod limits;
+pub(crate) mod places;
+
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -18,8 +21,8 @@ use service_kit::{Audit, Problem};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::Gateway;
-use crate::caller::ClientAddress;
-use crate::places::Place;
+use crate::edge::places::Place;
+use crate::identity::caller::ClientAddress;
 
 /// Every body but an upload's is small JSON.
 const MAX_JSON_BYTES: usize = 16 << 10;

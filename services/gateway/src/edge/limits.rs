@@ -13,7 +13,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use service_kit::{Problem, subscriber};
 
 use crate::Config;
-use crate::places::Places;
+use crate::edge::places::Places;
 
 /// The limits, and who has used how much of them.
 pub(crate) struct Limits {

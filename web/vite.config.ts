@@ -1,12 +1,16 @@
+import { readFileSync } from "node:fs";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
 // Where `npm run dev` sends what the page asks for: the gateway that `make up` prints.
 const gateway = process.env.GATEWAY_URL ?? "http://localhost:8080";
 
-// What is the gateway's and not a file of the page.
-const routes =
-  "^/(register|verify/resend|login|logout|token|password|sessions|me|keys|oidc|jobs|uploads|upload|download|d|archives|docs|openapi.json|admin/)";
+// The gateway's routes, which are no files of the page: those that its description lists, and the description itself.
+const description = JSON.parse(readFileSync(new URL("../docs/openapi.json", import.meta.url), "utf8"));
+const routes = Object.keys(description.paths)
+  .map((path) => path.replaceAll(/\{\w+\}/g, "[^/]+"))
+  .concat("/docs(/.*)?", "/openapi.json")
+  .map((path) => `${path}(\\?.*)?`);
 
 export default defineConfig({
   plugins: [react()],
@@ -18,12 +22,7 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   server: {
-    proxy: Object.fromEntries(
-      [
-        [routes, gateway],
-        ["^/(verify|reset)$", gateway],
-      ].map(([path, target]) => [path, { target, bypass: servePages }]),
-    ),
+    proxy: { [`^(${routes.join("|")})$`]: { target: gateway, bypass: servePages } },
   },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 });

@@ -5,7 +5,7 @@ use contracts::ProblemCode;
 use http::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use problem_details::ProblemDetails;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::http::RequestId;
 
@@ -14,12 +14,32 @@ use crate::http::RequestId;
 pub struct Problem {
     code: ProblemCode,
     detail: Option<String>,
+    errors: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// The field: of a JSON body as `mails.failed`, of a query its parameter, of a header its name.
+    pub field: String,
+    /// Why it is refused.
+    pub message: String,
+}
+
+impl FieldError {
+    /// This field is refused for this reason.
+    #[must_use]
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
 }
 
 #[derive(Serialize)]
 struct Extensions {
     code: ProblemCode,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
     request_id: String,
 }
 
@@ -37,7 +57,7 @@ impl Problem {
             }
             _ => Vec::new(),
         };
-        Self { code, detail: None, headers }
+        Self { code, detail: None, errors: Vec::new(), headers }
     }
 
     /// Says more about this occurrence. Only for what the client itself sent; never the text of an inner error.
@@ -45,6 +65,26 @@ impl Problem {
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// Says which field is refused, and why.
+    #[must_use]
+    pub fn with_error(mut self, error: FieldError) -> Self {
+        self.errors.push(error);
+        self
+    }
+
+    /// Says which fields are refused.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors.extend(errors);
+        self
+    }
+
+    /// The fields that are refused.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
     }
 
     /// Sends a header with it.
@@ -90,7 +130,7 @@ pub(crate) async fn render(RequestId(request_id): RequestId, request: Request, n
     let problem = response.extensions_mut().remove().unwrap_or_else(|| Problem::new(code_of(status)));
     let body = ProblemDetails::from_status_code(problem.status())
         .with_title(problem.code.title())
-        .with_extensions(Extensions { code: problem.code, request_id });
+        .with_extensions(Extensions { code: problem.code, errors: problem.errors, request_id });
     let body = match problem.detail {
         Some(detail) => body.with_detail(detail),
         None => body,

@@ -6,9 +6,9 @@ use contracts::ProblemCode;
 use jobs::JobsError;
 use media_store::StoreError;
 use service_kit::{Chain, Problem};
+use tracing::Level;
 
-use crate::identity::tokens::TokenError;
-use crate::intake::receive::UploadError;
+use crate::identity::TokenError;
 
 /// A request that is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -17,8 +17,8 @@ pub(crate) enum Error {
     Refused(Problem),
     #[error("the token is refused")]
     Token(#[from] TokenError),
-    #[error("the upload is refused")]
-    Upload(#[from] UploadError),
+    #[error("could not store the upload")]
+    Upload(#[source] StoreError),
     #[error("could not reach auth")]
     Auth(#[source] reqwest::Error),
     #[error("auth gave an answer that is none")]
@@ -49,42 +49,27 @@ impl From<Problem> for Error {
     }
 }
 
-enum Blame {
-    /// The client's: it is told, and the log needs no line of its own.
-    Client,
-    /// A part that is away for the moment.
-    Environment,
-    /// Ours.
-    Bug,
-}
-
 impl Error {
-    fn judge(self) -> (Problem, Blame, Option<Self>) {
-        let unavailable = || Problem::new(ProblemCode::Unavailable);
-        let internal = || Problem::new(ProblemCode::Internal);
+    /// What the client is told, and how loudly the log.
+    fn verdict(&self) -> (ProblemCode, Level) {
         match self {
-            Self::Refused(problem) | Self::Upload(UploadError::Refused(problem)) => {
-                (problem, Blame::Client, None)
-            }
-            Self::Token(TokenError::Expired) => (ProblemCode::ExpiredToken.into(), Blame::Client, None),
-            Self::Token(TokenError::Invalid) => (ProblemCode::InvalidToken.into(), Blame::Client, None),
-            // Nobody but the sweeper deletes an upload in one part.
-            Self::Upload(UploadError::Store(StoreError::Lost)) => {
-                (internal(), Blame::Bug, Some(Self::Store(StoreError::Lost)))
-            }
-            Self::Upload(UploadError::Store(error)) => Self::Store(error).judge(),
+            Self::Refused(problem) => (problem.code(), Level::DEBUG),
+            Self::Token(TokenError::Expired) => (ProblemCode::ExpiredToken, Level::DEBUG),
+            Self::Token(TokenError::Invalid) => (ProblemCode::InvalidToken, Level::DEBUG),
             // Another connection was quicker, or its owner gave the upload up.
-            Self::Store(StoreError::Taken) => (ProblemCode::UploadLocked.into(), Blame::Client, None),
-            Self::Store(StoreError::Lost) => (ProblemCode::NotFound.into(), Blame::Client, None),
+            Self::Store(StoreError::Taken) => (ProblemCode::UploadLocked, Level::DEBUG),
+            Self::Store(StoreError::Lost) => (ProblemCode::NotFound, Level::DEBUG),
             Self::Auth(_)
             | Self::BrokerAway
             | Self::Publish(_)
             | Self::DeadLetters(_)
             | Self::Token(TokenError::KeysAway(_) | TokenError::KeysUnknown)
             | Self::Jobs(JobsError::Unavailable(_))
-            | Self::Store(StoreError::Unavailable { .. }) => (unavailable(), Blame::Environment, Some(self)),
-            Self::Jobs(_) | Self::Store(_) | Self::Draft(_) | Self::AuthAnswer => {
-                (internal(), Blame::Bug, Some(self))
+            | Self::Upload(StoreError::Unavailable { .. })
+            | Self::Store(StoreError::Unavailable { .. }) => (ProblemCode::Unavailable, Level::WARN),
+            // Nobody but the sweeper deletes an upload in one part, so that `Lost` is a bug there.
+            Self::Jobs(_) | Self::Upload(_) | Self::Store(_) | Self::Draft(_) | Self::AuthAnswer => {
+                (ProblemCode::Internal, Level::ERROR)
             }
         }
     }
@@ -92,13 +77,42 @@ impl Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (problem, blame, cause) = self.judge();
-        let cause = cause.as_ref().map(|error| Chain(error).to_string()).unwrap_or_default();
-        match blame {
-            Blame::Client => tracing::debug!(code = problem.code().as_str(), "refused"),
-            Blame::Environment => tracing::warn!(error = cause, "a part of the system is away"),
-            Blame::Bug => tracing::error!(error = cause, "could not answer"),
+        let (code, level) = self.verdict();
+        let error = Chain(&self);
+        match level {
+            Level::ERROR => tracing::error!(%error, "could not answer"),
+            Level::WARN => tracing::warn!(%error, "a part of the system is away"),
+            _ => tracing::debug!(code = code.as_str(), "refused"),
         }
-        problem.into_response()
+        match self {
+            Self::Refused(problem) => problem.into_response(),
+            _ => Problem::new(code).into_response(),
+        }
     }
+}
+
+/// An error answer as every route gives it (RFC 9457).
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct ProblemAnswer {
+    /// The stable code.
+    code: ProblemCode,
+    /// The HTTP status.
+    status: u16,
+    /// A short sentence, the same for every occurrence.
+    title: String,
+    /// More about this occurrence.
+    detail: Option<String>,
+    /// The fields that are refused, each with the reason; absent where no field is to blame.
+    errors: Option<Vec<RefusedField>>,
+    /// The request's id, for the operator's log.
+    request_id: String,
+}
+
+/// What is wrong with one field of a request.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+pub(crate) struct RefusedField {
+    /// The field: of a JSON body as `mails.failed`, of a query its parameter, of a header its name.
+    field: String,
+    /// Why it is refused.
+    message: String,
 }

@@ -1,5 +1,6 @@
-//! The gateway owns the public HTTP interface: uploads into GridFS, downloads out of it, links and job reads. It asks
-//! auth to check credentials, verifies tokens itself, and publishes to queue `video`.
+//! The gateway owns the public HTTP interface: uploads into GridFS, downloads out of it, links and job reads. It asks auth to check
+//! credentials and verifies tokens itself. It publishes conversions to queue `video`, mails of acceptance to queue `account`, and
+//! outcomes that a converter did not report to queue `mp3`.
 
 mod background;
 mod commands;
@@ -12,108 +13,38 @@ mod intake;
 mod openapi;
 mod router;
 mod routes;
+mod state;
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker::Broker;
 use contracts::LinkKey;
 use jobs::{Databases, JobStore};
 use media_store::MediaStore;
-use service_kit::{Chain, ConnectionLimits, Networks, Pace, Process, Readiness, Shutdown};
+use service_kit::{ConnectionLimits, Pace, Process, Readiness};
 use tokio::net::TcpListener;
 
 use crate::background::{Eraser, Reconciler, Sweeper};
-use crate::delivery::feed::JobFeed;
-use crate::edge::limits::Limits;
-use crate::identity::api_keys::ApiKeys;
-use crate::identity::auth_client::AuthClient;
-use crate::identity::cookies::PublicSite;
-use crate::identity::revocations::Revocations;
-use crate::identity::tokens::TokenVerifier;
-use crate::intake::quotas::Quotas;
-use crate::intake::receive::UploadPolicy;
-use crate::intake::storage::Storage;
+use crate::delivery::{Delivery, JobFeed};
+use crate::edge::{Edge, Limits};
+use crate::identity::Identity;
+use crate::intake::{Intake, Quotas, Storage, Turns};
+use crate::state::Gateway;
 
 pub use crate::commands::{StoreConfig, back_up, check_backup, restore};
 pub use crate::config::Config;
 pub use crate::openapi::document as openapi_document;
 
-/// What the routes work with.
-pub(crate) struct Gateway {
-    accounts: AuthClient,
-    tokens: TokenVerifier,
-    revocations: Revocations,
-    api_keys: ApiKeys,
-    site: PublicSite,
-    requires_verified_address: bool,
-    jobs: JobStore,
-    videos: MediaStore,
-    mp3s: MediaStore,
-    storage: Arc<Storage>,
-    broker: Broker,
-    feed: JobFeed,
-    links: LinkKey,
-    limits: Limits,
-    uploads: UploadPolicy,
-    quotas: Quotas,
-    jobs_at_once: NonZeroU16,
-    trusted_proxies: Networks,
-    shutdown: Shutdown,
-}
-
-impl Gateway {
-    /// Learns at once of sessions that ended through this gateway; the others learn of them with their next look.
-    async fn hear_of_ended_sessions(&self) {
-        if let Err(error) = self.revocations.refresh(&self.accounts).await {
-            tracing::warn!(error = %Chain(&error), "could not ask which sessions have ended yet");
-        }
-    }
-}
-
 /// Serves until the process is shut down.
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
-    let tasks = process.shutdown().tasks().clone();
-    let databases = Databases::connect(&config.mongodb).await?;
-    commands::refuse_a_half_restored_store(&databases).await?;
-    let jobs = databases.jobs();
-    let videos = MediaStore::new(databases.videos(), tasks.clone());
-    let mp3s = MediaStore::new(databases.mp3s(), tasks);
-    // Closed by the abort: requests that are being drained still publish.
-    let broker = Broker::new(&config.rabbitmq, "gateway", process.shutdown().abort().clone())?;
-
-    let shutdown = process.serve_admin(readiness(&jobs, &broker));
-    let gateway = Arc::new(Gateway {
-        accounts: AuthClient::new(config.auth_url.clone())?,
-        tokens: TokenVerifier::new(config.auth_url.clone())?,
-        revocations: Revocations::default(),
-        api_keys: ApiKeys::new(),
-        site: PublicSite::new(config.public_url.clone()),
-        requires_verified_address: config.require_verified_address,
-        feed: JobFeed::start(jobs.clone(), &shutdown),
-        links: LinkKey::new(&config.link_key),
-        limits: Limits::from(&config),
-        uploads: UploadPolicy::from(&config),
-        quotas: Quotas::from(&config),
-        storage: Storage::new(config.mongodb_reserve_bytes),
-        jobs_at_once: config.jobs_at_once,
-        trusted_proxies: config.trusted_proxies.clone(),
-        shutdown: shutdown.clone(),
-        jobs,
-        videos,
-        mp3s,
-        broker,
-    });
-    shutdown.spawn_vital("reconciler", Reconciler::new(&gateway, &config).run());
-    shutdown.spawn_vital("eraser", Eraser::new(&gateway, &config).run());
-    let revocations = identity::revocations::keep_current(Arc::clone(&gateway), config.revocation_interval);
-    shutdown.spawn_vital("revocations", revocations);
-    shutdown.spawn_vital("storage", intake::storage::keep_current(Arc::clone(&gateway)));
-    shutdown.spawn_vital("sweeper", Sweeper::new(&gateway, &config).run());
+    let gateway = gateway(&config, process).await?;
+    let shutdown = gateway.shutdown.clone();
+    start_background(&gateway, &config);
 
     tracing::info!(address = %listener.local_addr()?, "serving");
-    let router = router::router(Arc::clone(&gateway), &config)?;
-    let max_connections = usize::try_from(config.max_connections.get()).unwrap_or(usize::MAX);
+    let router = router::router(gateway, &config)?;
+    let max_connections = usize::try_from(config.limits.max_connections.get()).unwrap_or(usize::MAX);
     let limits = ConnectionLimits {
         total: max_connections,
         per_address: max_connections.div_ceil(2),
@@ -124,9 +55,54 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     Ok(())
 }
 
+async fn gateway(config: &Config, process: Process) -> anyhow::Result<Gateway> {
+    let tasks = process.shutdown().tasks().clone();
+    let databases = Databases::connect(&config.mongodb).await?;
+    commands::refuse_a_half_restored_store(&databases).await?;
+    let jobs = databases.jobs();
+    let videos = MediaStore::new(databases.videos(), tasks.clone());
+    let mp3s = MediaStore::new(databases.mp3s(), tasks);
+    // Closed by the abort: requests that are being drained still publish.
+    let broker = Broker::new(&config.rabbitmq, "gateway", process.shutdown().abort().clone())?;
+    let shutdown = process.serve_admin(readiness(&jobs, &broker));
+
+    let limits = Limits::from(&config.limits);
+    let edge = Arc::new(Edge { limits, trusted_proxies: config.trusted_proxies.clone() });
+    let identity = Arc::new(Identity::new(&config.identity, Arc::clone(&edge))?);
+    let intake = Arc::new(Intake {
+        quotas: Quotas::new(config.quotas, jobs.clone(), videos.clone()),
+        storage: Storage::new(config.storage),
+        turns: Turns::new(jobs.clone(), broker.clone(), config.jobs_at_once),
+        policy: config.uploads,
+        jobs: jobs.clone(),
+        broker: broker.clone(),
+        revocations: Arc::clone(&identity.revocations),
+        edge: Arc::clone(&edge),
+        shutdown: shutdown.clone(),
+        videos,
+    });
+    let feed = JobFeed::start(jobs.clone(), &shutdown);
+    let delivery = Arc::new(Delivery { mp3s, links: LinkKey::new(&config.link_key), feed });
+    Ok(Gateway { edge, identity, intake, delivery, jobs, broker, shutdown })
+}
+
+fn start_background(gateway: &Gateway, config: &Config) {
+    let Gateway { identity, intake, jobs, shutdown, .. } = gateway.clone();
+    let revocations = identity.keep_current(jobs, config.identity.revocation_interval, shutdown.clone());
+    shutdown.spawn_vital("revocations", revocations);
+    let storage = Arc::clone(&intake.storage).keep_current(intake.videos.clone(), shutdown.clone());
+    shutdown.spawn_vital("storage", storage);
+    shutdown.spawn_vital("reconciler", Reconciler::new(gateway, &config.background).run());
+    shutdown.spawn_vital("eraser", Eraser::new(gateway, &config.background).run());
+    shutdown.spawn_vital("sweeper", Sweeper::new(gateway, &config.background).run());
+}
+
+/// Without MongoDB or RabbitMQ some requests can still be answered, and the others get a 503 that says when to come again.
 fn readiness(jobs: &JobStore, broker: &Broker) -> Readiness {
+    /// How long a probe waits for RabbitMQ.
+    const BROKER_TIMEOUT: Duration = Duration::from_millis(500);
+
     let (jobs, broker) = (jobs.clone(), broker.clone());
-    // Without either of them some requests can still be answered, and the others get a 503 that says when to come again.
     Readiness::new()
         .watches("mongodb", move || {
             let jobs = jobs.clone();
@@ -134,6 +110,6 @@ fn readiness(jobs: &JobStore, broker: &Broker) -> Readiness {
         })
         .watches("rabbitmq", move || {
             let broker = broker.clone();
-            async move { broker.ready(background::GLANCE).await }
+            async move { broker.ready(BROKER_TIMEOUT).await }
         })
 }

@@ -1,11 +1,18 @@
 //! The OpenAPI document, generated from the routes.
 
+use std::collections::BTreeMap;
+
 use contracts::ProblemCode;
+use serde_json::json;
 use utoipa::OpenApi;
+use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{OneOf, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi as OpenApiDocument, Ref, RefOr, Response, Schema};
+use utoipa::openapi::{
+    Content, ContentBuilder, OpenApi as OpenApiDocument, PathItem, Ref, RefOr, Response, ResponseBuilder,
+    Schema,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +25,7 @@ use utoipa::openapi::{Content, OpenApi as OpenApiDocument, Ref, RefOr, Response,
         (name = "administration", description = "For administrators"),
     ),
     modifiers(&Security),
-    components(schemas(contracts::ProblemCode)),
+    components(schemas(contracts::ProblemCode, crate::error::ProblemAnswer)),
 )]
 pub(crate) struct Api;
 
@@ -34,50 +41,85 @@ impl utoipa::Modify for Security {
     }
 }
 
-/// The OpenAPI document of the public interface.
-#[must_use]
-pub fn document() -> utoipa::openapi::OpenApi {
-    completed(crate::router::api().into_openapi())
-}
+/// The document as it is served. `make openapi` writes it, and a test holds it against the routes.
+pub(crate) const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// The document with what the routes can't say by themselves.
-pub(crate) fn completed(mut document: OpenApiDocument) -> OpenApiDocument {
-    add_common_answers(&mut document);
+/// The OpenAPI document of the public interface, generated from the routes.
+#[must_use]
+pub fn document() -> OpenApiDocument {
+    let mut document = crate::router::described().into_openapi();
+    add_problems(&mut document);
+    let examples = ProblemCode::ALL.iter().map(|code| (code.as_str().to_owned(), example(*code).into()));
+    document.components.get_or_insert_default().examples.extend(examples);
     forget_nulls(&mut document);
     document
 }
 
-/// What any route may answer, wherever a request is stopped before it gets there.
-const ANYWHERE: [(ProblemCode, &str); 3] = [
-    (ProblemCode::BadRequest, "`bad_request`"),
-    (ProblemCode::TooManyRequests, "`too_many_requests`"),
-    (ProblemCode::Unavailable, "`unavailable`"),
-];
-const WITH_A_BODY: [(ProblemCode, &str); 3] = [
-    (ProblemCode::RequestTimeout, "`request_timeout`"),
-    (ProblemCode::TooLarge, "`too_large`"),
-    (ProblemCode::UnsupportedMediaType, "`unsupported_media_type`"),
-];
-const WITH_A_TOKEN: [(ProblemCode, &str); 2] = [
-    (ProblemCode::InvalidToken, "`no_token`, `invalid_token`, `expired_token`"),
-    (ProblemCode::ScopeMissing, "`scope_missing`"),
-];
+/// The extension by which a route lists its own problem codes.
+const PROBLEMS: &str = "x-problem-codes";
 
-/// Adds what any route may answer to those that don't say it themselves.
-fn add_common_answers(document: &mut OpenApiDocument) {
-    for operation in operations(document) {
-        let needs_token = operation.security.as_ref().is_some_and(|security| !security.is_empty());
-        let mut common = ANYWHERE.to_vec();
-        common.extend(WITH_A_BODY.into_iter().filter(|_| operation.request_body.is_some()));
-        common.extend(WITH_A_TOKEN.into_iter().filter(|_| needs_token));
-        for (code, description) in common {
-            let problem = Content::new(Some(Ref::from_schema_name("ProblemAnswer")));
-            let answer =
-                Response::builder().description(description).content("application/problem+json", problem);
-            let answers = &mut operation.responses.responses;
-            answers.entry(code.status().to_string()).or_insert_with(|| answer.build().into());
+/// What any route may answer, wherever a request is stopped before it gets there.
+const ANYWHERE: [ProblemCode; 3] =
+    [ProblemCode::BadRequest, ProblemCode::TooManyRequests, ProblemCode::Unavailable];
+const WITH_A_BODY: [ProblemCode; 3] =
+    [ProblemCode::RequestTimeout, ProblemCode::TooLarge, ProblemCode::UnsupportedMediaType];
+const WITH_A_TOKEN: [ProblemCode; 4] =
+    [ProblemCode::NoToken, ProblemCode::InvalidToken, ProblemCode::ExpiredToken, ProblemCode::ScopeMissing];
+
+/// Describes the problems of each route: its own, and those that any route has.
+fn add_problems(document: &mut OpenApiDocument) {
+    for path in document.paths.paths.values_mut() {
+        let has_content = path.head.is_none();
+        for operation in operations_of(path) {
+            let needs_token = operation.security.as_ref().is_some_and(|security| !security.is_empty());
+            let mut codes = ANYWHERE.to_vec();
+            codes.extend(WITH_A_BODY.into_iter().filter(|_| operation.request_body.is_some()));
+            codes.extend(WITH_A_TOKEN.into_iter().filter(|_| needs_token));
+            codes.extend(own_problems(operation));
+            let mut by_status = BTreeMap::<u16, Vec<ProblemCode>>::new();
+            for code in ProblemCode::ALL.iter().filter(|code| codes.contains(code)) {
+                by_status.entry(code.status()).or_default().push(*code);
+            }
+            for (status, codes) in by_status {
+                let answer = problem_response(&codes, has_content || operation.request_body.is_some());
+                operation.responses.responses.insert(status.to_string(), answer.into());
+            }
         }
     }
+}
+
+fn own_problems(operation: &mut Operation) -> Vec<ProblemCode> {
+    let listed = operation.extensions.as_mut().and_then(|extensions| extensions.remove(PROBLEMS));
+    operation.extensions = operation.extensions.take().filter(|extensions| !extensions.is_empty());
+    listed.and_then(|codes| serde_json::from_value(codes).ok()).unwrap_or_default()
+}
+
+/// Says each code with its title, and shows an answer with it.
+fn problem_response(codes: &[ProblemCode], has_content: bool) -> Response {
+    let lines: Vec<String> =
+        codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.title())).collect();
+    let response = ResponseBuilder::new().description(lines.join("; "));
+    if !has_content {
+        return response.build();
+    }
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("ProblemAnswer")))
+        .examples_from_iter(codes.iter().map(|code| {
+            let example = Ref::new(format!("#/components/examples/{}", code.as_str()));
+            (code.as_str(), RefOr::Ref(example))
+        }));
+    response.content("application/problem+json", content.build()).build()
+}
+
+fn example(code: ProblemCode) -> Example {
+    let body = json!({
+        "code": code,
+        "request_id": "019ac2f1-6b1e-7c52-9d8e-3f2a1b0c4d5e",
+        "status": code.status(),
+        "title": code.title(),
+        "type": "about:blank",
+    });
+    ExampleBuilder::new().value(Some(body)).build()
 }
 
 /// What an `Option` becomes is right within JSON. But a parameter or a whole body that may be left out is not `null`.
@@ -121,37 +163,52 @@ fn forget_null(schema: &mut RefOr<Schema>) {
 const NULL: SchemaType = SchemaType::Type(Type::Null);
 
 fn operations(document: &mut OpenApiDocument) -> impl Iterator<Item = &mut Operation> {
-    document.paths.paths.values_mut().flat_map(|path| {
-        [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete, &mut path.head]
-            .into_iter()
-            .flatten()
-    })
+    document.paths.paths.values_mut().flat_map(operations_of)
 }
 
-/// An error answer as every route gives it (RFC 9457).
-#[derive(serde::Serialize, utoipa::ToSchema)]
-pub(crate) struct ProblemAnswer {
-    /// The stable code.
-    code: contracts::ProblemCode,
-    /// The HTTP status.
-    status: u16,
-    /// A short sentence, the same for every occurrence.
-    title: String,
-    /// More about this occurrence.
-    detail: Option<String>,
-    /// The request's id, for the operator's log.
-    request_id: String,
+fn operations_of(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut path.get, &mut path.post, &mut path.put, &mut path.patch, &mut path.delete, &mut path.head]
+        .into_iter()
+        .flatten()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn the_committed_document_is_what_the_routes_say() {
-        let committed = include_str!("../../../docs/openapi.json");
-        let said = super::document().to_pretty_json().unwrap();
+        let generated = document().to_pretty_json().unwrap();
         assert!(
-            committed.trim_end() == said,
+            DOCUMENT.trim_end() == generated,
             "docs/openapi.json is not what the routes say: run `make openapi`"
         );
+    }
+
+    #[test]
+    fn names_of_operations_are_unique() {
+        let mut document = document();
+        let mut names: Vec<String> =
+            operations(&mut document).map(|operation| operation.operation_id.clone().unwrap()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_listed_problem_is_described() {
+        let text = document().to_json().unwrap();
+        assert!(!text.contains("x-"), "an extension was not understood");
+        let unlisted =
+            ProblemCode::ALL.iter().filter(|code| !text.contains(&format!("`{}`: ", code.as_str())));
+        // Of routes that the document does not have, and of mistakes of ours.
+        let expected = [
+            ProblemCode::OidcFailed,
+            ProblemCode::OidcDenied,
+            ProblemCode::MethodNotAllowed,
+            ProblemCode::Internal,
+        ];
+        assert_eq!(unlisted.copied().collect::<Vec<_>>(), expected);
     }
 }

@@ -1,9 +1,6 @@
-//! The whole URL table.
-
-use std::sync::Arc;
+//! The whole URL table. A route's rule is in its handler's signature: see `identity::access`.
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::middleware::{self, map_response};
@@ -15,88 +12,114 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::Config;
 use crate::delivery::page;
-use crate::openapi::{Api, completed};
+use crate::edge::layers;
+use crate::openapi::{Api, DOCUMENT};
 use crate::routes::{
-    archives, download, elsewhere, events, jobs, keys, links, login, mailed, me, queues, register, session,
-    upload, uploads, users,
+    account, archives, events, files, jobs, keys, links, login, oidc, queues, sessions, upload, uploads,
+    users, verification,
 };
-use crate::{Config, Gateway, edge};
+use crate::state::Gateway;
 
-pub(crate) fn api() -> OpenApiRouter<Arc<Gateway>> {
-    let upload = OpenApiRouter::new().routes(routes!(upload::upload)).layer(DefaultBodyLimit::disable());
-    let uploads = OpenApiRouter::new()
-        .routes(routes!(uploads::capabilities, uploads::create))
-        .routes(routes!(uploads::look, uploads::append, uploads::terminate))
-        .route("/uploads/{id}", post(uploads::overridden).options(uploads::capabilities))
-        .layer(DefaultBodyLimit::disable())
-        .layer(map_response(uploads::say_version));
+/// The routes that the OpenAPI document describes.
+pub(crate) fn described() -> OpenApiRouter<Gateway> {
     OpenApiRouter::with_openapi(Api::openapi())
         .merge(accounts())
-        .routes(routes!(jobs::list))
-        .routes(routes!(jobs::read, jobs::delete))
-        .routes(routes!(jobs::peaks))
-        .routes(routes!(jobs::cover))
-        .routes(routes!(jobs::retry))
-        .routes(routes!(links::make))
-        .routes(routes!(archives::make))
-        .layer(middleware::from_fn(edge::hold_place))
-        .routes(routes!(events::all_events))
-        .routes(routes!(events::events))
-        .routes(routes!(download::download))
-        .routes(routes!(links::open))
-        .routes(routes!(archives::open))
-        .layer(middleware::from_fn(edge::whole_body))
-        .merge(upload)
-        .merge(uploads)
+        .merge(listed())
+        .merge(streamed())
+        .merge(uploaded())
 }
 
-fn accounts() -> OpenApiRouter<Arc<Gateway>> {
+/// About accounts.
+fn accounts() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
-        .routes(routes!(register::register))
-        .routes(routes!(mailed::verify))
-        .routes(routes!(mailed::resend))
-        .routes(routes!(mailed::forgot))
-        .routes(routes!(mailed::reset))
+        .routes(routes!(verification::register))
+        .routes(routes!(verification::verify_address))
+        .routes(routes!(verification::resend_verification))
+        .routes(routes!(verification::forgot_password))
+        .routes(routes!(verification::reset_password))
         .routes(routes!(login::login))
-        .routes(routes!(session::refresh))
-        .routes(routes!(session::log_out))
-        .routes(routes!(session::list, session::end_all))
-        .routes(routes!(session::end))
-        .routes(routes!(me::show, me::change, me::erase))
-        .routes(routes!(me::usage))
-        .routes(routes!(me::change_password))
-        .routes(routes!(me::change_address))
-        .routes(routes!(keys::list, keys::make))
-        .routes(routes!(keys::delete))
-        .routes(routes!(elsewhere::providers))
-        .routes(routes!(elsewhere::start))
-        .routes(routes!(elsewhere::callback))
-        .routes(routes!(users::list))
-        .routes(routes!(users::change))
-        .routes(routes!(users::usage))
-        .routes(routes!(queues::list))
-        .routes(routes!(queues::dead))
-        .routes(routes!(queues::replay))
+        .routes(routes!(sessions::refresh_tokens))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(sessions::list_sessions, sessions::end_all_sessions))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(account::get_me, account::update_me, account::delete_me))
+        .routes(routes!(account::get_my_usage))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::change_address))
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::delete_key))
+        .routes(routes!(oidc::list_providers))
+        .routes(routes!(oidc::start_oidc))
+        .routes(routes!(users::update_user))
+        .routes(routes!(users::get_user_usage))
+        .routes(routes!(queues::list_queues))
+        .routes(routes!(queues::list_dead_messages))
+        .routes(routes!(queues::replay_dead_messages))
+        .layer(middleware::from_fn(layers::refuse_query))
+        .routes(routes!(oidc::finish_oidc))
+        .routes(routes!(users::list_users))
+        .layer(middleware::from_fn(layers::whole_body))
 }
 
-pub(crate) fn router(gateway: Arc<Gateway>, config: &Config) -> anyhow::Result<Router> {
-    let is_https = config.public_url.scheme() == "https";
-    let (router, document) = api().split_for_parts();
-    // Written once: an answer that nobody takes holds nothing of its own then.
-    let document = Bytes::from(serde_json::to_vec(&completed(document))?);
-    let described =
-        move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document.clone()));
+/// Answers that are in memory as a whole.
+fn listed() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::get_job, jobs::delete_job))
+        .routes(routes!(jobs::get_peaks))
+        .routes(routes!(jobs::get_cover))
+        .routes(routes!(jobs::retry_job))
+        .routes(routes!(links::create_link))
+        .routes(routes!(archives::create_archive))
+        .layer(middleware::from_fn(layers::refuse_query))
+        .routes(routes!(jobs::list_jobs))
+        .layer(middleware::from_fn(layers::hold_place))
+        .layer(middleware::from_fn(layers::whole_body))
+}
+
+/// Answers that go on for as long as their client takes them.
+fn streamed() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(events::watch_jobs))
+        .routes(routes!(events::watch_job))
+        .routes(routes!(files::get_audio))
+        .layer(middleware::from_fn(layers::refuse_query))
+        .routes(routes!(files::download))
+        // Mail programs add parameters of their own to links.
+        .routes(routes!(links::open_link))
+        .routes(routes!(archives::open_archive))
+        .layer(middleware::from_fn(layers::whole_body))
+}
+
+/// Bodies of any size.
+fn uploaded() -> OpenApiRouter<Gateway> {
+    let resumable = OpenApiRouter::new()
+        .routes(routes!(uploads::get_capabilities, uploads::create_upload))
+        .routes(routes!(uploads::get_upload, uploads::append_to_upload, uploads::delete_upload))
+        .route("/uploads/{id}", post(uploads::override_method).options(uploads::get_capabilities))
+        .layer(map_response(uploads::say_version));
+    OpenApiRouter::new()
+        .routes(routes!(upload::upload_video))
+        .merge(resumable)
+        .layer(middleware::from_fn(layers::refuse_query))
+        .layer(DefaultBodyLimit::disable())
+}
+
+pub(crate) fn router(gateway: Gateway, config: &Config) -> anyhow::Result<Router> {
+    let is_https = config.identity.public_url.scheme() == "https";
+    let (router, _) = described().split_for_parts();
+    let router = router.route_layer(middleware::from_fn(layers::apply_access_rule));
+    let document = get(async || ([(header::CONTENT_TYPE, "application/json")], DOCUMENT));
     let documentation = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
-    let router = router.route("/openapi.json", get(described)).merge(documentation);
+    let router = router.route("/openapi.json", document).merge(documentation);
     let router = page::with_page(router, config.static_dir.as_deref())?
-        .method_not_allowed_fallback(|| async { Problem::new(ProblemCode::MethodNotAllowed) })
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&gateway), edge::note_account_request))
+        .method_not_allowed_fallback(async || Problem::new(ProblemCode::MethodNotAllowed))
         .with_state(gateway)
         .layer(config.client_ip_source.clone().into_extension())
-        .layer(middleware::from_fn(move |request, next| edge::harden(is_https, request, next)));
+        .layer(middleware::from_fn(move |request, next| layers::harden(is_https, request, next)));
     // It takes every `OPTIONS` for a browser's question, also those of tus clients.
-    let router = match edge::cross_origin(&config.cors_origins) {
+    let router = match layers::cross_origin(&config.cors_origins) {
         Some(answering) => router.layer(answering),
         None => router,
     };

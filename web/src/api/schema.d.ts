@@ -11,8 +11,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look how long the queues are. For administrators. */
-        get: operations["list"];
+        /** List the queues with their lengths. For administrators. */
+        get: operations["list_queues"];
         put?: never;
         post?: never;
         delete?: never;
@@ -28,8 +28,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Look at the oldest messages with which nothing could be done, up to a hundred. For administrators. */
-        get: operations["dead"];
+        /** List the oldest messages that could not be handled, up to a hundred. For administrators. */
+        get: operations["list_dead_messages"];
         put?: never;
         post?: never;
         delete?: never;
@@ -47,8 +47,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Put messages with which nothing could be done back into their queue, the oldest thousand. For administrators. */
-        post: operations["replay"];
+        /** Put the oldest thousand messages that could not be handled back into their queue. For administrators. */
+        post: operations["replay_dead_messages"];
         delete?: never;
         options?: never;
         head?: never;
@@ -63,7 +63,7 @@ export interface paths {
             cookie?: never;
         };
         /** List accounts, the latest first. For administrators. */
-        get: operations["list"];
+        get: operations["list_users"];
         put?: never;
         post?: never;
         delete?: never;
@@ -86,7 +86,7 @@ export interface paths {
         options?: never;
         head?: never;
         /** Change an account's role, close it, or open it again. For administrators. */
-        patch: operations["change"];
+        patch: operations["update_user"];
         trace?: never;
     };
     "/admin/users/{id}/usage": {
@@ -96,8 +96,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What an account takes up, and its quotas; nothing for one that is not there. For administrators. */
-        get: operations["usage"];
+        /** Get an account's usage beside its quotas; zeroes for an unknown account. For administrators. */
+        get: operations["get_user_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -115,8 +115,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make a link to several of your finished files in one ZIP archive. */
-        post: operations["make"];
+        /** Create a link to several of your finished files in one ZIP archive. */
+        post: operations["create_archive"];
         delete?: never;
         options?: never;
         head?: never;
@@ -131,7 +131,7 @@ export interface paths {
             cookie?: never;
         };
         /** Download several files in one ZIP archive, by a link: the link is the credential. */
-        get: operations["open"];
+        get: operations["open_archive"];
         put?: never;
         post?: never;
         delete?: never;
@@ -148,7 +148,7 @@ export interface paths {
             cookie?: never;
         };
         /** Download by a link out of a mail: the link is the credential. */
-        get: operations["open"];
+        get: operations["open_link"];
         put?: never;
         post?: never;
         delete?: never;
@@ -164,7 +164,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download what was made of one of your videos; one byte range at a time if you like. */
+        /** Download the audio of one of your jobs by its file's id; one byte range at a time if you like. */
         get: operations["download"];
         put?: never;
         post?: never;
@@ -182,7 +182,7 @@ export interface paths {
             cookie?: never;
         };
         /** List your jobs, newest first. */
-        get: operations["list"];
+        get: operations["list_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -204,7 +204,7 @@ export interface paths {
          *     data, each time that it changes, and `removed` the `id` of one that was deleted. Nothing is replayed. The stream ends with the
          *     credential that it was asked for with, and after a quarter of an hour at the latest; reconnect then.
          */
-        get: operations["all_events"];
+        get: operations["watch_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -220,15 +220,32 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read one of your jobs. */
-        get: operations["read"];
+        /** Get one of your jobs. */
+        get: operations["get_job"];
         put?: never;
         post?: never;
         /**
          * Cancel a job that has not ended, or delete one that has. Its video and its MP3 are deleted either way.
          * @description A cancelled job stays in the list until it is deleted, too.
          */
-        delete: operations["delete"];
+        delete: operations["delete_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download the audio of one of your jobs; one byte range at a time if you like. */
+        get: operations["get_audio"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -241,8 +258,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the picture of one of your finished files. */
-        get: operations["cover"];
+        /** Get the picture of one of your finished files. */
+        get: operations["get_cover"];
         put?: never;
         post?: never;
         delete?: never;
@@ -264,7 +281,7 @@ export interface paths {
          *     or with the credential that it was asked for with, and after a quarter of an hour at the latest; a client that reconnects gets
          *     the job again.
          */
-        get: operations["events"];
+        get: operations["watch_job"];
         put?: never;
         post?: never;
         delete?: never;
@@ -283,10 +300,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make a link to one of your finished files, for others or for a player. The body may be left out.
+         * Create a link to one of your finished files, for others or for a player. The body may be left out.
          * @description With `?inline=1` behind it the browser plays the file instead of saving it.
          */
-        post: operations["make"];
+        post: operations["create_link"];
         delete?: never;
         options?: never;
         head?: never;
@@ -301,11 +318,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the waveform of one of your finished files.
+         * Get the waveform of one of your finished files.
          * @description JSON as BBC's audiowaveform 2 writes it, which peaks.js and wavesurfer.js read: the lowest and the highest sample of up to 2048
          *     stretches, all channels in one.
          */
-        get: operations["peaks"];
+        get: operations["get_peaks"];
         put?: never;
         post?: never;
         delete?: never;
@@ -324,7 +341,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Try a failed job again. Its video must still be there: see the job's `expires_at`. */
-        post: operations["retry"];
+        post: operations["retry_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -339,10 +356,10 @@ export interface paths {
             cookie?: never;
         };
         /** List your API keys, without the keys themselves. */
-        get: operations["list"];
+        get: operations["list_keys"];
         put?: never;
-        /** Make an API key: it stands where an access token would, for what its scopes allow. It is shown this once. */
-        post: operations["make"];
+        /** Create an API key: it stands where an access token would, for what its scopes allow. It is shown this once. */
+        post: operations["create_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -360,7 +377,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** Delete an API key. It works for some seconds more at the most. */
-        delete: operations["delete"];
+        delete: operations["delete_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -397,7 +414,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** End the session of a refresh token: its access tokens stop to work within seconds, too. */
-        post: operations["log_out"];
+        post: operations["logout"];
         delete?: never;
         options?: never;
         head?: never;
@@ -411,16 +428,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read your account. */
-        get: operations["show"];
+        /** Get your account. */
+        get: operations["get_me"];
         put?: never;
         post?: never;
         /** Erase your account with all jobs and files, at once and for ever. */
-        delete: operations["erase"];
+        delete: operations["delete_me"];
         options?: never;
         head?: never;
         /** Choose which mails about jobs you get. It counts for uploads with access tokens that are newer than that. */
-        patch: operations["change"];
+        patch: operations["update_me"];
         trace?: never;
     };
     "/me/email": {
@@ -464,8 +481,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read what your account takes up, and its quotas. */
-        get: operations["usage"];
+        /** Get your usage beside your quotas. */
+        get: operations["get_my_usage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -482,7 +499,7 @@ export interface paths {
             cookie?: never;
         };
         /** List the identity providers that one can sign in with. */
-        get: operations["providers"];
+        get: operations["list_providers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -499,7 +516,7 @@ export interface paths {
             cookie?: never;
         };
         /** Come back from an identity provider. */
-        get: operations["callback"];
+        get: operations["finish_oidc"];
         put?: never;
         post?: never;
         delete?: never;
@@ -516,7 +533,7 @@ export interface paths {
             cookie?: never;
         };
         /** Go to an identity provider to sign in. For a browser's address bar. */
-        get: operations["start"];
+        get: operations["start_oidc"];
         put?: never;
         post?: never;
         delete?: never;
@@ -535,7 +552,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Ask for a mail that replaces a forgotten password. The answer is the same whether or not the address has an account. */
-        post: operations["forgot"];
+        post: operations["forgot_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -552,7 +569,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Replace a forgotten password with the token out of a mail. Ends all sessions. */
-        post: operations["reset"];
+        post: operations["reset_password"];
         delete?: never;
         options?: never;
         head?: never;
@@ -568,7 +585,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make an account. A mail asks to confirm the address. The answer is the same whether or not the address has one already. */
+        /** Create an account. A mail asks to confirm the address. The answer is the same whether or not the address has one already. */
         post: operations["register"];
         delete?: never;
         options?: never;
@@ -584,11 +601,11 @@ export interface paths {
             cookie?: never;
         };
         /** List where you are signed in. */
-        get: operations["list"];
+        get: operations["list_sessions"];
         put?: never;
         post?: never;
         /** End all your sessions, this one too. */
-        delete: operations["end_all"];
+        delete: operations["end_all_sessions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -605,7 +622,7 @@ export interface paths {
         put?: never;
         post?: never;
         /** End one of your sessions. */
-        delete: operations["end"];
+        delete: operations["end_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -625,7 +642,7 @@ export interface paths {
          * @description Each refresh token works once; the answer has the next one. Using one again ends the session, unless it is within half a
          *     minute: then the answer was lost. A browser that keeps it in a cookie sends an empty body.
          */
-        post: operations["refresh"];
+        post: operations["refresh_tokens"];
         delete?: never;
         options?: never;
         head?: never;
@@ -642,7 +659,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Upload a video to be converted. */
-        post: operations["upload"];
+        post: operations["upload_video"];
         delete?: never;
         options?: never;
         head?: never;
@@ -663,10 +680,10 @@ export interface paths {
          * @description `Upload-Metadata` has the file's name as `filename` (or `name`), its media type as `filetype` if you like, and the options of
          *     `POST /upload` under their own names. Other keys are ignored: clients send some by themselves.
          */
-        post: operations["create"];
+        post: operations["create_upload"];
         delete?: never;
         /** Ask what is spoken here: tus 1.0.0, for uploads that survive a bad connection. */
-        options: operations["capabilities"];
+        options: operations["get_capabilities"];
         head?: never;
         patch?: never;
         trace?: never;
@@ -682,16 +699,16 @@ export interface paths {
         put?: never;
         post?: never;
         /** Give one of your uploads up; what was stored of it is deleted. One that has become a job is only forgotten. */
-        delete: operations["terminate"];
+        delete: operations["delete_upload"];
         options?: never;
         /** Ask where one of your uploads stands. */
-        head: operations["look"];
+        head: operations["get_upload"];
         /**
          * Go on with one of your uploads, at the offset where it stands. When the last byte is there, it becomes a job.
          * @description Another connection that still sends to the same upload is asked to stop. What arrived of a request that broke off is kept,
          *     unless it has a checksum.
          */
-        patch: operations["append"];
+        patch: operations["append_to_upload"];
         trace?: never;
     };
     "/verify": {
@@ -704,7 +721,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Confirm an address with the token out of a mail. */
-        post: operations["verify"];
+        post: operations["verify_address"];
         delete?: never;
         options?: never;
         head?: never;
@@ -721,7 +738,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Ask for another mail that confirms an address. The answer is the same whether or not the address has an account. */
-        post: operations["resend"];
+        post: operations["resend_verification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -945,7 +962,17 @@ export interface components {
             /** @description The key itself. It is not shown again. */
             key: components["schemas"]["Secret"];
         };
-        /** @description A message with which nothing could be done. */
+        /** @description A new link. */
+        CreatedLink: {
+            /**
+             * Format: date-time
+             * @description When it stops working.
+             */
+            expires_at: string;
+            /** @description The address. Everybody who knows it can download. */
+            url: string;
+        };
+        /** @description A message that could not be handled. */
         DeadMessage: {
             /**
              * Format: int32
@@ -973,7 +1000,7 @@ export interface components {
          * @example ada@example.org
          */
         EmailAddress: string;
-        /** @description An answer that says nothing, so that it is the same for everybody. */
+        /** @description An answer without content, so that it is the same for everybody. */
         Empty: Record<string, never>;
         /**
          * @description How an MP3 of a long sound is made.
@@ -1026,6 +1053,7 @@ export interface components {
             expires_at?: string | null;
             /** @description The job's identifier. */
             id: components["schemas"]["JobId"];
+            links: components["schemas"]["JobLinks"];
             /** @description The mails about it. */
             notices: components["schemas"]["Notice"][];
             /** @description How it is encoded. */
@@ -1047,6 +1075,19 @@ export interface components {
          * @description Identifies a job: a `UUIDv7`, so that identifiers sort by time of creation.
          */
         JobId: string;
+        /** @description Addresses of what belongs to a job. They need its owner's token or API key. */
+        JobLinks: {
+            /** @description The audio file, while it is there. */
+            audio?: string | null;
+            /** @description The picture in it, if there is one. */
+            cover?: string | null;
+            /** @description Its changes, as Server-Sent Events. */
+            events: string;
+            /** @description The waveform of that. */
+            peaks?: string | null;
+            /** @description The job itself. */
+            self: string;
+        };
         /** @description A page of the list. */
         JobPage: {
             /** @description The jobs, newest first. */
@@ -1102,16 +1143,6 @@ export interface components {
          * @example -23
          */
         LoudnessTarget: number;
-        /** @description A link that was made. */
-        MadeLink: {
-            /**
-             * Format: date-time
-             * @description When it stops to work.
-             */
-            expires_at: string;
-            /** @description The address. Whoever knows it can download. */
-            url: string;
-        };
         /** @description Which mails about jobs an account wants. */
         MailPreferences: {
             /**
@@ -1249,6 +1280,8 @@ export interface components {
             code: components["schemas"]["ProblemCode"];
             /** @description More about this occurrence. */
             detail?: string | null;
+            /** @description The fields that are refused, each with the reason; absent where no field is to blame. */
+            errors?: components["schemas"]["RefusedField"][] | null;
             /** @description The request's id, for the operator's log. */
             request_id: string;
             /**
@@ -1295,18 +1328,18 @@ export interface components {
         QueueState: {
             /**
              * Format: int32
-             * @description Those with which nothing could be done.
+             * @description Messages that could not be handled.
              */
             dead: number;
             /** @description `video`, `mp3` or `account`. */
             queue: string;
             /**
              * Format: int32
-             * @description Those that wait, without those being handled and those waiting for a retry.
+             * @description Messages that wait, without those being handled and those waiting for a retry.
              */
             ready: number;
         };
-        /** @description What a user takes up, and the most that they may. */
+        /** @description A user's usage beside their quotas. */
         QuotaReport: {
             /** Format: int64 */
             max_minutes_per_day: number;
@@ -1334,6 +1367,13 @@ export interface components {
         RefreshRequest: {
             /** @description The token as the last answer had it. Left out by a browser that has it in a cookie. */
             refresh_token?: string | null;
+        };
+        /** @description What is wrong with one field of a request. */
+        RefusedField: {
+            /** @description The field: of a JSON body as `mails.failed`, of a query its parameter, of a header its name. */
+            field: string;
+            /** @description Why it is refused. */
+            message: string;
         };
         /** @description An e-mail address and a password for a new account. */
         Registration: {
@@ -1574,7 +1614,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    list: {
+    list_queues: {
         parameters: {
             query?: never;
             header?: never;
@@ -1592,7 +1632,7 @@ export interface operations {
                     "application/json": components["schemas"]["QueueState"][];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1601,7 +1641,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1610,7 +1650,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `admin_only` */
+            /** @description `scope_missing`: The API key may not do this; `admin_only`: This is for administrators */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1619,7 +1659,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1628,7 +1668,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1639,7 +1679,7 @@ export interface operations {
             };
         };
     };
-    dead: {
+    list_dead_messages: {
         parameters: {
             query?: never;
             header?: never;
@@ -1660,7 +1700,7 @@ export interface operations {
                     "application/json": components["schemas"]["DeadMessage"][];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1669,7 +1709,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1678,7 +1718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `admin_only` */
+            /** @description `scope_missing`: The API key may not do this; `admin_only`: This is for administrators */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1687,7 +1727,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1696,7 +1736,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1705,7 +1745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1716,7 +1756,7 @@ export interface operations {
             };
         };
     };
-    replay: {
+    replay_dead_messages: {
         parameters: {
             query?: never;
             header?: never;
@@ -1737,7 +1777,7 @@ export interface operations {
                     "application/json": components["schemas"]["Replayed"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1746,7 +1786,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1755,7 +1795,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `admin_only` */
+            /** @description `scope_missing`: The API key may not do this; `admin_only`: This is for administrators */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1764,7 +1804,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1773,7 +1813,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1782,7 +1822,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1793,7 +1833,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    list_users: {
         parameters: {
             query?: {
                 /** @description A part of the address. */
@@ -1816,7 +1856,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccountPage"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1825,7 +1865,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1834,7 +1874,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `admin_only` */
+            /** @description `scope_missing`: The API key may not do this; `admin_only`: This is for administrators */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1843,7 +1883,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1852,7 +1892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1863,7 +1903,7 @@ export interface operations {
             };
         };
     };
-    change: {
+    update_user: {
         parameters: {
             query?: never;
             header?: never;
@@ -1887,7 +1927,7 @@ export interface operations {
                     "application/json": components["schemas"]["AccountSummary"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1896,7 +1936,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1905,7 +1945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `admin_only` */
+            /** @description `scope_missing`: The API key may not do this; `admin_only`: This is for administrators */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1914,7 +1954,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1923,7 +1963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -1932,7 +1972,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1941,7 +1981,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -1950,7 +1990,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1959,7 +1999,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1970,7 +2010,7 @@ export interface operations {
             };
         };
     };
-    usage: {
+    get_user_usage: {
         parameters: {
             query?: never;
             header?: never;
@@ -1981,7 +2021,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What it takes up, and the most that it may */
+            /** @description Its usage beside its quotas */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1990,7 +2030,7 @@ export interface operations {
                     "application/json": components["schemas"]["QuotaReport"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1999,7 +2039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2008,7 +2048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `admin_only` */
+            /** @description `scope_missing`: The API key may not do this; `admin_only`: This is for administrators */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2017,7 +2057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found`: that is no identifier */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2026,7 +2066,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2035,7 +2075,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2046,7 +2086,7 @@ export interface operations {
             };
         };
     };
-    make: {
+    create_archive: {
         parameters: {
             query?: never;
             header?: never;
@@ -2065,10 +2105,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MadeLink"];
+                    "application/json": components["schemas"]["CreatedLink"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2077,7 +2117,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2086,7 +2126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2095,7 +2135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found`: one of them is no job of yours, or has no file yet or any more */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2104,7 +2144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -2113,7 +2153,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2122,7 +2162,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2131,7 +2171,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2140,7 +2180,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2151,7 +2191,7 @@ export interface operations {
             };
         };
     };
-    open: {
+    open_archive: {
         parameters: {
             query?: never;
             header?: never;
@@ -2168,10 +2208,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": number[];
+                    "application/zip": string;
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2180,7 +2220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found`: no link of ours, or one of the files is gone */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2189,7 +2229,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `gone` */
+            /** @description `gone`: The link has expired */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -2198,7 +2238,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2207,7 +2247,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2218,7 +2258,7 @@ export interface operations {
             };
         };
     };
-    open: {
+    open_link: {
         parameters: {
             query?: {
                 /** @description `1`: to be played in the browser, not saved. */
@@ -2238,7 +2278,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "audio/mpeg": number[];
+                    "audio/mpeg": string;
                 };
             };
             /** @description The range of it */
@@ -2247,7 +2287,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "audio/mpeg": number[];
+                    "audio/mpeg": string;
                 };
             };
             /** @description You have it already */
@@ -2257,7 +2297,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2266,7 +2306,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2275,7 +2315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `gone` */
+            /** @description `gone`: The link has expired */
             410: {
                 headers: {
                     [name: string]: unknown;
@@ -2284,7 +2324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `range_not_satisfiable` */
+            /** @description `range_not_satisfiable`: The range lies outside the file */
             416: {
                 headers: {
                     [name: string]: unknown;
@@ -2293,7 +2333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2302,7 +2342,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2331,7 +2371,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "audio/mpeg": number[];
+                    "audio/mpeg": string;
                 };
             };
             /** @description The range of it */
@@ -2340,7 +2380,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "audio/mpeg": number[];
+                    "audio/mpeg": string;
                 };
             };
             /** @description You have it already */
@@ -2350,7 +2390,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2359,7 +2399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2368,7 +2408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2377,7 +2417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2386,7 +2426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `range_not_satisfiable` */
+            /** @description `range_not_satisfiable`: The range lies outside the file */
             416: {
                 headers: {
                     [name: string]: unknown;
@@ -2395,7 +2435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2404,7 +2444,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2415,12 +2455,12 @@ export interface operations {
             };
         };
     };
-    list: {
+    list_jobs: {
         parameters: {
             query?: {
                 /** @description Only jobs with this in the video's name or in the title that was asked for, in capitals or not. */
                 q?: string;
-                /** @description Only jobs that stand there. */
+                /** @description Only jobs with this status. */
                 status?: "queued" | "converting" | "converted" | "failed" | "cancelled" | "expired";
                 /** @description The `next_cursor` of the page before. */
                 cursor?: string;
@@ -2442,7 +2482,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobPage"];
                 };
             };
-            /** @description `bad_cursor`, `bad_request` */
+            /** @description `bad_request`: The request could not be understood; `bad_cursor`: The cursor is not one that was given out */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2451,7 +2491,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2460,7 +2500,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2469,7 +2509,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2478,7 +2518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2489,7 +2529,7 @@ export interface operations {
             };
         };
     };
-    all_events: {
+    watch_jobs: {
         parameters: {
             query?: never;
             header?: never;
@@ -2507,7 +2547,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["Job"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2516,7 +2556,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2525,7 +2565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2534,7 +2574,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests`: too many streams of events are open */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2543,7 +2583,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2554,7 +2594,7 @@ export interface operations {
             };
         };
     };
-    read: {
+    get_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -2574,7 +2614,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2583,7 +2623,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2592,7 +2632,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2601,7 +2641,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2610,7 +2650,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2619,7 +2659,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2630,7 +2670,7 @@ export interface operations {
             };
         };
     };
-    delete: {
+    delete_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -2648,7 +2688,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2657,7 +2697,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2666,7 +2706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2675,7 +2715,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2684,7 +2724,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2693,7 +2733,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2704,7 +2744,108 @@ export interface operations {
             };
         };
     };
-    cover: {
+    get_audio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file: audio/mpeg, audio/mp4, audio/ogg, audio/flac or audio/wav */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/mpeg": string;
+                };
+            };
+            /** @description The range of it */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/mpeg": string;
+                };
+            };
+            /** @description You have it already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad_request`: The request could not be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `scope_missing`: The API key may not do this */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `not_found`: There is nothing here */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `range_not_satisfiable`: The range lies outside the file */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `too_many_requests`: Too many requests, try again later */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+            /** @description `unavailable`: A part of the service is away, try again soon */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemAnswer"];
+                };
+            };
+        };
+    };
+    get_cover: {
         parameters: {
             query?: never;
             header?: never;
@@ -2721,10 +2862,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "image/jpeg": number[];
+                    "image/jpeg": string;
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2733,7 +2874,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2742,7 +2883,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2751,7 +2892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found`: no such job of yours, or its file has no picture, or it has no file yet or any more */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2760,7 +2901,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2769,7 +2910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2780,7 +2921,7 @@ export interface operations {
             };
         };
     };
-    events: {
+    watch_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -2800,7 +2941,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["Job"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2809,7 +2950,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2818,7 +2959,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2827,7 +2968,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2836,7 +2977,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests`: too many streams of events are open */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2845,7 +2986,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2856,7 +2997,7 @@ export interface operations {
             };
         };
     };
-    make: {
+    create_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -2865,7 +3006,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["NewLink"];
             };
@@ -2877,10 +3018,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MadeLink"];
+                    "application/json": components["schemas"]["CreatedLink"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2889,7 +3030,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2898,7 +3039,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2907,7 +3048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found`: no such job of yours, or it has no file yet or any more */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2916,7 +3057,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -2925,7 +3066,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2934,7 +3075,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2943,7 +3084,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2952,7 +3093,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2963,7 +3104,7 @@ export interface operations {
             };
         };
     };
-    peaks: {
+    get_peaks: {
         parameters: {
             query?: never;
             header?: never;
@@ -2983,7 +3124,7 @@ export interface operations {
                     "application/json": components["schemas"]["Waveform"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2992,7 +3133,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3001,7 +3142,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3010,7 +3151,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found`: no such job of yours, or it has no file yet or any more */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3019,7 +3160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3028,7 +3169,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3039,7 +3180,7 @@ export interface operations {
             };
         };
     };
-    retry: {
+    retry_job: {
         parameters: {
             query?: never;
             header?: never;
@@ -3059,7 +3200,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3068,7 +3209,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3077,7 +3218,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `storage_full` */
+            /** @description `scope_missing`: The API key may not do this; `storage_full`: Your files take up all the room that you have */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3086,7 +3227,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3095,7 +3236,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_retryable`: it has not failed, or its video is gone */
+            /** @description `not_retryable`: The job cannot be tried again */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3104,7 +3245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests`, `too_many_jobs`, `daily_limit` */
+            /** @description `too_many_requests`: Too many requests, try again later; `too_many_jobs`: You have too many jobs that have not ended; `daily_limit`: You have converted as much as is allowed in a day */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3113,7 +3254,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3124,7 +3265,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    list_keys: {
         parameters: {
             query?: never;
             header?: never;
@@ -3142,7 +3283,7 @@ export interface operations {
                     "application/json": components["schemas"]["ApiKeys"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3151,7 +3292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3160,7 +3301,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3169,7 +3310,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3178,7 +3319,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3189,7 +3330,7 @@ export interface operations {
             };
         };
     };
-    make: {
+    create_key: {
         parameters: {
             query?: never;
             header?: never;
@@ -3211,7 +3352,7 @@ export interface operations {
                     "application/json": components["schemas"]["CreatedApiKey"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3220,7 +3361,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3229,7 +3370,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3238,7 +3379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3247,7 +3388,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_keys` */
+            /** @description `too_many_keys`: There are too many API keys, delete one */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3256,7 +3397,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3265,7 +3406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3274,7 +3415,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3283,7 +3424,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3294,7 +3435,7 @@ export interface operations {
             };
         };
     };
-    delete: {
+    delete_key: {
         parameters: {
             query?: never;
             header?: never;
@@ -3312,7 +3453,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3321,7 +3462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3330,7 +3471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3339,7 +3480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3348,7 +3489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3357,7 +3498,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3391,7 +3532,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3400,7 +3541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `wrong_credentials` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired; `wrong_credentials`: The e-mail address or the password is wrong */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3409,7 +3550,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `cross_site`, `account_disabled` */
+            /** @description `account_disabled`: The account is closed; `cross_site`: The request comes from another site; `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3418,7 +3559,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3427,7 +3568,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3436,7 +3577,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3445,7 +3586,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3454,7 +3595,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3465,7 +3606,7 @@ export interface operations {
             };
         };
     };
-    log_out: {
+    logout: {
         parameters: {
             query?: never;
             header?: never;
@@ -3485,7 +3626,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3494,7 +3635,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `cross_site` */
+            /** @description `cross_site`: The request comes from another site */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3503,7 +3644,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3512,7 +3653,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3521,7 +3662,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3530,7 +3671,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3539,7 +3680,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3550,7 +3691,7 @@ export interface operations {
             };
         };
     };
-    show: {
+    get_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -3568,7 +3709,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3577,7 +3718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3586,7 +3727,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3595,7 +3736,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3604,7 +3745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3615,7 +3756,7 @@ export interface operations {
             };
         };
     };
-    erase: {
+    delete_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -3637,7 +3778,7 @@ export interface operations {
                     "application/json": components["schemas"]["Empty"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3646,7 +3787,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3655,7 +3796,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `wrong_password` */
+            /** @description `wrong_password`: The password is wrong; `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3664,7 +3805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3673,7 +3814,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3682,7 +3823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3691,7 +3832,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3700,7 +3841,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3711,7 +3852,7 @@ export interface operations {
             };
         };
     };
-    change: {
+    update_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -3733,7 +3874,7 @@ export interface operations {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3742,7 +3883,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3751,7 +3892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3760,7 +3901,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3769,7 +3910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3778,7 +3919,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3787,7 +3928,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3796,7 +3937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3829,7 +3970,7 @@ export interface operations {
                     "application/json": components["schemas"]["Empty"];
                 };
             };
-            /** @description `bad_request`, `bad_email` */
+            /** @description `bad_request`: The request could not be understood; `bad_email`: The e-mail address is not valid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3838,7 +3979,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3847,7 +3988,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `wrong_password` */
+            /** @description `wrong_password`: The password is wrong; `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3856,7 +3997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3865,7 +4006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3874,7 +4015,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3883,7 +4024,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3892,7 +4033,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3923,7 +4064,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request`, `bad_password`, `common_password` */
+            /** @description `bad_request`: The request could not be understood; `bad_password`: The password must have 8 to 128 characters; `common_password`: The password is one of the most common ones */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3932,7 +4073,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3941,7 +4082,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing`, `wrong_password` */
+            /** @description `wrong_password`: The password is wrong; `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3950,7 +4091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -3959,7 +4100,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3968,7 +4109,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3977,7 +4118,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3986,7 +4127,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3997,7 +4138,7 @@ export interface operations {
             };
         };
     };
-    usage: {
+    get_my_usage: {
         parameters: {
             query?: never;
             header?: never;
@@ -4006,7 +4147,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What it takes up, and the most that it may */
+            /** @description Your usage beside your quotas */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4015,7 +4156,7 @@ export interface operations {
                     "application/json": components["schemas"]["QuotaReport"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4024,7 +4165,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4033,7 +4174,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4042,7 +4183,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4051,7 +4192,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4062,7 +4203,7 @@ export interface operations {
             };
         };
     };
-    providers: {
+    list_providers: {
         parameters: {
             query?: never;
             header?: never;
@@ -4080,7 +4221,7 @@ export interface operations {
                     "application/json": components["schemas"]["Providers"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4089,7 +4230,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4098,7 +4239,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4109,7 +4250,7 @@ export interface operations {
             };
         };
     };
-    callback: {
+    finish_oidc: {
         parameters: {
             query?: {
                 state?: string;
@@ -4133,7 +4274,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4142,7 +4283,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4151,7 +4292,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4162,7 +4303,7 @@ export interface operations {
             };
         };
     };
-    start: {
+    start_oidc: {
         parameters: {
             query?: never;
             header?: never;
@@ -4180,7 +4321,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4189,7 +4330,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4198,7 +4339,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4207,7 +4348,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4218,7 +4359,7 @@ export interface operations {
             };
         };
     };
-    forgot: {
+    forgot_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -4240,7 +4381,7 @@ export interface operations {
                     "application/json": components["schemas"]["Empty"];
                 };
             };
-            /** @description `bad_request`, `bad_email` */
+            /** @description `bad_request`: The request could not be understood; `bad_email`: The e-mail address is not valid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4249,7 +4390,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4258,7 +4399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4267,7 +4408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4276,7 +4417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4285,7 +4426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4296,7 +4437,7 @@ export interface operations {
             };
         };
     };
-    reset: {
+    reset_password: {
         parameters: {
             query?: never;
             header?: never;
@@ -4316,7 +4457,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request`, `bad_or_expired_token`, `bad_password`, `common_password` */
+            /** @description `bad_request`: The request could not be understood; `bad_password`: The password must have 8 to 128 characters; `common_password`: The password is one of the most common ones; `bad_or_expired_token`: The link is not valid any more */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4325,7 +4466,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4334,7 +4475,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4343,7 +4484,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4352,7 +4493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4361,7 +4502,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4394,7 +4535,7 @@ export interface operations {
                     "application/json": components["schemas"]["Empty"];
                 };
             };
-            /** @description `bad_email`, `bad_password`, `common_password`, `bad_request` */
+            /** @description `bad_request`: The request could not be understood; `bad_email`: The e-mail address is not valid; `bad_password`: The password must have 8 to 128 characters; `common_password`: The password is one of the most common ones */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4403,7 +4544,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4412,7 +4553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4421,7 +4562,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4430,7 +4571,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4439,7 +4580,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4450,7 +4591,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    list_sessions: {
         parameters: {
             query?: never;
             header?: never;
@@ -4468,7 +4609,7 @@ export interface operations {
                     "application/json": components["schemas"]["Sessions"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4477,7 +4618,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4486,7 +4627,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4495,7 +4636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4504,7 +4645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4515,7 +4656,7 @@ export interface operations {
             };
         };
     };
-    end_all: {
+    end_all_sessions: {
         parameters: {
             query?: never;
             header?: never;
@@ -4531,7 +4672,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4540,7 +4681,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4549,7 +4690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4558,7 +4699,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4567,7 +4708,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4578,7 +4719,7 @@ export interface operations {
             };
         };
     };
-    end: {
+    end_session: {
         parameters: {
             query?: never;
             header?: never;
@@ -4596,7 +4737,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4605,7 +4746,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4614,7 +4755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4623,7 +4764,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4632,7 +4773,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4641,7 +4782,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4652,7 +4793,7 @@ export interface operations {
             };
         };
     };
-    refresh: {
+    refresh_tokens: {
         parameters: {
             query?: never;
             header?: never;
@@ -4674,7 +4815,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenAnswer"];
                 };
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4683,7 +4824,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `invalid_refresh_token` */
+            /** @description `invalid_refresh_token`: The session has ended, sign in again */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4692,7 +4833,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `cross_site` */
+            /** @description `cross_site`: The request comes from another site */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4701,7 +4842,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4710,7 +4851,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4719,7 +4860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4728,7 +4869,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4737,7 +4878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4748,7 +4889,7 @@ export interface operations {
             };
         };
     };
-    upload: {
+    upload_video: {
         parameters: {
             query?: never;
             header?: never;
@@ -4772,7 +4913,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description `bad_request`, `no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option` */
+            /** @description `bad_request`: The request could not be understood; `no_file`: The upload has no file; `several_files`: The upload has more than one file; `empty_file`: The file is empty; `incomplete_upload`: The upload broke off; `unknown_option`: There is no such option; `bad_option`: The option does not take this value */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4781,7 +4922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4790,7 +4931,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `address_not_verified`, `scope_missing`, `storage_full` */
+            /** @description `address_not_verified`: The e-mail address is not confirmed yet; `scope_missing`: The API key may not do this; `storage_full`: Your files take up all the room that you have */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4799,7 +4940,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4808,7 +4949,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4817,7 +4958,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4826,7 +4967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests`, `too_many_jobs`, `daily_limit` */
+            /** @description `too_many_requests`: Too many requests, try again later; `too_many_jobs`: You have too many jobs that have not ended; `daily_limit`: You have converted as much as is allowed in a day */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4835,7 +4976,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4844,7 +4985,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `insufficient_storage`: the service has no room, try again later */
+            /** @description `insufficient_storage`: The service has no room at the moment, try again later */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4855,7 +4996,7 @@ export interface operations {
             };
         };
     };
-    create: {
+    create_upload: {
         parameters: {
             query?: never;
             header: {
@@ -4872,6 +5013,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/octet-stream": string;
                 "application/offset+octet-stream": string;
             };
         };
@@ -4891,7 +5033,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request`, `empty_file`, `incomplete_upload`, `bad_option` */
+            /** @description `bad_request`: The request could not be understood; `empty_file`: The file is empty; `incomplete_upload`: The upload broke off; `bad_option`: The option does not take this value */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4900,7 +5042,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4909,7 +5051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `address_not_verified`: The e-mail address is not confirmed yet; `scope_missing`: The API key may not do this; `storage_full`: Your files take up all the room that you have */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4918,7 +5060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -4927,7 +5069,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_tus_version` */
+            /** @description `unsupported_tus_version`: The tus protocol is spoken in version 1.0.0 */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -4936,7 +5078,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4945,7 +5087,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4954,7 +5096,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later; `too_many_jobs`: You have too many jobs that have not ended; `daily_limit`: You have converted as much as is allowed in a day */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -4963,7 +5105,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `checksum_mismatch` */
+            /** @description `checksum_mismatch`: The bytes do not match their checksum */
             460: {
                 headers: {
                     [name: string]: unknown;
@@ -4972,7 +5114,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4981,7 +5123,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `insufficient_storage`: the service has no room, try again later */
+            /** @description `insufficient_storage`: The service has no room at the moment, try again later */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -4992,7 +5134,7 @@ export interface operations {
             };
         };
     };
-    capabilities: {
+    get_capabilities: {
         parameters: {
             query?: never;
             header?: never;
@@ -5018,7 +5160,7 @@ export interface operations {
             };
         };
     };
-    terminate: {
+    delete_upload: {
         parameters: {
             query?: never;
             header: {
@@ -5038,81 +5180,65 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `unsupported_tus_version` */
+            /** @description `unsupported_tus_version`: The tus protocol is spoken in version 1.0.0 */
             412: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `upload_locked`: it is becoming a job at this moment */
+            /** @description `upload_locked`: Another connection is sending to this upload */
             423: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
         };
     };
-    look: {
+    get_upload: {
         parameters: {
             query?: never;
             header: {
@@ -5142,55 +5268,49 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request` */
+            /** @description `bad_request`: The request could not be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `unsupported_tus_version` */
+            /** @description `unsupported_tus_version`: The tus protocol is spoken in version 1.0.0 */
             412: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemAnswer"];
-                };
+                content?: never;
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5199,7 +5319,7 @@ export interface operations {
             };
         };
     };
-    append: {
+    append_to_upload: {
         parameters: {
             query?: never;
             header: {
@@ -5216,6 +5336,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "application/octet-stream": string;
                 "application/offset+octet-stream": string;
             };
         };
@@ -5233,7 +5354,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request`, `incomplete_upload` */
+            /** @description `bad_request`: The request could not be understood; `incomplete_upload`: The upload broke off */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5242,7 +5363,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `no_token`, `invalid_token`, `expired_token` */
+            /** @description `no_token`: The request needs a token; `invalid_token`: The token is not valid; `expired_token`: The token has expired */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5251,7 +5372,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `scope_missing` */
+            /** @description `scope_missing`: The API key may not do this */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5260,7 +5381,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `not_found` */
+            /** @description `not_found`: There is nothing here */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5269,7 +5390,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -5278,7 +5399,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `wrong_offset` */
+            /** @description `wrong_offset`: The upload goes on at another place */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5287,7 +5408,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_tus_version` */
+            /** @description `unsupported_tus_version`: The tus protocol is spoken in version 1.0.0 */
             412: {
                 headers: {
                     [name: string]: unknown;
@@ -5296,7 +5417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large`: more bytes than the file was to have */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5305,7 +5426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5314,7 +5435,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `upload_locked` */
+            /** @description `upload_locked`: Another connection is sending to this upload */
             423: {
                 headers: {
                     [name: string]: unknown;
@@ -5323,7 +5444,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5332,7 +5453,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `checksum_mismatch` */
+            /** @description `checksum_mismatch`: The bytes do not match their checksum */
             460: {
                 headers: {
                     [name: string]: unknown;
@@ -5341,7 +5462,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5350,7 +5471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `insufficient_storage`: the service has no room, try again later */
+            /** @description `insufficient_storage`: The service has no room at the moment, try again later */
             507: {
                 headers: {
                     [name: string]: unknown;
@@ -5361,7 +5482,7 @@ export interface operations {
             };
         };
     };
-    verify: {
+    verify_address: {
         parameters: {
             query?: never;
             header?: never;
@@ -5381,7 +5502,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `bad_request`, `bad_or_expired_token` */
+            /** @description `bad_request`: The request could not be understood; `bad_or_expired_token`: The link is not valid any more */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5390,7 +5511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -5399,7 +5520,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5408,7 +5529,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5417,7 +5538,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5426,7 +5547,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5437,7 +5558,7 @@ export interface operations {
             };
         };
     };
-    resend: {
+    resend_verification: {
         parameters: {
             query?: never;
             header?: never;
@@ -5459,7 +5580,7 @@ export interface operations {
                     "application/json": components["schemas"]["Empty"];
                 };
             };
-            /** @description `bad_request`, `bad_email` */
+            /** @description `bad_request`: The request could not be understood; `bad_email`: The e-mail address is not valid */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5468,7 +5589,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `request_timeout` */
+            /** @description `request_timeout`: The request took too long to arrive */
             408: {
                 headers: {
                     [name: string]: unknown;
@@ -5477,7 +5598,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_large` */
+            /** @description `too_large`: The upload is too large */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5486,7 +5607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unsupported_media_type` */
+            /** @description `unsupported_media_type`: The body is not of the expected type */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5495,7 +5616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `too_many_requests` */
+            /** @description `too_many_requests`: Too many requests, try again later */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -5504,7 +5625,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemAnswer"];
                 };
             };
-            /** @description `unavailable` */
+            /** @description `unavailable`: A part of the service is away, try again soon */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -25,4 +25,4 @@ export type AccountPage = Schemas["AccountPage"];
 export type DeadMessage = Schemas["DeadMessage"];
 export type QuotaReport = Schemas["QuotaReport"];
 export type QueueState = Schemas["QueueState"];
-export type SignedLink = Schemas["MadeLink"];
+export type SignedLink = Schemas["CreatedLink"];

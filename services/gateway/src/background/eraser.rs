@@ -1,22 +1,21 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::UserId;
-use service_kit::Chain;
+use service_kit::{Chain, every};
 
-use super::every;
+use super::BackgroundConfig;
 use crate::error::Error;
-use crate::{Config, Gateway};
+use crate::state::Gateway;
 
 /// Erases the accounts whose owners asked for it and whose jobs a crash left.
 pub(crate) struct Eraser {
-    gateway: Arc<Gateway>,
+    gateway: Gateway,
     interval: Duration,
 }
 
 impl Eraser {
-    pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
-        Self { gateway: Arc::clone(gateway), interval: config.erasure_interval }
+    pub(crate) fn new(gateway: &Gateway, config: &BackgroundConfig) -> Self {
+        Self { gateway: gateway.clone(), interval: config.erasure_interval }
     }
 
     pub(crate) async fn run(self) {
@@ -25,25 +24,25 @@ impl Eraser {
     }
 
     async fn erase_all(&self) -> Result<(), Error> {
-        for account in self.gateway.accounts.erasures().await?.accounts {
+        for account in self.gateway.identity.auth.list_erasures().await?.accounts {
             erase(&self.gateway, account).await?;
         }
         // What was on its way then, and a crash kept from seeing that its owner is gone.
-        let erased = self.gateway.accounts.revocations().await?.erased_accounts;
+        let erased = self.gateway.identity.auth.get_revocations().await?.erased_accounts;
         for account in self.gateway.jobs.left_of_erased(&erased).await? {
             erase_jobs(&self.gateway, account).await?;
             self.gateway.jobs.forget_usage(account).await?;
         }
-        for account in self.gateway.videos.owners_with_drafts(&texts(&erased)).await? {
-            self.gateway.videos.discard_drafts_of(&account).await?;
+        for account in self.gateway.intake.videos.owners_with_drafts(&texts(&erased)).await? {
+            self.gateway.intake.videos.discard_drafts_of(&account).await?;
         }
         Ok(())
     }
 }
 
 /// Erases an account now, in the background. What fails, the [`Eraser`] makes up for.
-pub(crate) fn erase_soon(gateway: &Arc<Gateway>, account: UserId) {
-    let gateway = Arc::clone(gateway);
+pub(crate) fn erase_soon(gateway: &Gateway, account: UserId) {
+    let gateway = gateway.clone();
     gateway.shutdown.tasks().clone().spawn(async move {
         if let Err(error) = erase(&gateway, account).await {
             tracing::warn!(user.id = %account, error = %Chain(&error), "could not erase an account yet");
@@ -53,19 +52,19 @@ pub(crate) fn erase_soon(gateway: &Arc<Gateway>, account: UserId) {
 
 /// Deletes all that belongs to an account, then has auth forget it. May run twice, and at once.
 async fn erase(gateway: &Gateway, account: UserId) -> Result<(), Error> {
-    // First: whatever makes a job of the account's after this, here or elsewhere, finds the mark and takes the job back.
+    // First: a job of the account that is made after this, here or elsewhere, meets the mark and is taken back.
     gateway.jobs.mark_erased(account).await?;
     // Not needed for that, but what is refused early need not be taken back.
-    if let Err(error) = gateway.revocations.refresh(&gateway.accounts).await {
+    if let Err(error) = gateway.identity.auth.refresh_revocations().await {
         tracing::warn!(error = %Chain(&error), "could not ask which accounts have ended yet");
     }
     let count = erase_jobs(gateway, account).await?;
-    if !gateway.videos.discard_drafts_of(&account.to_string()).await? {
+    if !gateway.intake.videos.discard_drafts_of(&account.to_string()).await? {
         // The Eraser comes again when they have become jobs, or are fewer.
         return Ok(());
     }
     gateway.jobs.forget_usage(account).await?;
-    gateway.accounts.erasure_done(account).await?;
+    gateway.identity.auth.finish_erasure(account).await?;
     tracing::info!(user.id = %account, jobs = count, "erased an account");
     Ok(())
 }
@@ -83,9 +82,9 @@ async fn erase_jobs(gateway: &Gateway, account: UserId) -> Result<u64, Error> {
             return Ok(count);
         }
         for record in records {
-            gateway.videos.delete(record.job.source.fid.0).await?;
+            gateway.intake.videos.delete(record.job.source.fid.0).await?;
             if let Some(audio) = &record.job.audio {
-                gateway.mp3s.delete(audio.fid.0).await?;
+                gateway.delivery.mp3s.delete(audio.fid.0).await?;
             }
             // Last: as long as it is there, somebody comes back to its files.
             gateway.jobs.erase(account, record.job.id).await?;

@@ -1,23 +1,19 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{ConversionFinished, Queue};
 use jobs::{Overdue, Record};
-use service_kit::Chain;
+use service_kit::{Chain, every};
 
-use super::every;
+use super::BackgroundConfig;
 use crate::error::Error;
-use crate::intake::resumable::complete;
-use crate::intake::turns::{announce, give_turn};
-use crate::routes::upload::tell_of_acceptance;
-use crate::{Config, Gateway};
+use crate::state::Gateway;
 
 /// More wait for the next round.
 const MOST_USERS: u16 = 1000;
 
 /// Sends again the messages of jobs that a crash left without one.
 pub(crate) struct Reconciler {
-    gateway: Arc<Gateway>,
+    gateway: Gateway,
     interval: Duration,
     unannounced: Duration,
     overdue: Overdue,
@@ -27,7 +23,7 @@ pub(crate) struct Reconciler {
 const BATCH: u16 = 100;
 
 impl Reconciler {
-    pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
+    pub(crate) fn new(gateway: &Gateway, config: &BackgroundConfig) -> Self {
         let overdue = Overdue {
             // The broker redelivers by itself when a converter dies; this is for when it can't.
             lapsed: config.unannounced_after,
@@ -35,7 +31,7 @@ impl Reconciler {
             waiting: config.waiting_after,
         };
         Self {
-            gateway: Arc::clone(gateway),
+            gateway: gateway.clone(),
             interval: config.reconcile_interval,
             unannounced: config.unannounced_after,
             overdue,
@@ -61,7 +57,7 @@ impl Reconciler {
             if record.job.status.outcome().is_some() {
                 self.report_outcome(&record).await?;
             } else {
-                announce(&self.gateway, &record).await?;
+                self.gateway.intake.turns.announce(&record).await?;
             }
         }
         Ok(())
@@ -70,7 +66,7 @@ impl Reconciler {
     /// Of users of whom no job ended lately, or whose upload was cut off by a crash.
     async fn give_turns(&self) -> Result<(), Error> {
         for user in self.gateway.jobs.users_waiting(self.unannounced, MOST_USERS).await? {
-            while give_turn(&self.gateway, user).await? {
+            while self.gateway.intake.turns.give(user).await? {
                 metrics::counter!("mixdown_forgotten_messages_total").increment(1);
             }
         }
@@ -80,7 +76,7 @@ impl Reconciler {
     /// Sends the mails of acceptance that the broker did not get.
     async fn welcome(&self) -> Result<(), Error> {
         for record in self.gateway.jobs.unwelcomed(self.unannounced, BATCH).await? {
-            tell_of_acceptance(&self.gateway, &record).await?;
+            self.gateway.intake.tell_of_acceptance(&record).await?;
         }
         Ok(())
     }
@@ -95,9 +91,9 @@ impl Reconciler {
 
     /// Makes jobs of uploads whose gateway died behind their last byte.
     async fn complete_forsaken(&self) -> Result<(), Error> {
-        for fid in self.gateway.videos.forsaken_drafts(BATCH).await? {
-            let Some(draft) = self.gateway.videos.draft(fid).await? else { continue };
-            match complete(&self.gateway, draft, Duration::ZERO).await {
+        for fid in self.gateway.intake.videos.forsaken_drafts(BATCH).await? {
+            let Some(draft) = self.gateway.intake.videos.draft(fid).await? else { continue };
+            match self.gateway.intake.complete(draft, Duration::ZERO).await {
                 Ok(_) => tracing::info!(file.id = %fid, "completed a forsaken upload"),
                 // One that cannot be completed must not keep the others.
                 Err(error) => {

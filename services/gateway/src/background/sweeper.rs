@@ -1,15 +1,15 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{FileId, Mp3Fid, VideoFid};
+use service_kit::every;
 
-use super::every;
+use super::BackgroundConfig;
 use crate::error::Error;
-use crate::{Config, Gateway};
+use crate::state::Gateway;
 
 /// Deletes what nobody needs any more: expired jobs' files, uploads that never ended, files that no job refers to.
 pub(crate) struct Sweeper {
-    gateway: Arc<Gateway>,
+    gateway: Gateway,
     interval: Duration,
     orphan_age: Duration,
     keep_history: Duration,
@@ -25,9 +25,9 @@ enum Bucket {
 }
 
 impl Sweeper {
-    pub(crate) fn new(gateway: &Arc<Gateway>, config: &Config) -> Self {
+    pub(crate) fn new(gateway: &Gateway, config: &BackgroundConfig) -> Self {
         Self {
-            gateway: Arc::clone(gateway),
+            gateway: gateway.clone(),
             interval: config.sweep_interval,
             orphan_age: config.orphan_age,
             keep_history: config.keep_history,
@@ -39,18 +39,18 @@ impl Sweeper {
     }
 
     async fn sweep(&self) -> Result<(), Error> {
-        self.gateway.limits.forget_idle();
-        self.gateway.api_keys.forget_idle();
+        self.gateway.edge.limits.forget_idle();
+        self.gateway.identity.forget_idle();
         // Also where MongoDB was away when the service started.
         self.gateway.jobs.ensure_indexes().await?;
-        self.gateway.videos.ensure_indexes().await?;
-        self.gateway.mp3s.ensure_indexes().await?;
+        self.gateway.intake.videos.ensure_indexes().await?;
+        self.gateway.delivery.mp3s.ensure_indexes().await?;
 
         let expired = self.expire().await?;
         let videos = self.delete_videos().await?;
-        let drafts = self.gateway.videos.sweep_drafts().await?;
-        let mut unfinished = self.gateway.videos.sweep_unfinished(self.orphan_age).await?;
-        unfinished += self.gateway.mp3s.sweep_unfinished(self.orphan_age).await?;
+        let drafts = self.gateway.intake.videos.sweep_drafts().await?;
+        let mut unfinished = self.gateway.intake.videos.sweep_unfinished(self.orphan_age).await?;
+        unfinished += self.gateway.delivery.mp3s.sweep_unfinished(self.orphan_age).await?;
         let orphans = self.delete_orphans(Bucket::Videos).await? + self.delete_orphans(Bucket::Mp3s).await?;
         let forgotten = self.gateway.jobs.forget(self.keep_history).await?;
         if expired + videos + drafts + unfinished + orphans + forgotten > 0 {
@@ -69,7 +69,7 @@ impl Sweeper {
             for job in expired {
                 // The video follows in `delete_videos`; a crash here leaves an orphan for later.
                 if let Some(Mp3Fid(mp3)) = job.mp3 {
-                    self.gateway.mp3s.delete(mp3).await?;
+                    self.gateway.delivery.mp3s.delete(mp3).await?;
                 }
                 count += 1;
             }
@@ -84,7 +84,7 @@ impl Sweeper {
                 return Ok(count);
             }
             for (job, VideoFid(video)) in due {
-                self.gateway.videos.delete(video).await?;
+                self.gateway.intake.videos.delete(video).await?;
                 self.gateway.jobs.mark_video_deleted(job).await?;
                 count += 1;
             }
@@ -93,8 +93,8 @@ impl Sweeper {
 
     async fn delete_orphans(&self, bucket: Bucket) -> Result<u64, Error> {
         let store = match bucket {
-            Bucket::Videos => &self.gateway.videos,
-            Bucket::Mp3s => &self.gateway.mp3s,
+            Bucket::Videos => &self.gateway.intake.videos,
+            Bucket::Mp3s => &self.gateway.delivery.mp3s,
         };
         let mut count = 0;
         let mut after = None;
@@ -116,12 +116,12 @@ impl Sweeper {
         Ok(match bucket {
             // A draft first: it becomes settled only when its job is there.
             Bucket::Videos => {
-                self.gateway.videos.is_draft(fid).await?
+                self.gateway.intake.videos.is_draft(fid).await?
                     || self.gateway.jobs.needs_video(VideoFid(fid)).await?
             }
             Bucket::Mp3s => {
                 // The right is read first: it is spent in the moment in which the job refers to the file.
-                let right = self.gateway.mp3s.right(fid).await?.unwrap_or_default();
+                let right = self.gateway.delivery.mp3s.right(fid).await?.unwrap_or_default();
                 self.gateway.jobs.may_commit(Mp3Fid(fid), &right).await?
             }
         })

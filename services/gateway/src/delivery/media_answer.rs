@@ -10,9 +10,9 @@ use media_store::{MediaStore, StoredFile};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use service_kit::Problem;
 
-use crate::edge::places::Place;
+use crate::edge::Place;
 use crate::error::Error;
-use crate::intake::file_name::display_name;
+use crate::intake::display_name;
 
 /// What a browser does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Disposition {
 
 /// Answers a GET or HEAD with a finished file, under the name that it was stored with. Its bytes hold
 /// the place.
-pub(crate) fn audio(
+pub(crate) fn audio_answer(
     store: &MediaStore,
     file: &StoredFile,
     place: Place,
@@ -58,7 +58,7 @@ pub(crate) fn audio(
         Ok(())
     };
     set(header::CONTENT_TYPE, file.content_type.clone().unwrap_or_else(|| "audio/mpeg".to_owned()))?;
-    set(header::CONTENT_DISPOSITION, named(disposition, &display_name(&file.name)))?;
+    set(header::CONTENT_DISPOSITION, content_disposition(disposition, &display_name(&file.name)))?;
     set(header::ETAG, etag)?;
     set(header::ACCEPT_RANGES, "bytes".to_owned())?;
     set(header::CACHE_CONTROL, "private, no-transform".to_owned())?;
@@ -124,7 +124,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// The value of `Content-Disposition`: the name in ASCII for old clients, and in full for all others.
-pub(crate) fn named(disposition: Disposition, name: &str) -> String {
+pub(crate) fn content_disposition(disposition: Disposition, name: &str) -> String {
     let disposition = disposition.as_str();
     let plain = |c: char| {
         if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%' | '/') || c == ' ' { c } else { '_' }
@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn names_are_told_to_old_and_new_clients() {
-        let attachment = |name| named(Disposition::Attachment, name);
-        assert_eq!(named(Disposition::Inline, "a.mp3"), "inline; filename=\"a.mp3\"");
+        let attachment = |name| content_disposition(Disposition::Attachment, name);
+        assert_eq!(content_disposition(Disposition::Inline, "a.mp3"), "inline; filename=\"a.mp3\"");
         assert_eq!(attachment("talk 1.mp3"), "attachment; filename=\"talk 1.mp3\"");
         let name = attachment("Übung \"1\".mp3");
         assert_eq!(name, "attachment; filename=\"_bung _1_.mp3\"; filename*=UTF-8''%C3%9Cbung%20%221%22.mp3");

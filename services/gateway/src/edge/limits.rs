@@ -2,18 +2,18 @@
 
 use std::hash::Hash;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue};
+use clap::Args;
 use contracts::{ProblemCode, UserId};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use service_kit::{Problem, subscriber};
 
-use crate::Config;
-use crate::edge::places::Places;
+use super::places::Places;
 
 /// The limits, and who has used how much of them.
 pub(crate) struct Limits {
@@ -23,7 +23,7 @@ pub(crate) struct Limits {
     strangers: Limit<IpAddr>,
     /// Uploads whose bytes arrive.
     pub(crate) receiving: Places,
-    /// Downloads of a user's files, whoever has the link.
+    /// Downloads of a user's files, also those by links.
     pub(crate) sending: Places,
     /// Answers that are in memory as a whole until their client has taken them.
     pub(crate) answering: Places,
@@ -32,10 +32,10 @@ pub(crate) struct Limits {
 }
 
 /// A client that hears nothing for longer may give up.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An upload's client waits to send its body, and is told nothing by waiting.
-const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For a list or a picture a client waits some milliseconds in line.
 const ANSWERS_AT_ONCE: usize = 64;
@@ -43,8 +43,40 @@ const ANSWERS_AT_ONCE: usize = 64;
 /// Streams of events of one user in this process: each costs a connection.
 const STREAMS_AT_ONCE: usize = 20;
 
-impl From<&Config> for Limits {
-    fn from(config: &Config) -> Self {
+/// How often, and how much at the same time.
+#[derive(Debug, Clone, Args)]
+pub struct LimitConfig {
+    /// The most connections at the same time; half of them from one address (of IPv6: one /64) that is no proxy
+    #[arg(long, env = "MAX_CONNECTIONS", default_value = "4096")]
+    pub(crate) max_connections: NonZeroU32,
+
+    /// Registrations, logins and the like per minute from one client address, in each gateway process
+    #[arg(long, env = "CREDENTIALS_PER_MINUTE", default_value = "120")]
+    pub(crate) credentials_per_minute: NonZeroU32,
+
+    /// Uploads per minute by one user, in each gateway process
+    #[arg(long, env = "UPLOADS_PER_MINUTE", default_value = "300")]
+    pub(crate) uploads_per_minute: NonZeroU32,
+
+    /// Uploads of one user whose bytes are taken at the same time, in each gateway process; more wait. Half a megabyte of memory each
+    #[arg(long, env = "UPLOADS_AT_ONCE", default_value = "32")]
+    pub(crate) uploads_at_once: NonZeroU16,
+
+    /// Uploads of all users whose bytes are taken at the same time, in each gateway process
+    #[arg(long, env = "ALL_UPLOADS_AT_ONCE", default_value = "256")]
+    pub(crate) all_uploads_at_once: NonZeroU16,
+
+    /// Downloads of one user's files at the same time, also those by links, in each gateway process; more wait
+    #[arg(long, env = "DOWNLOADS_AT_ONCE", default_value = "256")]
+    pub(crate) downloads_at_once: NonZeroU16,
+
+    /// Requests of any kind per minute by one user, and without a token by one client address, in each gateway process
+    #[arg(long, env = "REQUESTS_PER_MINUTE", default_value = "6000")]
+    pub(crate) requests_per_minute: NonZeroU32,
+}
+
+impl From<&LimitConfig> for Limits {
+    fn from(config: &LimitConfig) -> Self {
         Self {
             credentials: Limit::new(config.credentials_per_minute),
             uploads: Limit::new(config.uploads_per_minute),
@@ -53,17 +85,17 @@ impl From<&Config> for Limits {
             receiving: Places::new(
                 config.uploads_at_once.get().into(),
                 config.all_uploads_at_once.get().into(),
-                UPLOAD_PATIENCE,
+                UPLOAD_TIMEOUT,
             ),
-            sending: Places::new(config.downloads_at_once.get().into(), usize::MAX, PATIENCE),
-            answering: Places::new(ANSWERS_AT_ONCE, usize::MAX, PATIENCE),
+            sending: Places::new(config.downloads_at_once.get().into(), usize::MAX, TIMEOUT),
+            answering: Places::new(ANSWERS_AT_ONCE, usize::MAX, TIMEOUT),
             watching: Places::new(STREAMS_AT_ONCE, usize::MAX, Duration::ZERO),
         }
     }
 }
 
 impl Limits {
-    /// Counts a registration, a login, or whatever else a password or a mailed token is tried with.
+    /// Counts a registration, a login, or another try with a password or a mailed token.
     pub(crate) fn credentials(&self, client: IpAddr) -> Result<(), Problem> {
         self.credentials.count(&subscriber(client))
     }
@@ -83,7 +115,7 @@ impl Limits {
         self.strangers.count(&subscriber(client))
     }
 
-    /// Forgets those who have their whole allowance again.
+    /// Forgets clients that have their whole allowance again.
     pub(crate) fn forget_idle(&self) {
         self.credentials.forget_idle();
         self.uploads.forget_idle();
@@ -120,7 +152,7 @@ impl<K: Clone + Hash + Eq> Limit<K> {
         })
     }
 
-    /// Forgets those who have their whole allowance again.
+    /// Forgets clients that have their whole allowance again.
     pub(crate) fn forget_idle(&self) {
         self.limiter.retain_recent();
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(crate) struct Places {
     of_user: usize,
     of_all: Arc<Semaphore>,
     /// How long a request waits for one.
-    patience: Duration,
+    timeout: Duration,
     users: Mutex<HashMap<UserId, Arc<Semaphore>>>,
 }
 
@@ -32,21 +32,21 @@ pub(crate) struct Place {
 const COME_AGAIN_SECONDS: u16 = 10;
 
 impl Places {
-    pub(crate) fn new(of_user: usize, of_all: usize, patience: Duration) -> Self {
+    pub(crate) fn new(of_user: usize, of_all: usize, timeout: Duration) -> Self {
         let of_all = Arc::new(Semaphore::new(of_all.min(Semaphore::MAX_PERMITS)));
-        Self { of_user, of_all, patience, users: Mutex::default() }
+        Self { of_user, of_all, timeout, users: Mutex::default() }
     }
 
     /// Takes a place, waiting a while for one.
     pub(crate) async fn take(&self, user: UserId) -> Result<Place, Problem> {
         let of_user =
             self.lock().entry(user).or_insert_with(|| Arc::new(Semaphore::new(self.of_user))).clone();
-        let own = tokio::time::timeout(self.patience, of_user.acquire_owned()).await;
+        let own = tokio::time::timeout(self.timeout, of_user.acquire_owned()).await;
         let Ok(Ok(own)) = own else {
             let seconds = HeaderValue::from(COME_AGAIN_SECONDS);
             return Err(Problem::new(ProblemCode::TooManyRequests).with_header(RETRY_AFTER, seconds));
         };
-        let any = tokio::time::timeout(self.patience, Arc::clone(&self.of_all).acquire_owned()).await;
+        let any = tokio::time::timeout(self.timeout, Arc::clone(&self.of_all).acquire_owned()).await;
         let Ok(Ok(any)) = any else { return Err(ProblemCode::Unavailable.into()) };
         Ok(Place { _permits: Arc::new((own, any)) })
     }
@@ -90,6 +90,22 @@ impl HttpBody for PlacedBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Where the identified caller of a request leaves the place that the answer takes.
+#[derive(Clone, Default)]
+pub(crate) struct PlaceOfAnswer(Arc<OnceLock<Place>>);
+
+impl PlaceOfAnswer {
+    pub(crate) fn leave(&self, place: Place) {
+        // Only the first counts: a caller is identified once.
+        let _ = self.0.set(place);
+    }
+
+    /// The place, if a caller took one.
+    pub(crate) fn taken(&self) -> Option<Place> {
+        self.0.get().cloned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whose API key it is. Auth is asked, its answers are kept for seconds, and made-up keys don't become requests to it.
+//! Whose API key it is. Auth is asked; its answers are kept for seconds, and made-up keys don't become requests to it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,9 +11,9 @@ use service_kit::subscriber;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
-use crate::edge::limits::Limit;
+use super::auth_client::AuthClient;
+use crate::edge::Limit;
 use crate::error::Error;
-use crate::identity::auth_client::AuthClient;
 
 /// A key that was deleted works this long at the most.
 const FRESH: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ impl ApiKeys {
     /// Whose key this is.
     pub(crate) async fn holder(
         &self,
-        accounts: &AuthClient,
+        auth: &AuthClient,
         key: &str,
         client: IpAddr,
     ) -> Result<KeyHolder, Error> {
@@ -68,7 +68,7 @@ impl ApiKeys {
         }
         let asked = {
             let _place = self.questions.acquire().await.map_err(|_| ProblemCode::Unavailable)?;
-            accounts.check_key(&KeyCheck { hash }).await
+            auth.check_key(&KeyCheck { hash }).await
         };
         match asked {
             Ok(holder) => {

@@ -1,9 +1,19 @@
 //! Accepting an upload: its body, what its user may take up, and the job that it becomes.
 
-pub(crate) mod file_name;
-pub(crate) mod multipart;
-pub(crate) mod quotas;
-pub(crate) mod receive;
-pub(crate) mod resumable;
-pub(crate) mod storage;
-pub(crate) mod turns;
+mod acceptance;
+mod file_name;
+mod intake_state;
+mod multipart;
+mod quotas;
+mod receive;
+mod resumable;
+mod storage;
+mod turns;
+
+pub(crate) use file_name::display_name;
+pub(crate) use intake_state::Intake;
+pub(crate) use quotas::{QuotaConfig, QuotaReport, Quotas};
+pub(crate) use receive::{UploadConfig, UploadRequest};
+pub(crate) use resumable::{About, COMPLETION_TIMEOUT, Checksum, Standing};
+pub(crate) use storage::{Storage, StorageConfig};
+pub(crate) use turns::Turns;

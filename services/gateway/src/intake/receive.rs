@@ -1,5 +1,6 @@
 //! Receiving an upload: a multipart body of any size, from a client of any speed, into GridFS.
 
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -8,71 +9,60 @@ use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use axum::http::header;
 use bytes::Bytes;
+use clap::Args;
 use contracts::{ConversionOptions, InvalidOption, ProblemCode, UserId, decode_legacy_text};
 use futures_util::{Stream, StreamExt as _};
 use headers::{ContentLength, HeaderMapExt as _};
-use media_store::{StoreError, StoredFile};
+use humantime::parse_duration;
+use media_store::StoredFile;
 use service_kit::{Pace, Patience, Problem};
 use tokio::time::Instant;
 
+use super::file_name::display_name;
+use super::intake_state::Intake;
+use super::multipart::{Boundary, Multipart, MultipartError, Part};
+use super::storage::Promise;
 use crate::error::Error;
-use crate::intake::file_name::display_name;
-use crate::intake::multipart::{Boundary, Multipart, MultipartError, Part};
-use crate::intake::storage::Promise;
-use crate::{Config, Gateway};
 
 /// What is asked of an upload.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct UploadPolicy {
-    max_bytes: u64,
-    pace: Pace,
-    timeout: Duration,
-    lasts: Duration,
-}
+#[derive(Debug, Clone, Copy, Args)]
+pub struct UploadConfig {
+    /// The largest file that is taken, in bytes
+    #[arg(long, env = "MAX_UPLOAD_BYTES", default_value_t = 2 << 30)]
+    max_upload_bytes: u64,
 
-impl From<&Config> for UploadPolicy {
-    fn from(config: &Config) -> Self {
-        Self {
-            max_bytes: config.max_upload_bytes,
-            pace: Pace { idle_timeout: config.upload_idle_timeout, min_rate: config.min_upload_rate },
-            timeout: config.upload_timeout,
-            lasts: config.upload_expiry,
-        }
-    }
+    /// How long an upload may send nothing before it is given up
+    #[arg(long, env = "UPLOAD_IDLE_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
+    upload_idle_timeout: Duration,
+
+    /// Bytes per second that an upload must have on the average, but for pauses of ten idle timeouts in all
+    #[arg(long, env = "MIN_UPLOAD_RATE", default_value = "1024")]
+    min_upload_rate: NonZeroU32,
+
+    /// How long an upload may take in all
+    #[arg(long, env = "UPLOAD_TIMEOUT", default_value = "12h", value_parser = parse_duration)]
+    upload_timeout: Duration,
+
+    /// How long an unfinished resumable upload is kept after the last byte of it came
+    #[arg(long, env = "UPLOAD_EXPIRY", default_value = "24h", value_parser = parse_duration)]
+    upload_expiry: Duration,
 }
 
 /// A received upload.
 #[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) file: StoredFile,
-    pub(crate) options: ConversionOptions,
+pub(super) struct Received {
+    pub(super) file: StoredFile,
+    pub(super) options: ConversionOptions,
 }
 
-/// Why nothing was received.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UploadError {
-    #[error("the upload is refused")]
-    Refused(Problem),
-    #[error("could not store the upload")]
-    Store(#[from] StoreError),
-}
-
-impl From<ProblemCode> for UploadError {
-    fn from(code: ProblemCode) -> Self {
-        Self::Refused(code.into())
-    }
-}
-
-impl From<InvalidOption> for UploadError {
-    fn from(error: InvalidOption) -> Self {
-        let code = match error {
-            InvalidOption::Unknown(_) => ProblemCode::UnknownOption,
-            InvalidOption::Value { .. } | InvalidOption::Twice(_) | InvalidOption::Conflict(_) => {
-                ProblemCode::BadOption
-            }
-        };
-        Self::Refused(Problem::new(code).with_detail(error.to_string()))
-    }
+fn invalid_option(error: &InvalidOption) -> Problem {
+    let code = match error {
+        InvalidOption::Unknown(_) => ProblemCode::UnknownOption,
+        InvalidOption::Value { .. } | InvalidOption::Twice(_) | InvalidOption::Conflict(_) => {
+            ProblemCode::BadOption
+        }
+    };
+    Problem::new(code).with_detail(error.to_string())
 }
 
 /// What surrounds a file in a multipart body: boundaries, part headers and option fields.
@@ -84,20 +74,20 @@ const LOOK_EVERY_BYTES: u64 = 64 << 20;
 const MAX_OPTIONS: usize = 32;
 const MAX_OPTION_BYTES: usize = 1 << 10;
 
-/// What a file is to be called and become.
+/// The name and type of a file, and what it is to become.
 #[derive(Debug)]
-pub(crate) struct Wish {
+pub(crate) struct UploadRequest {
     pub(crate) name: String,
     pub(crate) content_type: String,
     pub(crate) options: ConversionOptions,
 }
 
-impl Wish {
+impl UploadRequest {
     pub(crate) fn new(
         name: String,
         content_type: Option<&str>,
         options: &[(String, String)],
-    ) -> Result<Self, UploadError> {
+    ) -> Result<Self, Problem> {
         if options.len() > MAX_OPTIONS || options.iter().any(|(_, value)| value.len() > MAX_OPTION_BYTES) {
             return Err(ProblemCode::BadOption.into());
         }
@@ -110,114 +100,27 @@ impl Wish {
 /// The media type of a file of which none is told.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
-impl UploadPolicy {
+impl UploadConfig {
     /// The size of the largest file that is taken.
     pub(crate) fn max_bytes(&self) -> u64 {
-        self.max_bytes
+        self.max_upload_bytes
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { idle_timeout: self.upload_idle_timeout, min_rate: self.min_upload_rate }
     }
 
     /// How long an unfinished upload is kept.
-    pub(crate) fn lasts(&self) -> Duration {
-        self.lasts
+    pub(crate) fn expiry(&self) -> Duration {
+        self.upload_expiry
     }
 
-    /// Stores the one file of a multipart request and reads the options beside it. On every error, and when the
-    /// client goes away, nothing of it stays.
-    pub(crate) async fn receive(
-        &self,
-        request: Request,
-        gateway: &Gateway,
-        owner: UserId,
-        mut promise: Promise,
-    ) -> Result<Received, Error> {
-        let announced = request.headers().typed_get::<ContentLength>();
-        if announced.is_some_and(|ContentLength(bytes)| bytes > self.max_bytes + ENVELOPE_BYTES) {
-            return Err(self.too_large().into());
-        }
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        let boundary = content_type.and_then(|value| Boundary::of(value.as_bytes()));
-        let boundary = boundary.ok_or(ProblemCode::UnsupportedMediaType)?;
-        let body = GuardedBody::new(request.into_body(), self, self.max_bytes + ENVELOPE_BYTES);
-        let mut form = Multipart::new(body, &boundary);
-
-        let mut options = Vec::new();
-        let mut upload = None;
-        while let Some(part) = form.next_part().await.map_err(|error| self.broken(&error))? {
-            if let Some(name) = &part.file_name {
-                if upload.is_some() {
-                    return Err(ProblemCode::SeveralFiles.into());
-                }
-                let content_type = part.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
-                let (owner_name, name) = (jobs::pseudonym(owner), display_name(name));
-                let bytes = announced.map_or(0, |ContentLength(bytes)| bytes);
-                let file = gateway.videos.begin_for(&owner_name, bytes, &name, content_type).await;
-                let file = file.map_err(UploadError::from)?;
-                // Behind the mark: of several at once each sees the others.
-                gateway.quotas.check(gateway, owner, 0).await?;
-                upload = Some(self.store_file(&mut form, file, gateway, owner, &mut promise).await?);
-            } else {
-                options.push(self.option(part, &mut form).await?);
-                if options.len() > MAX_OPTIONS {
-                    return Err(ProblemCode::BadOption.into());
-                }
-                // At once, so that a wrong option in front of the file saves the transfer.
-                parse_options(&options).map_err(UploadError::from)?;
-            }
-        }
-        let upload = upload.ok_or(ProblemCode::NoFile)?;
-        if upload.bytes() == 0 {
-            return Err(ProblemCode::EmptyFile.into());
-        }
-        let options = parse_options(&options).map_err(UploadError::from)?;
-        Ok(Received { file: upload.finish().await?, options })
+    pub(crate) fn too_large(&self) -> Problem {
+        let limit = format!("The largest file that is taken has {} bytes.", self.max_upload_bytes);
+        Problem::new(ProblemCode::TooLarge).with_detail(limit)
     }
 
-    async fn store_file(
-        &self,
-        form: &mut Multipart<GuardedBody>,
-        mut upload: media_store::Upload,
-        gateway: &Gateway,
-        owner: UserId,
-        promise: &mut Promise,
-    ) -> Result<media_store::Upload, Error> {
-        let mut looked_at = 0;
-        while let Some(chunk) = form.chunk().await.map_err(|error| self.broken(&error))? {
-            if upload.bytes() + chunk.len() as u64 > self.max_bytes {
-                return Err(self.too_large().into());
-            }
-            promise.arrived(chunk.len())?;
-            upload.write(chunk).await.map_err(UploadError::from)?;
-            // A body need not say its length.
-            if upload.bytes() - looked_at >= LOOK_EVERY_BYTES {
-                looked_at = upload.bytes();
-                upload.note_size().await.map_err(UploadError::from)?;
-                gateway.quotas.check(gateway, owner, 0).await?;
-            }
-        }
-        Ok(upload)
-    }
-
-    async fn option(
-        &self,
-        part: Part,
-        form: &mut Multipart<GuardedBody>,
-    ) -> Result<(String, String), UploadError> {
-        let mut value = Vec::new();
-        while let Some(chunk) = form.chunk().await.map_err(|error| self.broken(&error))? {
-            value.extend_from_slice(&chunk);
-            if value.len() > MAX_OPTION_BYTES {
-                return Err(ProblemCode::BadOption.into());
-            }
-        }
-        Ok((part.name, decode_legacy_text(&value)))
-    }
-
-    pub(crate) fn too_large(&self) -> UploadError {
-        let limit = format!("The largest file that is taken has {} bytes.", self.max_bytes);
-        UploadError::Refused(Problem::new(ProblemCode::TooLarge).with_detail(limit))
-    }
-
-    fn broken(&self, error: &MultipartError) -> UploadError {
+    fn broken(&self, error: &MultipartError) -> Problem {
         match error {
             MultipartError::Body(BodyFault::TooLarge) => self.too_large(),
             MultipartError::Body(BodyFault::TooSlow) => ProblemCode::RequestTimeout.into(),
@@ -225,15 +128,102 @@ impl UploadPolicy {
             MultipartError::Body(BodyFault::Broken(_)) | MultipartError::Incomplete => {
                 ProblemCode::IncompleteUpload.into()
             }
-            MultipartError::Malformed(reason) => {
-                UploadError::Refused(Problem::new(ProblemCode::BadRequest).with_detail(*reason))
-            }
+            MultipartError::Malformed(reason) => Problem::new(ProblemCode::BadRequest).with_detail(*reason),
         }
     }
 }
 
-fn parse_options(fields: &[(String, String)]) -> Result<ConversionOptions, InvalidOption> {
-    ConversionOptions::parse(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+impl Intake {
+    /// Stores the one file of a multipart request and reads the options beside it. On every error, and when the
+    /// client goes away, nothing of it stays.
+    pub(super) async fn receive(
+        &self,
+        request: Request,
+        owner: UserId,
+        mut promise: Promise,
+    ) -> Result<Received, Error> {
+        let announced = request.headers().typed_get::<ContentLength>();
+        if announced.is_some_and(|ContentLength(bytes)| bytes > self.policy.max_bytes() + ENVELOPE_BYTES) {
+            return Err(self.policy.too_large().into());
+        }
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let boundary = content_type.and_then(|value| Boundary::of(value.as_bytes()));
+        let boundary = boundary.ok_or(ProblemCode::UnsupportedMediaType)?;
+        let body =
+            GuardedBody::new(request.into_body(), &self.policy, self.policy.max_bytes() + ENVELOPE_BYTES);
+        let mut form = Multipart::new(body, &boundary);
+
+        let mut options = Vec::new();
+        let mut upload = None;
+        while let Some(part) = form.next_part().await.map_err(|error| self.policy.broken(&error))? {
+            if let Some(name) = &part.file_name {
+                if upload.is_some() {
+                    return Err(ProblemCode::SeveralFiles.into());
+                }
+                let content_type = part.content_type.as_deref().unwrap_or(UNKNOWN_TYPE);
+                let (owner_name, name) = (jobs::pseudonym(owner), display_name(name));
+                let bytes = announced.map_or(0, |ContentLength(bytes)| bytes);
+                let file = self.videos.begin_for(&owner_name, bytes, &name, content_type).await;
+                let file = file.map_err(Error::Upload)?;
+                // Behind the mark: of several at once each sees the others.
+                self.quotas.check(owner, 0).await?;
+                upload = Some(self.store_file(&mut form, file, owner, &mut promise).await?);
+            } else {
+                options.push(self.option(part, &mut form).await?);
+                if options.len() > MAX_OPTIONS {
+                    return Err(ProblemCode::BadOption.into());
+                }
+                // At once, so that a wrong option in front of the file saves the transfer.
+                parse_options(&options)?;
+            }
+        }
+        let upload = upload.ok_or(ProblemCode::NoFile)?;
+        if upload.bytes() == 0 {
+            return Err(ProblemCode::EmptyFile.into());
+        }
+        let options = parse_options(&options)?;
+        Ok(Received { file: upload.finish().await?, options })
+    }
+
+    async fn store_file(
+        &self,
+        form: &mut Multipart<GuardedBody>,
+        mut upload: media_store::Upload,
+        owner: UserId,
+        promise: &mut Promise,
+    ) -> Result<media_store::Upload, Error> {
+        let mut looked_at = 0;
+        while let Some(chunk) = form.chunk().await.map_err(|error| self.policy.broken(&error))? {
+            if upload.bytes() + chunk.len() as u64 > self.policy.max_bytes() {
+                return Err(self.policy.too_large().into());
+            }
+            promise.arrived(chunk.len())?;
+            upload.write(chunk).await.map_err(Error::Upload)?;
+            // A body need not say its length.
+            if upload.bytes() - looked_at >= LOOK_EVERY_BYTES {
+                looked_at = upload.bytes();
+                upload.note_size().await.map_err(Error::Upload)?;
+                self.quotas.check(owner, 0).await?;
+            }
+        }
+        Ok(upload)
+    }
+
+    async fn option(&self, part: Part, form: &mut Multipart<GuardedBody>) -> Result<(String, String), Error> {
+        let mut value = Vec::new();
+        while let Some(chunk) = form.chunk().await.map_err(|error| self.policy.broken(&error))? {
+            value.extend_from_slice(&chunk);
+            if value.len() > MAX_OPTION_BYTES {
+                return Err(ProblemCode::BadOption.into());
+            }
+        }
+        Ok((part.name, decode_legacy_text(&value)))
+    }
+}
+
+fn parse_options(fields: &[(String, String)]) -> Result<ConversionOptions, Problem> {
+    let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    ConversionOptions::parse(fields).map_err(|error| invalid_option(&error))
 }
 
 /// What can go wrong with a body before it is taken apart.
@@ -256,8 +246,8 @@ pub(crate) struct GuardedBody {
 
 impl GuardedBody {
     /// A body of at most so many bytes.
-    pub(crate) fn new(body: Body, policy: &UploadPolicy, bytes: u64) -> Self {
-        let patience = Patience::new(policy.pace).until(Instant::now() + policy.timeout);
+    pub(crate) fn new(body: Body, policy: &UploadConfig, bytes: u64) -> Self {
+        let patience = Patience::new(policy.pace()).until(Instant::now() + policy.upload_timeout);
         Self { body: body.into_data_stream(), left: bytes, patience }
     }
 }

@@ -1,7 +1,7 @@
 //! Uploads that survive a bad connection: bytes into a draft, and a job when they are all there.
 //!
-//! The job's id is drawn when the upload begins and kept with the draft. So whoever makes the job, this process or another after
-//! a crash, makes the same one, and only one: see `media_store::DraftState` for the order.
+//! The job's id is drawn when the upload begins, and kept with the draft. So any process that makes the job, also another one after a
+//! crash, makes the same one, and only one: see `media_store::DraftState` for the order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,16 @@ use bytes::Bytes;
 use contracts::{ConversionOptions, JobId, Owner, ProblemCode, UserId};
 use futures_util::StreamExt as _;
 use jobs::Accepted;
-use media_store::{Draft, DraftState, DraftWriter, Resumed, StoreError, StoredFile};
+use media_store::{Draft, DraftState, DraftWriter, NewDraft, Resumed, StoreError, StoredFile};
 use serde::{Deserialize, Serialize};
 use service_kit::{Chain, Problem};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::Instrument as _;
 
-use crate::Gateway;
+use super::intake_state::Intake;
+use super::receive::{BodyFault, GuardedBody, UploadConfig, UploadRequest};
+use super::storage::{Promise, no_room};
 use crate::error::Error;
-use crate::intake::receive::{BodyFault, GuardedBody};
-use crate::intake::storage::{Promise, no_room};
-use crate::routes::upload::{job_of, welcome};
 
 /// What is kept with a draft.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,37 +67,66 @@ pub(crate) struct Standing {
 }
 
 /// Longer than the lease of a writer that died.
-pub(crate) const COMPLETION_PATIENCE: Duration = Duration::from_secs(13);
+pub(crate) const COMPLETION_TIMEOUT: Duration = Duration::from_secs(13);
 const COMPLETION_POLL: Duration = Duration::from_millis(100);
 
-/// Goes on with a draft at this offset, with a request's bytes.
-///
-/// In a task of its own: when the client goes away, what it has sent is still kept.
-pub(crate) async fn go_on(
-    gateway: &Arc<Gateway>,
-    draft: &Draft,
-    owner: UserId,
-    offset: u64,
-    checksum: Option<Checksum>,
-    body: Body,
-) -> Result<Standing, Error> {
-    let place = gateway.limits.receiving.take(owner).await?;
-    // One that has every byte takes no more room, and is completed.
-    let missing = draft.bytes.saturating_sub(draft.offset);
-    let promise = if missing > 0 { Some(gateway.storage.promise(missing)?) } else { None };
-    let (gateway, draft) = (Arc::clone(gateway), draft.clone());
-    let tasks = gateway.shutdown.tasks().clone();
-    let receiving = async move {
-        let received = Receiving { gateway, draft }.run(promise, offset, checksum, body).await;
-        drop(place);
-        received
-    };
-    let received = tasks.spawn(receiving.in_current_span()).await;
-    received.unwrap_or_else(|_| Err(ProblemCode::Internal.into()))
+impl Intake {
+    /// Begins an upload of so many bytes.
+    pub(crate) async fn begin_draft(
+        &self,
+        owner: Owner,
+        bytes: u64,
+        request: &UploadRequest,
+        metadata: String,
+    ) -> Result<Draft, Error> {
+        self.admit(&owner, bytes).await?;
+        let id = owner.id;
+        let about = About { job: JobId::generate(), owner, options: request.options.clone(), metadata };
+        let new = NewDraft {
+            name: &request.name,
+            content_type: &request.content_type,
+            bytes,
+            owner: &id.to_string(),
+            about: &serde_json::to_string(&about).map_err(Error::Draft)?,
+            lasts: self.policy.expiry(),
+        };
+        let draft = self.videos.begin_draft(new).await?;
+        // Behind its beginning, as with jobs: an erasure that does not see the draft is seen here.
+        if self.jobs.is_erased(id).await? {
+            self.videos.discard_draft(draft.fid).await?;
+            return Err(ProblemCode::InvalidToken.into());
+        }
+        Ok(draft)
+    }
+
+    /// Goes on with a draft at this offset, with a request's bytes.
+    ///
+    /// In a task of its own: when the client goes away, what it has sent is still kept.
+    pub(crate) async fn resume(
+        self: &Arc<Self>,
+        draft: &Draft,
+        owner: UserId,
+        offset: u64,
+        checksum: Option<Checksum>,
+        body: Body,
+    ) -> Result<Standing, Error> {
+        let place = self.edge.limits.receiving.take(owner).await?;
+        // One that has every byte takes no more room, and is completed.
+        let missing = draft.bytes.saturating_sub(draft.offset);
+        let promise = if missing > 0 { Some(self.storage.promise(missing)?) } else { None };
+        let (intake, draft) = (Arc::clone(self), draft.clone());
+        let receiving = async move {
+            let received = Receiving { intake, draft }.run(promise, offset, checksum, body).await;
+            drop(place);
+            received
+        };
+        let received = self.shutdown.tasks().spawn(receiving.in_current_span()).await;
+        received.unwrap_or_else(|_| Err(ProblemCode::Internal.into()))
+    }
 }
 
 struct Receiving {
-    gateway: Arc<Gateway>,
+    intake: Arc<Intake>,
     draft: Draft,
 }
 
@@ -125,10 +153,10 @@ impl Receiving {
         body: Body,
     ) -> Result<Standing, Error> {
         let fid = self.draft.fid;
-        let mut writer = match self.gateway.videos.resume_draft(fid, offset).await? {
+        let mut writer = match self.intake.videos.resume_draft(fid, offset).await? {
             Resumed::Writing(writer) => *writer,
             Resumed::Elsewhere(offset) => return Err(wrong_offset(offset)),
-            Resumed::Complete(draft) => return complete(&self.gateway, draft, COMPLETION_PATIENCE).await,
+            Resumed::Complete(draft) => return self.intake.complete(draft, COMPLETION_TIMEOUT).await,
             Resumed::Busy => return Err(ProblemCode::UploadLocked.into()),
             Resumed::Gone => return Err(ProblemCode::NotFound.into()),
         };
@@ -136,24 +164,26 @@ impl Receiving {
             writer = writer.counting_at_the_end();
         }
         let mut sum = checksum.as_ref().map(|checksum| digest::Context::new(checksum.algorithm));
-        let body = GuardedBody::new(body, &self.gateway.uploads, writer.missing());
+        let body = GuardedBody::new(body, &self.intake.policy, writer.missing());
         let end = self.take(body, &mut writer, promise.as_mut(), sum.as_mut()).await?;
         if let Some((checksum, sum)) = checksum.zip(sum) {
             let is_right = sum.finish().as_ref() == checksum.expected;
             // Without its end nobody knows whether the beginning is right.
             if !is_right || !matches!(end, End::Whole) {
                 writer.undo().await?;
-                return Err(refusal(&end, &self.gateway).unwrap_or(ProblemCode::ChecksumMismatch.into()));
+                return Err(
+                    refusal(&end, &self.intake.policy).unwrap_or(ProblemCode::ChecksumMismatch.into())
+                );
             }
         }
         if writer.missing() == 0 {
             let file = writer.finish().await?;
-            let job = create_job(&self.gateway, file, About::of(&self.draft)?).await?;
-            let draft = self.gateway.videos.draft(fid).await?.ok_or(ProblemCode::NotFound)?;
+            let job = self.intake.create_job(file, About::of(&self.draft)?).await?;
+            let draft = self.intake.videos.draft(fid).await?.ok_or(ProblemCode::NotFound)?;
             return Ok(Standing { draft, job: Some(job) });
         }
         let draft = writer.pause().await?;
-        match refusal(&end, &self.gateway) {
+        match refusal(&end, &self.intake.policy) {
             Some(refusal) => Err(refusal),
             None => Ok(Standing { draft, job: None }),
         }
@@ -168,7 +198,7 @@ impl Receiving {
     ) -> Result<End, Error> {
         let mut ticks = interval_at(Instant::now() + DraftWriter::TICK, DraftWriter::TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let drain = self.gateway.shutdown.drain();
+        let drain = self.intake.shutdown.drain();
         loop {
             let piece: Bytes = tokio::select! {
                 biased;
@@ -196,10 +226,10 @@ impl Receiving {
     }
 }
 
-fn refusal(end: &End, gateway: &Gateway) -> Option<Error> {
+fn refusal(end: &End, policy: &UploadConfig) -> Option<Error> {
     match end {
         End::Whole => None,
-        End::Fault(BodyFault::TooLarge) => Some(gateway.uploads.too_large().into()),
+        End::Fault(BodyFault::TooLarge) => Some(policy.too_large().into()),
         End::Fault(BodyFault::TooSlow) => Some(ProblemCode::RequestTimeout.into()),
         End::Fault(BodyFault::Broken(_)) => Some(ProblemCode::IncompleteUpload.into()),
         End::Wanted => Some(ProblemCode::UploadLocked.into()),
@@ -213,63 +243,62 @@ fn wrong_offset(offset: u64) -> Error {
     Problem::new(ProblemCode::WrongOffset).with_detail(detail).into()
 }
 
-/// Does what a crash left undone behind the last byte of an upload, if it is that far. Waits so long for somebody who is at it.
-pub(crate) async fn complete(
-    gateway: &Gateway,
-    mut draft: Draft,
-    patience: Duration,
-) -> Result<Standing, Error> {
-    let about = About::of(&draft)?;
-    let deadline = Instant::now() + patience;
-    loop {
-        match draft.state {
-            DraftState::Open => return Ok(Standing { draft, job: None }),
-            DraftState::Settled => return Ok(Standing { draft, job: Some(about.job) }),
-            DraftState::Received | DraftState::Stored => {}
-        }
-        match gateway.videos.finish_draft(draft.fid).await {
-            Ok(Some(file)) => {
-                create_job(gateway, file, about.clone()).await?;
+impl Intake {
+    /// Finishes an upload whose last byte has arrived but whose job a crash prevented. Waits up to `timeout` for another process that is
+    /// already finishing it.
+    pub(crate) async fn complete(&self, mut draft: Draft, timeout: Duration) -> Result<Standing, Error> {
+        let about = About::of(&draft)?;
+        let deadline = Instant::now() + timeout;
+        loop {
+            match draft.state {
+                DraftState::Open => return Ok(Standing { draft, job: None }),
+                DraftState::Settled => return Ok(Standing { draft, job: Some(about.job) }),
+                DraftState::Received | DraftState::Stored => {}
             }
-            Ok(None) if Instant::now() > deadline => return Err(ProblemCode::UploadLocked.into()),
-            Ok(None) => sleep(COMPLETION_POLL).await,
-            // The job was there, and its owner has deleted it.
-            Err(StoreError::Lost) => {}
-            Err(error) => return Err(error.into()),
+            match self.videos.finish_draft(draft.fid).await {
+                Ok(Some(file)) => {
+                    self.create_job(file, about.clone()).await?;
+                }
+                Ok(None) if Instant::now() > deadline => return Err(ProblemCode::UploadLocked.into()),
+                Ok(None) => sleep(COMPLETION_POLL).await,
+                // The job was there, and its owner has deleted it.
+                Err(StoreError::Lost) => {}
+                Err(error) => return Err(error.into()),
+            }
+            draft = self.videos.draft(draft.fid).await?.ok_or(ProblemCode::NotFound)?;
         }
-        draft = gateway.videos.draft(draft.fid).await?.ok_or(ProblemCode::NotFound)?;
     }
-}
 
-async fn create_job(gateway: &Gateway, file: StoredFile, about: About) -> Result<JobId, Error> {
-    let (fid, id) = (file.fid, about.job);
-    // It may have taken a day since the upload began. Nobody asks again about a job that is there.
-    if gateway.jobs.get(id).await?.is_none()
-        && let Err(refused) = gateway.quotas.check(gateway, about.owner.id, file.bytes).await
-    {
-        if let Error::Refused(_) = &refused {
-            gateway.videos.delete(fid).await?;
-            gateway.videos.settle_draft(fid).await?;
+    async fn create_job(&self, file: StoredFile, about: About) -> Result<JobId, Error> {
+        let (fid, id) = (file.fid, about.job);
+        // It may have taken a day since the upload began. Nobody asks again about a job that is there.
+        if self.jobs.get(id).await?.is_none()
+            && let Err(refused) = self.quotas.check(about.owner.id, file.bytes).await
+        {
+            if let Error::Refused(_) = &refused {
+                self.videos.delete(fid).await?;
+                self.videos.settle_draft(fid).await?;
+            }
+            return Err(refused);
         }
-        return Err(refused);
-    }
-    let Some(new) = job_of(gateway, id, about.owner, file, about.options).await? else {
-        gateway.videos.settle_draft(fid).await?;
-        return Err(ProblemCode::InvalidToken.into());
-    };
-    // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
-    match gateway.jobs.accept(new).await? {
-        Accepted::Queued(record) => welcome(gateway, &record).await,
-        Accepted::Known => {}
-        Accepted::OwnerErased => {
-            gateway.videos.delete(fid).await?;
-            gateway.videos.settle_draft(fid).await?;
+        let Some(new) = self.job_of(id, about.owner, file, about.options).await? else {
+            self.videos.settle_draft(fid).await?;
             return Err(ProblemCode::InvalidToken.into());
+        };
+        // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
+        match self.jobs.accept(new).await? {
+            Accepted::Queued(record) => self.welcome(&record).await,
+            Accepted::Known => {}
+            Accepted::OwnerErased => {
+                self.videos.delete(fid).await?;
+                self.videos.settle_draft(fid).await?;
+                return Err(ProblemCode::InvalidToken.into());
+            }
         }
+        if let Err(error) = self.videos.settle_draft(fid).await {
+            // The job is there, which is all that the client needs to know.
+            tracing::warn!(file.id = %fid, error = %Chain(&error), "could not settle an upload yet");
+        }
+        Ok(id)
     }
-    if let Err(error) = gateway.videos.settle_draft(fid).await {
-        // The job is there, which is all that the client needs to know.
-        tracing::warn!(file.id = %fid, error = %Chain(&error), "could not settle an upload yet");
-    }
-    Ok(id)
 }

@@ -5,14 +5,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use clap::Args;
 use contracts::ProblemCode;
 use media_store::{MediaStore, Room, StoreError};
 use metrics::{Gauge, gauge};
-use service_kit::Problem;
+use service_kit::{Problem, Shutdown, every};
 use tokio::time::Instant;
-
-use crate::Gateway;
-use crate::background::every;
 
 /// An upload fills a tenth of a gibibyte in that time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -32,6 +30,15 @@ const SETTLES_IN: Duration = Duration::from_secs(70);
 
 /// It writes one behind so much of its journal, at the latest.
 const UNSETTLED_AT_MOST: u64 = 2 << 30;
+
+/// The room that uploads leave.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct StorageConfig {
+    /// Room on MongoDB's disk that is kept free, at most an eighth of it: uploads that would take of it are refused (507), and
+    /// conversions wait once they would take more than half of it. The same as converter's
+    #[arg(long, env = "MONGODB_RESERVE_BYTES", default_value_t = 4 << 30)]
+    mongodb_reserve_bytes: u64,
+}
 
 /// How much room there is, and how much of it is promised to uploads of this process.
 pub(crate) struct Storage {
@@ -59,9 +66,8 @@ pub(crate) struct Promise {
 }
 
 impl Storage {
-    /// Keeps so many bytes free.
-    pub(crate) fn new(reserve: u64) -> Arc<Self> {
-        Arc::new(Self { reserve, ledger: Mutex::default() })
+    pub(crate) fn new(config: StorageConfig) -> Arc<Self> {
+        Arc::new(Self { reserve: config.mongodb_reserve_bytes, ledger: Mutex::default() })
     }
 
     /// Whether so many bytes more would fit now.
@@ -75,6 +81,12 @@ impl Storage {
         ledger.admit(self.reserve, bytes)?;
         ledger.promised = ledger.promised.saturating_add(bytes);
         Ok(Promise { storage: Arc::clone(self), bytes, arrived: 0 })
+    }
+
+    /// Looks at the disk every second, until the service drains.
+    pub(crate) async fn keep_current(self: Arc<Self>, videos: MediaStore, shutdown: Shutdown) {
+        let failure = "could not ask MongoDB how full its disk is";
+        every(LOOK_EVERY, &shutdown, failure, || self.look(&videos)).await;
     }
 
     async fn look(&self, videos: &MediaStore) -> Result<(), StoreError> {
@@ -153,15 +165,9 @@ impl Drop for Promise {
     }
 }
 
-/// What an upload is told.
+/// The refusal for lack of room.
 pub(crate) fn no_room() -> Problem {
     Problem::new(ProblemCode::InsufficientStorage)
-}
-
-/// Looks at the disk for as long as the gateway runs.
-pub(crate) async fn keep_current(gateway: Arc<Gateway>) {
-    let failure = "could not ask MongoDB how full its disk is";
-    every(LOOK_EVERY, &gateway.shutdown, failure, || gateway.storage.look(&gateway.videos)).await;
 }
 
 fn measure(room: &Room, reserve: u64) {
@@ -180,7 +186,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     fn storage(free_bytes: u64) -> Arc<Storage> {
-        let storage = Storage::new(4 * GIB);
+        let storage = Storage::new(StorageConfig { mongodb_reserve_bytes: 4 * GIB });
         let room = Room { free_bytes, reusable_bytes: 0, total_bytes: 100 * GIB };
         storage.ledger().seen = Some((Instant::now(), room));
         storage

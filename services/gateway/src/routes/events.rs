@@ -1,23 +1,20 @@
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
-use contracts::{Job, JobId, ProblemCode, UserId};
+use contracts::{JobId, ProblemCode};
 use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::json;
+use service_kit::Id;
 use tokio::time::sleep;
 
-use super::jobs::job_id;
-use crate::Gateway;
-use crate::delivery::feed::{JobChanges, News, OwnChanges};
-use crate::edge::places::Place;
+use crate::delivery::{AllJobsWatcher, JobNews, JobView, JobWatcher};
+use crate::edge::Place;
 use crate::error::Error;
-use crate::identity::caller::{Caller, Credential};
-use crate::openapi::ProblemAnswer;
+use crate::identity::{Caller, Credential, Read};
+use crate::state::Gateway;
 
 /// Proxies close connections that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -30,29 +27,23 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 #[utoipa::path(
     get, path = "/jobs/{id}/events", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
-        (status = 200, description = "The job, each time that it changes", body = Job, content_type = "text/event-stream"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`: too many streams of events are open", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 200, description = "The job, each time that it changes", body = JobView, content_type = "text/event-stream"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn events(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Extension(credential): Extension<Credential>,
-    Path(id): Path<String>,
+pub(crate) async fn watch_job(
+    State(gateway): State<Gateway>,
+    Caller { owner, credential, .. }: Caller<Read>,
+    Id(id): Id<JobId>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
-    let id = job_id(&id)?;
-    let place = gateway.limits.watching.take(owner.id).await?;
-    // First: a change between reading and watching would be missed.
-    let changes = gateway.feed.watch(id);
-    let record = gateway.jobs.get_owned(owner.id, id).await?.ok_or(ProblemCode::NotFound)?;
-    let end = end(&gateway, credential, place);
-    let watcher = Watcher { gateway, owner: owner.id, id, changes, shown: None, next: Some(record.job) };
-    let events = stream::unfold(watcher, |mut watcher| async move {
-        let job = watcher.next_version().await?;
+    let place = gateway.edge.limits.watching.take(owner.id).await?;
+    let watcher = JobWatcher::start(&gateway.jobs, &gateway.delivery.feed, owner.id, id).await?;
+    let watcher = watcher.ok_or(ProblemCode::NotFound)?;
+    let end = end(gateway.clone(), credential, place);
+    let events = stream::unfold((watcher, gateway), |(mut watcher, gateway)| async move {
+        let job = gateway.view(watcher.next_version().await?);
         let event = Event::default().event("job").json_data(&job).ok()?;
-        watcher.shown = Some(job);
-        Some((Ok(event), watcher))
+        Some((Ok(event), (watcher, gateway)))
     });
     Ok(Sse::new(events.take_until(end)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
@@ -65,23 +56,24 @@ pub(crate) async fn events(
 #[utoipa::path(
     get, path = "/jobs/events", tag = "jobs", security(("token" = [])),
     responses(
-        (status = 200, description = "Your jobs, as they change", body = Job, content_type = "text/event-stream"),
-        (status = 429, description = "`too_many_requests`: too many streams of events are open", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 200, description = "Your jobs, as they change", body = JobView, content_type = "text/event-stream"),
     ),
 )]
-pub(crate) async fn all_events(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Extension(credential): Extension<Credential>,
+pub(crate) async fn watch_jobs(
+    State(gateway): State<Gateway>,
+    Caller { owner, credential, .. }: Caller<Read>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Error> {
-    let place = gateway.limits.watching.take(owner.id).await?;
-    let changes = gateway.feed.watch_all(owner.id);
-    let end = end(&gateway, credential, place);
-    let overseer = Overseer { gateway, owner: owner.id, changes, shown: None };
+    let place = gateway.edge.limits.watching.take(owner.id).await?;
+    let watcher = AllJobsWatcher::start(&gateway.jobs, &gateway.delivery.feed, owner.id);
+    let end = end(gateway.clone(), credential, place);
     let first = stream::once(async { Ok(ready()) });
-    let events = stream::unfold(overseer, |mut overseer| async move {
-        let event = overseer.next_event().await?;
-        Some((Ok(event), overseer))
+    let events = stream::unfold((watcher, gateway), |(mut watcher, gateway)| async move {
+        let event = match watcher.next_news().await? {
+            JobNews::Missed => ready(),
+            JobNews::Removed(id) => Event::default().event("removed").json_data(json!({ "id": id })).ok()?,
+            JobNews::Changed(job) => Event::default().event("job").json_data(gateway.view(*job)).ok()?,
+        };
+        Some((Ok(event), (watcher, gateway)))
     });
     Ok(Sse::new(first.chain(events).take_until(end)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
@@ -89,92 +81,16 @@ pub(crate) async fn all_events(
 /// As long as an access token holds.
 const LONGEST: Duration = Duration::from_mins(15);
 
-/// When a stream ends, whatever there is to tell. A client that may goes on with another one.
-fn end(
-    gateway: &Arc<Gateway>,
-    credential: Credential,
-    place: Place,
-) -> impl Future<Output = ()> + Send + use<> {
-    let gateway = Arc::clone(gateway);
-    async move {
-        tokio::select! {
-            () = credential.ended(&gateway) => {}
-            () = sleep(LONGEST) => {}
-            // A stream must not hold up the end of the process.
-            () = gateway.shutdown.drain().cancelled() => {}
-        }
-        drop(place);
+/// Waits for the end of a stream, also in the middle of news. A client that may goes on with another one.
+async fn end(gateway: Gateway, credential: Credential, _place: Place) {
+    tokio::select! {
+        () = gateway.identity.ended(&credential) => {}
+        () = sleep(LONGEST) => {}
+        // A stream must not hold up the end of the process.
+        () = gateway.shutdown.drain().cancelled() => {}
     }
 }
 
 fn ready() -> Event {
     Event::default().event("ready").data("{}")
-}
-
-struct Overseer {
-    gateway: Arc<Gateway>,
-    owner: UserId,
-    changes: OwnChanges,
-    /// The last, which may come again without being another.
-    shown: Option<Job>,
-}
-
-impl Overseer {
-    async fn next_event(&mut self) -> Option<Event> {
-        loop {
-            match self.changes.next().await? {
-                News::Missed => return Some(ready()),
-                News::Removed(id) => {
-                    return Event::default().event("removed").json_data(json!({ "id": id })).ok();
-                }
-                News::Changed(id) => match self.gateway.jobs.get_owned(self.owner, id).await {
-                    Ok(Some(record))
-                        if !self.shown.as_ref().is_some_and(|shown| is_same(shown, &record.job)) =>
-                    {
-                        let event = Event::default().event("job").json_data(&record.job).ok()?;
-                        self.shown = Some(record.job);
-                        return Some(event);
-                    }
-                    // The same, or deleted since, of which there will be news.
-                    Ok(_) => {}
-                    // The client comes back and reads the list.
-                    Err(_) => return None,
-                },
-            }
-        }
-    }
-}
-
-struct Watcher {
-    gateway: Arc<Gateway>,
-    owner: UserId,
-    id: JobId,
-    changes: JobChanges,
-    shown: Option<Job>,
-    next: Option<Job>,
-}
-
-impl Watcher {
-    /// The job as soon as it differs from what was shown; `None` when there is nothing more to show.
-    async fn next_version(&mut self) -> Option<Job> {
-        if let Some(job) = self.next.take() {
-            return Some(job);
-        }
-        if self.shown.as_ref().is_some_and(|job| job.status.is_finished()) {
-            return None;
-        }
-        loop {
-            self.changes.next().await?;
-            let record = self.gateway.jobs.get_owned(self.owner, self.id).await.ok()??;
-            let is_news = self.shown.as_ref().is_none_or(|shown| !is_same(shown, &record.job));
-            if is_news {
-                return Some(record.job);
-            }
-        }
-    }
-}
-
-/// Renewed leases change nothing but the time.
-fn is_same(shown: &Job, job: &Job) -> bool {
-    *shown == Job { updated_at: shown.updated_at, ..job.clone() }
 }

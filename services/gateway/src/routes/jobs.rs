@@ -1,30 +1,28 @@
-use std::sync::Arc;
-
 use ::jobs::{Deleted, Record, Retried, Search};
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use contracts::{Job, JobId, JobStatus, ProblemCode, VideoFid};
+use contracts::{JobId, JobStatus, ProblemCode, VideoFid};
 use serde::{Deserialize, Serialize};
-use service_kit::Chain;
+use service_kit::{Chain, FieldError, Id, Problem, QueryOf};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Gateway;
+use super::Binary;
+use crate::delivery::JobView;
 use crate::error::Error;
-use crate::identity::caller::Caller;
-use crate::intake::turns::give_turn_or_leave;
-use crate::openapi::ProblemAnswer;
+use crate::identity::{Caller, Delete, Read, Upload};
+use crate::state::Gateway;
 
 /// Which jobs, and which page of the list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     /// Only jobs with this in the video's name or in the title that was asked for, in capitals or not.
     #[param(max_length = 250)]
     q: Option<String>,
-    /// Only jobs that stand there.
+    /// Only jobs with this status.
     #[param(inline)]
     status: Option<JobStatus>,
     /// The `next_cursor` of the page before.
@@ -38,7 +36,7 @@ pub(crate) struct Page {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JobPage {
     /// The jobs, newest first.
-    jobs: Vec<Job>,
+    jobs: Vec<JobView>,
     /// The `cursor` of the next page; none on the last.
     next_cursor: Option<JobId>,
 }
@@ -54,26 +52,25 @@ const MAX_SEARCH_CHARS: usize = 250;
     get, path = "/jobs", tag = "jobs", params(Page), security(("token" = [])),
     responses(
         (status = 200, description = "A page of jobs", body = JobPage),
-        (status = 400, description = "`bad_cursor`, `bad_request`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::BadCursor]))),
 )]
-pub(crate) async fn list(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    page: Result<Query<Page>, QueryRejection>,
+pub(crate) async fn list_jobs(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Read>,
+    QueryOf(page): QueryOf<Page>,
 ) -> Result<Json<JobPage>, Error> {
-    let Query(page) = page.map_err(|_| ProblemCode::BadRequest)?;
     let before = page.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| ProblemCode::BadCursor)?;
     let limit = page.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ProblemCode::BadRequest.into());
+        return Err(refused("limit", format!("expected a number from 1 to {MAX_LIMIT}")));
     }
     let text = page.q.filter(|text| !text.is_empty());
     if text
         .as_ref()
         .is_some_and(|text| text.chars().count() > MAX_SEARCH_CHARS || text.contains(char::is_control))
     {
-        return Err(ProblemCode::BadRequest.into());
+        return Err(refused("q", format!("expected at most {MAX_SEARCH_CHARS} printable characters")));
     }
     let search = Search { text, status: page.status };
     // One more than asked for tells whether there is another page.
@@ -81,27 +78,32 @@ pub(crate) async fn list(
     let is_last = jobs.len() <= limit.into();
     jobs.truncate(limit.into());
     let next_cursor = if is_last { None } else { jobs.last().map(|job| job.id) };
+    let jobs = jobs.into_iter().map(|job| gateway.view(job)).collect();
     Ok(Json(JobPage { jobs, next_cursor }))
 }
 
-/// Read one of your jobs.
+fn refused(field: &str, message: String) -> Error {
+    Problem::new(ProblemCode::BadRequest).with_error(FieldError::new(field, message)).into()
+}
+
+/// Get one of your jobs.
 #[utoipa::path(
     get, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
-        (status = 200, description = "The job", body = Job),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 200, description = "The job", body = JobView),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn read(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Job>, Error> {
-    let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?;
-    Ok(Json(record.ok_or(ProblemCode::NotFound)?.job))
+pub(crate) async fn get_job(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Read>,
+    Id(id): Id<JobId>,
+) -> Result<Json<JobView>, Error> {
+    let record = gateway.jobs.get_owned(owner.id, id).await?;
+    Ok(Json(gateway.view(record.ok_or(ProblemCode::NotFound)?.job)))
 }
 
-/// Read the waveform of one of your finished files.
+/// Get the waveform of one of your finished files.
 ///
 /// JSON as BBC's audiowaveform 2 writes it, which peaks.js and wavesurfer.js read: the lowest and the highest sample of up to 2048
 /// stretches, all channels in one.
@@ -109,17 +111,17 @@ pub(crate) async fn read(
     get, path = "/jobs/{id}/peaks", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 200, description = "The waveform", body = Waveform),
-        (status = 404, description = "`not_found`: no such job of yours, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn peaks(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Path(id): Path<String>,
+pub(crate) async fn get_peaks(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Read>,
+    Id(id): Id<JobId>,
 ) -> Result<Response, Error> {
-    let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?.ok_or(ProblemCode::NotFound)?;
+    let record = gateway.jobs.get_owned(owner.id, id).await?.ok_or(ProblemCode::NotFound)?;
     let audio = record.job.audio.ok_or(ProblemCode::NotFound)?;
-    let json = gateway.mp3s.sidecar(audio.fid.0).await?.filter(|json| !json.is_empty());
+    let json = gateway.delivery.mp3s.sidecar(audio.fid.0).await?.filter(|json| !json.is_empty());
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         // A file never changes, and nobody else may see it.
@@ -148,22 +150,22 @@ pub(crate) struct Waveform {
     data: Vec<i8>,
 }
 
-/// Read the picture of one of your finished files.
+/// Get the picture of one of your finished files.
 #[utoipa::path(
     get, path = "/jobs/{id}/cover", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
-        (status = 200, description = "The picture, of at most 1000 by 1000 pixels", body = Vec<u8>, content_type = "image/jpeg"),
-        (status = 404, description = "`not_found`: no such job of yours, or its file has no picture, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 200, description = "The picture, of at most 1000 by 1000 pixels", body = inline(Binary), content_type = "image/jpeg"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn cover(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Path(id): Path<String>,
+pub(crate) async fn get_cover(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Read>,
+    Id(id): Id<JobId>,
 ) -> Result<Response, Error> {
-    let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?.ok_or(ProblemCode::NotFound)?;
+    let record = gateway.jobs.get_owned(owner.id, id).await?.ok_or(ProblemCode::NotFound)?;
     let audio = record.job.audio.ok_or(ProblemCode::NotFound)?;
-    let picture = gateway.mp3s.picture(audio.fid.0).await?.ok_or(ProblemCode::NotFound)?;
+    let picture = gateway.delivery.mp3s.picture(audio.fid.0).await?.ok_or(ProblemCode::NotFound)?;
     let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=3600")];
     Ok((headers, picture).into_response())
 }
@@ -172,29 +174,25 @@ pub(crate) async fn cover(
 #[utoipa::path(
     post, path = "/jobs/{id}/retry", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
-        (status = 202, description = "The job, which is queued again", body = Job),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`scope_missing`, `storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`, `too_many_jobs`, `daily_limit`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 409, description = "`not_retryable`: it has not failed, or its video is gone", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 202, description = "The job, which is queued again", body = JobView),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound, ProblemCode::StorageFull, ProblemCode::TooManyJobs, ProblemCode::DailyLimit, ProblemCode::NotRetryable]))),
 )]
-pub(crate) async fn retry(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Path(id): Path<String>,
+pub(crate) async fn retry_job(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Upload>,
+    Id(id): Id<JobId>,
 ) -> Result<Response, Error> {
-    let id = job_id(&id)?;
     // It costs a conversion, as an upload does.
-    gateway.limits.upload(owner.id)?;
-    gateway.quotas.check(&gateway, owner.id, 0).await?;
+    gateway.edge.limits.upload(owner.id)?;
+    gateway.intake.quotas.check(owner.id, 0).await?;
     match gateway.jobs.retry(owner.id, id).await? {
         Retried::NotFound => Err(ProblemCode::NotFound.into()),
         Retried::NotRetryable => Err(ProblemCode::NotRetryable.into()),
         Retried::Queued(record) => {
             tracing::info!(job.id = %record.job.id, "to be tried again");
-            give_turn_or_leave(&gateway, owner.id).await;
-            Ok((StatusCode::ACCEPTED, Json(record.job)).into_response())
+            gateway.intake.turns.give_or_leave(owner.id).await;
+            Ok((StatusCode::ACCEPTED, Json(gateway.view(record.job))).into_response())
         }
     }
 }
@@ -206,20 +204,20 @@ pub(crate) async fn retry(
     delete, path = "/jobs/{id}", tag = "jobs", params(("id" = JobId, Path,)), security(("token" = [])),
     responses(
         (status = 204, description = "Cancelled or deleted"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn delete(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Path(id): Path<String>,
+pub(crate) async fn delete_job(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Delete>,
+    Id(id): Id<JobId>,
 ) -> Result<StatusCode, Error> {
-    match gateway.jobs.delete(owner.id, job_id(&id)?).await? {
+    match gateway.jobs.delete(owner.id, id).await? {
         Deleted::NotFound => return Err(ProblemCode::NotFound.into()),
         Deleted::Cancelled(record) => {
             tracing::info!(job.id = %record.job.id, "cancelled");
             delete_files(&gateway, &record).await;
-            give_turn_or_leave(&gateway, owner.id).await;
+            gateway.intake.turns.give_or_leave(owner.id).await;
         }
         Deleted::Removed(record) => {
             tracing::info!(job.id = %record.job.id, "deleted");
@@ -232,18 +230,13 @@ pub(crate) async fn delete(
 /// No job refers to the files any more, so what fails here the sweeper makes up for.
 async fn delete_files(gateway: &Gateway, record: &Record) {
     let VideoFid(video) = record.job.source.fid;
-    let mut deleted = gateway.videos.delete(video).await;
+    let mut deleted = gateway.intake.videos.delete(video).await;
     if let Some(audio) = &record.job.audio {
-        deleted = deleted.and(gateway.mp3s.delete(audio.fid.0).await);
+        deleted = deleted.and(gateway.delivery.mp3s.delete(audio.fid.0).await);
     }
     if let Err(error) = deleted {
         tracing::warn!(job.id = %record.job.id, error = %Chain(&error), "could not delete a job's files yet");
     } else if let Err(error) = gateway.jobs.mark_video_deleted(record.job.id).await {
         tracing::warn!(job.id = %record.job.id, error = %Chain(&error), "could not record a deletion yet");
     }
-}
-
-/// What is no id cannot be anyone's job.
-pub(crate) fn job_id(text: &str) -> Result<JobId, ProblemCode> {
-    text.parse().map_err(|_| ProblemCode::NotFound)
 }

@@ -1,21 +1,16 @@
 //! Your API keys.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse as _, Response};
 use contracts::{ApiKeyId, ApiKeys, CreatedApiKey, NewApiKey, ProblemCode};
-use reqwest::Method;
+use service_kit::{Id, JsonBody};
 
-use super::Body;
-use crate::Gateway;
+use super::NO_STORE;
 use crate::error::Error;
-use crate::identity::auth_client::{answered, read};
-use crate::identity::caller::Person;
-use crate::openapi::ProblemAnswer;
+use crate::identity::Person;
+use crate::state::Gateway;
 
 /// List your API keys, without the keys themselves.
 #[utoipa::path(
@@ -24,30 +19,28 @@ use crate::openapi::ProblemAnswer;
         (status = 200, description = "Your keys, the latest first", body = ApiKeys),
     ),
 )]
-pub(crate) async fn list(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn list_keys(
+    State(gateway): State<Gateway>,
     person: Person,
 ) -> Result<Json<ApiKeys>, Error> {
-    let request = gateway.accounts.request_of(&person, Method::GET, &["keys"]);
-    Ok(Json(read(answered(request).await?).await?))
+    Ok(Json(gateway.identity.auth.list_keys(&person.token).await?))
 }
 
-/// Make an API key: it stands where an access token would, for what its scopes allow. It is shown this once.
+/// Create an API key: it stands where an access token would, for what its scopes allow. It is shown this once.
 #[utoipa::path(
     post, path = "/keys", tag = "accounts", request_body = NewApiKey, security(("token" = [])),
     responses(
         (status = 201, description = "The key", body = CreatedApiKey),
-        (status = 409, description = "`too_many_keys`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::TooManyKeys]))),
 )]
-pub(crate) async fn make(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn create_key(
+    State(gateway): State<Gateway>,
     person: Person,
-    Body(new): Body<NewApiKey>,
+    JsonBody(new): JsonBody<NewApiKey>,
 ) -> Result<Response, Error> {
-    let request = gateway.accounts.request_of(&person, Method::POST, &["keys"]).json(&new);
-    let made: CreatedApiKey = read(answered(request).await?).await?;
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(made)).into_response())
+    let created = gateway.identity.auth.create_key(&person.token, &new).await?;
+    Ok((StatusCode::CREATED, NO_STORE, Json(created)).into_response())
 }
 
 /// Delete an API key. It works for some seconds more at the most.
@@ -55,17 +48,15 @@ pub(crate) async fn make(
     delete, path = "/keys/{id}", tag = "accounts", params(("id" = ApiKeyId, Path,)), security(("token" = [])),
     responses(
         (status = 204, description = "The key is gone"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn delete(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn delete_key(
+    State(gateway): State<Gateway>,
     person: Person,
-    Path(id): Path<String>,
+    Id(id): Id<ApiKeyId>,
 ) -> Result<StatusCode, Error> {
-    let id: ApiKeyId = id.parse().map_err(|_| ProblemCode::NotFound)?;
-    let path = ["keys", &id.to_string()];
-    answered(gateway.accounts.request_of(&person, Method::DELETE, &path)).await?;
-    gateway.api_keys.forget(id);
+    gateway.identity.auth.delete_key(&person.token, id).await?;
+    gateway.identity.forget_key(id);
     Ok(StatusCode::NO_CONTENT)
 }

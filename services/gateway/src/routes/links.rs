@@ -1,22 +1,18 @@
-use std::sync::Arc;
-
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use contracts::{InvalidLink, JobId, ProblemCode, SignedLink};
 use serde::{Deserialize, Serialize};
+use service_kit::{FieldError, Id, OptionalJsonBody, Problem, QueryOf};
 use time::{Duration, OffsetDateTime};
 use utoipa::{IntoParams, ToSchema};
 
-use super::jobs::job_id;
-use crate::Gateway;
-use crate::delivery::media_answer::{self, Disposition};
+use super::{Binary, NO_STORE};
+use crate::delivery::{Disposition, audio_answer};
 use crate::error::Error;
-use crate::identity::caller::Caller;
-use crate::openapi::ProblemAnswer;
+use crate::identity::{Anyone, Caller, Read};
+use crate::state::Gateway;
 
 /// How a file is to be opened.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -31,29 +27,27 @@ pub(crate) struct Opening {
 #[utoipa::path(
     get, path = "/d/{link}", tag = "files", params(("link" = String, Path,), Opening),
     responses(
-        (status = 200, description = "The file: audio/mpeg, audio/mp4, audio/ogg, audio/flac or audio/wav", body = Vec<u8>, content_type = "audio/mpeg"),
-        (status = 206, description = "The range of it", body = Vec<u8>, content_type = "audio/mpeg"),
+        (status = 200, description = "The file: audio/mpeg, audio/mp4, audio/ogg, audio/flac or audio/wav", body = inline(Binary), content_type = "audio/mpeg"),
+        (status = 206, description = "The range of it", body = inline(Binary), content_type = "audio/mpeg"),
         (status = 304, description = "You have it already"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 410, description = "`gone`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 416, description = "`range_not_satisfiable`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound, ProblemCode::Gone, ProblemCode::RangeNotSatisfiable]))),
 )]
-pub(crate) async fn open(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn open_link(
+    State(gateway): State<Gateway>,
+    _: Anyone,
     Path(link): Path<String>,
-    opening: Result<Query<Opening>, QueryRejection>,
+    QueryOf(opening): QueryOf<Opening>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let Query(opening) = opening.map_err(|_| ProblemCode::BadRequest)?;
     let inline = opening.inline.as_deref() == Some("1");
     let disposition = if inline { Disposition::Inline } else { Disposition::Attachment };
-    let link = gateway.links.verify(&link, OffsetDateTime::now_utc()).map_err(code_of)?;
-    // A genuine link whose file was deleted is no secret to whoever holds it.
+    let link = gateway.delivery.links.verify(&link, OffsetDateTime::now_utc()).map_err(code_of)?;
+    // That the file of a genuine link was deleted is no secret to its holder.
     let record = gateway.jobs.find_by_mp3(link.fid).await?.ok_or(ProblemCode::Gone)?;
-    let file = gateway.mp3s.open(link.fid.0).await?.ok_or(ProblemCode::Gone)?;
-    let place = gateway.limits.sending.take(record.owner.id).await?;
-    let mut response = media_answer::audio(&gateway.mp3s, &file, place, disposition, &headers)?;
+    let file = gateway.delivery.mp3s.open(link.fid.0).await?.ok_or(ProblemCode::Gone)?;
+    let place = gateway.edge.limits.sending.take(record.owner.id).await?;
+    let mut response = audio_answer(&gateway.delivery.mp3s, &file, place, disposition, &headers)?;
     keep_secret(&mut response);
     Ok(response)
 }
@@ -80,12 +74,12 @@ pub(crate) struct NewLink {
     expires_in_seconds: Option<u32>,
 }
 
-/// A link that was made.
+/// A new link.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct MadeLink {
-    /// The address. Whoever knows it can download.
+pub(crate) struct CreatedLink {
+    /// The address. Everybody who knows it can download.
     pub(crate) url: String,
-    /// When it stops to work.
+    /// When it stops working.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub(crate) expires_at: OffsetDateTime,
@@ -94,38 +88,39 @@ pub(crate) struct MadeLink {
 const DEFAULT_SECONDS: u32 = 3600;
 const SECONDS: std::ops::RangeInclusive<u32> = 60..=604_800;
 
-/// Make a link to one of your finished files, for others or for a player. The body may be left out.
+/// Create a link to one of your finished files, for others or for a player. The body may be left out.
 ///
 /// With `?inline=1` behind it the browser plays the file instead of saving it.
 #[utoipa::path(
     post, path = "/jobs/{id}/link", tag = "files", params(("id" = JobId, Path,)), security(("token" = [])),
-    request_body(content = NewLink),
+    request_body(content = Option<NewLink>),
     responses(
-        (status = 201, description = "The link", body = MadeLink),
-        (status = 404, description = "`not_found`: no such job of yours, or it has no file yet or any more", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 201, description = "The link", body = CreatedLink),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn make(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
-    Path(id): Path<String>,
-    body: Bytes,
+pub(crate) async fn create_link(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Read>,
+    Id(id): Id<JobId>,
+    OptionalJsonBody(new): OptionalJsonBody<NewLink>,
 ) -> Result<Response, Error> {
-    let new = if body.is_empty() { Ok(NewLink::default()) } else { serde_json::from_slice::<NewLink>(&body) };
-    let seconds = new.map_err(|_| ProblemCode::BadRequest)?.expires_in_seconds.unwrap_or(DEFAULT_SECONDS);
+    let seconds = new.unwrap_or_default().expires_in_seconds.unwrap_or(DEFAULT_SECONDS);
     if !SECONDS.contains(&seconds) {
-        return Err(ProblemCode::BadRequest.into());
+        let message = format!("expected a number from {} to {}", SECONDS.start(), SECONDS.end());
+        let error = FieldError::new("expires_in_seconds", message);
+        return Err(Problem::new(ProblemCode::BadRequest).with_error(error).into());
     }
-    let record = gateway.jobs.get_owned(owner.id, job_id(&id)?).await?.ok_or(ProblemCode::NotFound)?;
+    let record = gateway.jobs.get_owned(owner.id, id).await?.ok_or(ProblemCode::NotFound)?;
     let fid = record.job.audio.ok_or(ProblemCode::NotFound)?.fid;
     let wanted = OffsetDateTime::now_utc() + Duration::seconds(seconds.into());
     let expires_at = whole_seconds(record.job.expires_at.map_or(wanted, |end| end.min(wanted)));
-    let url = gateway.site.address(&format!("/d/{}", gateway.links.sign(SignedLink { fid, expires_at })));
-    Ok((StatusCode::CREATED, NO_STORE, Json(MadeLink { url, expires_at })).into_response())
+    let url = gateway
+        .identity
+        .site
+        .address(&format!("/d/{}", gateway.delivery.links.sign(SignedLink { fid, expires_at })));
+    Ok((StatusCode::CREATED, NO_STORE, Json(CreatedLink { url, expires_at })).into_response())
 }
-
-/// An answer with a credential in it stays in no cache.
-pub(crate) const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// The moment as a link has it.
 pub(crate) fn whole_seconds(moment: OffsetDateTime) -> OffsetDateTime {

@@ -1,22 +1,19 @@
-use std::sync::Arc;
-
-use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
 use axum::http::header::USER_AGENT;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use axum_extra::headers::authorization::Basic;
 use axum_extra::headers::{Authorization, HeaderMapExt as _};
-use contracts::{LoginRequest, Secret};
+use contracts::{LoginRequest, ProblemCode, Secret};
 use serde::Deserialize;
+use service_kit::JsonBody;
 use utoipa::ToSchema;
 
-use super::session::{Keeping, TokenAnswer, tokens};
-use super::{client_name, json_problem};
-use crate::Gateway;
+use super::sessions::{Keeping, TokenAnswer, tokens};
+use super::{NO_STORE, client_name};
 use crate::error::Error;
-use crate::identity::caller::ClientAddress;
-use crate::openapi::ProblemAnswer;
+use crate::identity::Visitor;
+use crate::state::Gateway;
 
 /// An e-mail address and a password, as a client sends them.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,39 +40,32 @@ pub(crate) struct Login {
             (TokenAnswer = "application/json"),
             (String = "text/plain"),
         )),
-        (status = 401, description = "`wrong_credentials`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`cross_site`, `account_disabled`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::WrongCredentials, ProblemCode::CrossSite, ProblemCode::AccountDisabled]))),
 )]
 pub(crate) async fn login(
-    State(gateway): State<Arc<Gateway>>,
-    ClientAddress(client): ClientAddress,
+    State(gateway): State<Gateway>,
+    _: Visitor,
     request: Request,
 ) -> Result<Response, Error> {
-    gateway.limits.credentials(client)?;
     let name = client_name(request.headers().get(USER_AGENT));
     let basic = request.headers().typed_get::<Authorization<Basic>>();
     let is_short = basic.is_some() && !accepts_json(request.headers());
     let headers = request.headers().clone();
-    let login = match basic {
-        Some(Authorization(basic)) => Login {
-            email: basic.username().to_owned(),
-            password: basic.password().to_owned().into(),
-            cookie: false,
-        },
-        None => {
-            Json::<Login>::from_request(request, &()).await.map_err(|rejection| json_problem(&rejection))?.0
-        }
+    let login = if let Some(Authorization(basic)) = basic {
+        let (email, password) = (basic.username().to_owned(), basic.password().to_owned().into());
+        Login { email, password, cookie: false }
+    } else {
+        JsonBody::from_request(request, &()).await?.0
     };
     if login.cookie {
         // Another site's page must not sign somebody in as somebody else.
-        gateway.site.same_origin(&headers)?;
+        gateway.identity.site.same_origin(&headers)?;
     }
     let request = LoginRequest { email: login.email, password: login.password, client: name, is_short };
-    let issued = gateway.accounts.login(&request).await?;
+    let issued = gateway.identity.auth.login(&request).await?;
     if is_short {
-        let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-        return Ok((no_store, issued.access_token).into_response());
+        return Ok((NO_STORE, issued.access_token).into_response());
     }
     tokens(&gateway, issued, if login.cookie { Keeping::Cookie } else { Keeping::Body })
 }

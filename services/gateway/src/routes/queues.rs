@@ -1,7 +1,5 @@
 //! Queues, for administrators.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use contracts::{ProblemCode, Queue};
@@ -10,10 +8,9 @@ use service_kit::Audit;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::Gateway;
 use crate::error::Error;
-use crate::identity::caller::Administrator;
-use crate::openapi::ProblemAnswer;
+use crate::identity::Administrator;
+use crate::state::Gateway;
 
 /// How many messages a queue has.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,13 +18,13 @@ pub(crate) struct QueueState {
     /// `video`, `mp3` or `account`.
     #[schema(value_type = String, pattern = "^(video|mp3|account)$")]
     queue: &'static str,
-    /// Those that wait, without those being handled and those waiting for a retry.
+    /// Messages that wait, without those being handled and those waiting for a retry.
     ready: u32,
-    /// Those with which nothing could be done.
+    /// Messages that could not be handled.
     dead: u32,
 }
 
-/// A message with which nothing could be done.
+/// A message that could not be handled.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeadMessage {
     /// Its name, if it has one.
@@ -54,16 +51,16 @@ pub(crate) struct Replayed {
 const MOST_SHOWN: u16 = 100;
 const MOST_REPLAYED: u16 = 1000;
 
-/// Look how long the queues are. For administrators.
+/// List the queues with their lengths. For administrators.
 #[utoipa::path(
     get, path = "/admin/queues", tag = "administration", security(("token" = [])),
     responses(
         (status = 200, description = "The queues", body = Vec<QueueState>),
-        (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::AdminOnly]))),
 )]
-pub(crate) async fn list(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn list_queues(
+    State(gateway): State<Gateway>,
     _: Administrator,
 ) -> Result<Json<Vec<QueueState>>, Error> {
     let mut queues = Vec::new();
@@ -75,18 +72,17 @@ pub(crate) async fn list(
     Ok(Json(queues))
 }
 
-/// Look at the oldest messages with which nothing could be done, up to a hundred. For administrators.
+/// List the oldest messages that could not be handled, up to a hundred. For administrators.
 #[utoipa::path(
     get, path = "/admin/queues/{queue}/dead", tag = "administration", security(("token" = [])),
     params(("queue" = String, Path, description = "`video`, `mp3` or `account`")),
     responses(
         (status = 200, description = "The messages", body = Vec<DeadMessage>),
-        (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::AdminOnly, ProblemCode::NotFound]))),
 )]
-pub(crate) async fn dead(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn list_dead_messages(
+    State(gateway): State<Gateway>,
     _: Administrator,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<DeadMessage>>, Error> {
@@ -101,18 +97,17 @@ pub(crate) async fn dead(
     Ok(Json(messages.collect()))
 }
 
-/// Put messages with which nothing could be done back into their queue, the oldest thousand. For administrators.
+/// Put the oldest thousand messages that could not be handled back into their queue. For administrators.
 #[utoipa::path(
     post, path = "/admin/queues/{queue}/dead/replay", tag = "administration", security(("token" = [])),
     params(("queue" = String, Path, description = "`video`, `mp3` or `account`")),
     responses(
         (status = 200, description = "They are back", body = Replayed),
-        (status = 403, description = "`scope_missing`, `admin_only`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::AdminOnly, ProblemCode::NotFound]))),
 )]
-pub(crate) async fn replay(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn replay_dead_messages(
+    State(gateway): State<Gateway>,
     Administrator(person): Administrator,
     Path(name): Path<String>,
 ) -> Result<Json<Replayed>, Error> {

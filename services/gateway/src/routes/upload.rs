@@ -1,28 +1,13 @@
-use std::sync::Arc;
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use contracts::{
-    AccountMail, AccountMailContent, ConversionOptions, Job, JobId, MailId, Owner, ProblemCode, Queue,
-    Source, VideoFid,
-};
-use headers::{ContentLength, HeaderMapExt as _};
-use jobs::{Accepted, NewJob, Record};
-use media_store::StoredFile;
-use service_kit::Chain;
+use contracts::ProblemCode;
 
-use crate::Gateway;
+use crate::delivery::JobView;
 use crate::error::Error;
-use crate::identity::caller::Caller;
-use crate::intake::storage::no_room;
-use crate::intake::turns::give_turn_or_leave;
-use crate::openapi::ProblemAnswer;
-
-/// How long an upload waits for RabbitMQ before its body is read.
-const BROKER_PATIENCE: Duration = Duration::from_secs(2);
+use crate::identity::{Caller, Upload};
+use crate::state::Gateway;
 
 /// What an upload's form may hold.
 #[derive(utoipa::ToSchema)]
@@ -88,114 +73,16 @@ pub(crate) struct UploadForm {
     post, path = "/upload", tag = "jobs", security(("token" = [])),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
-        (status = 202, description = "Accepted: the job", body = Job, headers(("location", description = "Address of the job"))),
-        (status = 400, description = "`bad_request`, `no_file`, `several_files`, `empty_file`, `incomplete_upload`, `unknown_option`, `bad_option`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`address_not_verified`, `scope_missing`, `storage_full`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_requests`, `too_many_jobs`, `daily_limit`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 507, description = "`insufficient_storage`: the service has no room, try again later", body = ProblemAnswer, content_type = "application/problem+json"),
+        (status = 202, description = "Accepted: the job", body = JobView, headers(("location", description = "Address of the job"))),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NoFile, ProblemCode::SeveralFiles, ProblemCode::EmptyFile, ProblemCode::IncompleteUpload, ProblemCode::UnknownOption, ProblemCode::BadOption, ProblemCode::AddressNotVerified, ProblemCode::StorageFull, ProblemCode::TooManyJobs, ProblemCode::DailyLimit, ProblemCode::InsufficientStorage]))),
 )]
-pub(crate) async fn upload(
-    State(gateway): State<Arc<Gateway>>,
-    Caller(owner): Caller,
+pub(crate) async fn upload_video(
+    State(gateway): State<Gateway>,
+    Caller { owner, .. }: Caller<Upload>,
     request: Request,
 ) -> Result<Response, Error> {
-    let announced = request.headers().typed_get::<ContentLength>().map_or(0, |ContentLength(bytes)| bytes);
-    admit(&gateway, &owner, announced).await?;
-    let place = gateway.limits.receiving.take(owner.id).await?;
-    let promise = gateway.storage.promise(announced)?;
-    let received = gateway.uploads.receive(request, &gateway, owner.id, promise).await?;
-    drop(place);
-    if let Err(refused) = gateway.quotas.check(&gateway, owner.id, received.file.bytes).await {
-        if let Err(error) = gateway.videos.delete(received.file.fid).await {
-            // The sweeper does it then.
-            tracing::warn!(error = %Chain(&error), "could not delete an upload that is one too many");
-        }
-        return Err(refused);
-    }
-
-    let new = job_of(&gateway, JobId::generate(), owner, received.file, received.options).await?;
-    let new = new.ok_or(ProblemCode::InvalidToken)?;
-    let fid = new.source.fid.0;
-    // A crash before this leaves a file that no job refers to: the sweeper deletes it. One after this leaves a job
-    // that nobody announced: the reconciler does.
-    let record = match gateway.jobs.accept(new).await? {
-        Accepted::Queued(record) => record,
-        Accepted::OwnerErased => {
-            gateway.videos.delete(fid).await?;
-            return Err(ProblemCode::InvalidToken.into());
-        }
-        Accepted::Known => return Err(ProblemCode::Internal.into()),
-    };
-    if !gateway.videos.is_kept(fid).await? {
-        // We were kept waiting so long between the two that a sweeper took the video for nobody's.
-        tracing::warn!(job.id = %record.job.id, "an upload was swept away before its job was stored");
-        gateway.jobs.erase(record.owner.id, record.job.id).await?;
-        return Err(ProblemCode::Unavailable.into());
-    }
-    welcome(&gateway, &record).await;
-    let location = format!("/jobs/{}", record.job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(record.job)).into_response())
-}
-
-/// Whether this user may upload so many bytes now.
-pub(crate) async fn admit(gateway: &Gateway, owner: &Owner, bytes: u64) -> Result<(), Error> {
-    gateway.limits.upload(owner.id)?;
-    // Before the body: nobody should send a gigabyte to hear that there is no queue.
-    gateway.broker.ready(BROKER_PATIENCE).await.map_err(|_| Error::BrokerAway)?;
-    if gateway.broker.is_blocked() {
-        return Err(no_room().into());
-    }
-    gateway.storage.admit(bytes)?;
-    gateway.quotas.check(gateway, owner.id, bytes).await
-}
-
-/// The job that a stored video becomes; none, and no video either, if its owner's account is gone.
-pub(crate) async fn job_of(
-    gateway: &Gateway,
-    id: JobId,
-    mut owner: Owner,
-    file: StoredFile,
-    options: ConversionOptions,
-) -> Result<Option<NewJob>, Error> {
-    // It may have taken hours, or days. What an account that is gone uploads must not stay.
-    if gateway.revocations.is_erased(owner.id) {
-        gateway.videos.delete(file.fid).await?;
-        return Ok(None);
-    }
-    if let Some(email) = gateway.revocations.new_address(owner.id) {
-        owner.email = email;
-    }
-    let source = Source {
-        fid: VideoFid(file.fid),
-        name: file.name,
-        bytes: file.bytes,
-        duration_seconds: None,
-        declared_seconds: None,
-        audio_tracks: Vec::new(),
-    };
-    Ok(Some(NewJob { id, owner, source, options }))
-}
-
-/// What is done about a job that has just been stored: its owner hears of it if they like, and the converters when it is its turn.
-pub(crate) async fn welcome(gateway: &Gateway, record: &Record) {
-    let job = &record.job;
-    tracing::info!(job.id = %job.id, user.id = %record.owner.id, bytes = job.source.bytes, "accepted");
-    if record.owner.mails.submitted
-        && let Err(error) = tell_of_acceptance(gateway, record).await
-    {
-        // The job says that it is due, so the reconciler does it.
-        tracing::warn!(job.id = %job.id, error = %Chain(&error), "could not send a mail about an upload yet");
-    }
-    give_turn_or_leave(gateway, record.owner.id).await;
-}
-
-/// Asks for the mail that a job was accepted. However often: its id is the job's.
-pub(crate) async fn tell_of_acceptance(gateway: &Gateway, record: &Record) -> Result<(), Error> {
-    let content = AccountMailContent::Submitted { name: record.job.source.name.clone() };
-    let mail_id = MailId::from(record.job.id);
-    let mail = AccountMail::new(mail_id, record.owner.email.clone(), content);
-    gateway.broker.publish(Queue::Account, &mail_id.to_string(), &mail).await?;
-    gateway.jobs.mark_welcomed(record.job.id).await?;
-    Ok(())
+    let job = gateway.intake.take_upload(owner, request).await?;
+    let location = [(header::LOCATION, format!("/jobs/{}", job.id))];
+    Ok((StatusCode::ACCEPTED, location, Json(gateway.view(job))).into_response())
 }

@@ -1,23 +1,19 @@
 //! Sign-in with an outside identity provider (OpenID Connect), for browsers.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use contracts::{OidcFinish, OidcStart, ProblemCode, Providers, Secret};
 use serde::Deserialize;
-use service_kit::Chain;
+use service_kit::{Chain, Problem, QueryOf};
 use utoipa::IntoParams;
 
 use super::client_name;
-use crate::Gateway;
 use crate::error::Error;
-use crate::identity::caller::ClientAddress;
-use crate::identity::cookies::Cookie;
-use crate::openapi::ProblemAnswer;
+use crate::identity::{Anyone, Cookie, Visitor};
+use crate::state::Gateway;
 
 /// Longer than anybody needs to sign in at the provider.
 const ATTEMPT_SECONDS: u64 = 600;
@@ -42,8 +38,11 @@ pub(crate) struct Callback {
         (status = 200, description = "The providers", body = Providers),
     ),
 )]
-pub(crate) async fn providers(State(gateway): State<Arc<Gateway>>) -> Result<Json<Providers>, Error> {
-    Ok(Json(gateway.accounts.providers().await?))
+pub(crate) async fn list_providers(
+    State(gateway): State<Gateway>,
+    _: Anyone,
+) -> Result<Json<Providers>, Error> {
+    Ok(Json(gateway.identity.auth.list_providers().await?))
 }
 
 /// Go to an identity provider to sign in. For a browser's address bar.
@@ -51,22 +50,21 @@ pub(crate) async fn providers(State(gateway): State<Arc<Gateway>>) -> Result<Jso
     get, path = "/oidc/{id}/start", tag = "accounts", params(("id" = String, Path,)),
     responses(
         (status = 303, description = "To the provider, or to `/?oidc_error=CODE`"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn start(
-    State(gateway): State<Arc<Gateway>>,
-    ClientAddress(client): ClientAddress,
+pub(crate) async fn start_oidc(
+    State(gateway): State<Gateway>,
+    _: Visitor,
     Path(provider): Path<String>,
 ) -> Result<Response, Error> {
-    gateway.limits.credentials(client)?;
     let start = OidcStart { redirect_uri: redirect_uri(&gateway, &provider) };
-    let started = match gateway.accounts.start_elsewhere(&provider, &start).await {
+    let started = match gateway.identity.auth.start_oidc(&provider, &start).await {
         Err(Error::Refused(problem)) if problem.code() == ProblemCode::NotFound => return Err(problem.into()),
         Err(error) => return failed(&gateway, &error),
         Ok(started) => started,
     };
-    let cookie = gateway.site.set(Cookie::Attempt, &started.attempt, ATTEMPT_SECONDS)?;
+    let cookie = gateway.identity.site.set(Cookie::Attempt, &started.attempt, ATTEMPT_SECONDS)?;
     redirect(&started.location, &[cookie])
 }
 
@@ -77,18 +75,17 @@ pub(crate) async fn start(
         (status = 303, description = "To `/`, with the refresh token in a cookie, or to `/?oidc_error=CODE`"),
     ),
 )]
-pub(crate) async fn callback(
-    State(gateway): State<Arc<Gateway>>,
-    ClientAddress(client): ClientAddress,
+pub(crate) async fn finish_oidc(
+    State(gateway): State<Gateway>,
+    _: Visitor,
     Path(provider): Path<String>,
     headers: HeaderMap,
-    callback: Result<Query<Callback>, axum::extract::rejection::QueryRejection>,
+    callback: Result<QueryOf<Callback>, Problem>,
 ) -> Result<Response, Error> {
-    gateway.limits.credentials(client)?;
-    match finish(&gateway, &provider, &headers, callback.ok().map(|Query(callback)| callback)).await {
+    match finish(&gateway, &provider, &headers, callback.ok().map(|QueryOf(callback)| callback)).await {
         Ok((token, seconds)) => {
-            let cookie = gateway.site.set(Cookie::Refresh, &token, seconds)?;
-            redirect("/", &[cookie, gateway.site.clear(Cookie::Attempt)?])
+            let cookie = gateway.identity.site.set(Cookie::Refresh, &token, seconds)?;
+            redirect("/", &[cookie, gateway.identity.site.clear(Cookie::Attempt)?])
         }
         Err(error) => failed(&gateway, &error),
     }
@@ -106,7 +103,7 @@ async fn finish(
         let code = if error == "access_denied" { ProblemCode::OidcDenied } else { ProblemCode::OidcFailed };
         return Err(code.into());
     }
-    let attempt = gateway.site.read(Cookie::Attempt, headers).ok_or(ProblemCode::OidcFailed)?;
+    let attempt = gateway.identity.site.read(Cookie::Attempt, headers).ok_or(ProblemCode::OidcFailed)?;
     let finish = OidcFinish {
         redirect_uri: redirect_uri(gateway, provider),
         attempt,
@@ -115,12 +112,12 @@ async fn finish(
         iss,
         client: client_name(headers.get(USER_AGENT)),
     };
-    let issued = gateway.accounts.finish_elsewhere(provider, &finish).await?;
+    let issued = gateway.identity.auth.finish_oidc(provider, &finish).await?;
     Ok((issued.refresh_token.ok_or(Error::AuthAnswer)?, issued.refresh_expires_in))
 }
 
 fn redirect_uri(gateway: &Gateway, provider: &str) -> String {
-    gateway.site.address(&format!("/oidc/{provider}/callback"))
+    gateway.identity.site.address(&format!("/oidc/{provider}/callback"))
 }
 
 /// Back to the page, which says in words what the code means.
@@ -128,12 +125,12 @@ fn failed(gateway: &Gateway, error: &Error) -> Result<Response, Error> {
     let code = match error {
         Error::Refused(problem) => problem.code(),
         other => {
-            tracing::warn!(error = %Chain(other), "a sign-in elsewhere failed");
+            tracing::warn!(error = %Chain(other), "a sign-in with an identity provider failed");
             ProblemCode::Unavailable
         }
     };
     let address = format!("/?oidc_error={}", code.as_str());
-    redirect(&address, &[gateway.site.clear(Cookie::Attempt)?])
+    redirect(&address, &[gateway.identity.site.clear(Cookie::Attempt)?])
 }
 
 fn redirect(location: &str, cookies: &[HeaderValue]) -> Result<Response, Error> {

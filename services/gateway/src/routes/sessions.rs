@@ -1,24 +1,19 @@
 //! Tokens and the sessions that they belong to.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use contracts::{IssuedTokens, ProblemCode, RefreshRequest, Secret, SessionId, Sessions};
-use reqwest::Method;
 use serde::Serialize;
+use service_kit::{Id, OptionalJsonBody};
 use utoipa::ToSchema;
 
-use super::OptionalBody;
-use crate::Gateway;
+use super::NO_STORE;
 use crate::error::Error;
-use crate::identity::auth_client::{answered, read};
-use crate::identity::caller::{ClientAddress, Person};
-use crate::identity::cookies::Cookie;
-use crate::openapi::ProblemAnswer;
+use crate::identity::{Cookie, Person, Visitor};
+use crate::state::Gateway;
 
 /// The tokens of a session.
 #[derive(Serialize, ToSchema)]
@@ -49,14 +44,13 @@ pub(crate) fn tokens(gateway: &Gateway, issued: IssuedTokens, keeping: Keeping) 
     let IssuedTokens { access_token, expires_in, refresh_token, refresh_expires_in } = issued;
     let cookie = match (&refresh_token, keeping) {
         (Some(token), Keeping::Cookie) => {
-            Some(gateway.site.set(Cookie::Refresh, token, refresh_expires_in)?)
+            Some(gateway.identity.site.set(Cookie::Refresh, token, refresh_expires_in)?)
         }
         _ => None,
     };
     let refresh_token = refresh_token.filter(|_| keeping == Keeping::Body);
     let body = TokenAnswer { access_token, token_type: "Bearer", expires_in, refresh_token };
-    let mut response = Json(body).into_response();
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = (NO_STORE, Json(body)).into_response();
     if let Some(cookie) = cookie {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -72,8 +66,8 @@ fn refresh_token(
     if let Some(token) = body.and_then(|body| body.refresh_token) {
         return Ok(Some((token, Keeping::Body)));
     }
-    let Some(token) = gateway.site.read(Cookie::Refresh, headers) else { return Ok(None) };
-    gateway.site.same_origin(headers)?;
+    let Some(token) = gateway.identity.site.read(Cookie::Refresh, headers) else { return Ok(None) };
+    gateway.identity.site.same_origin(headers)?;
     Ok(Some((token, Keeping::Cookie)))
 }
 
@@ -85,20 +79,18 @@ fn refresh_token(
     post, path = "/token/refresh", tag = "accounts", request_body = Option<RefreshRequest>,
     responses(
         (status = 200, description = "New tokens", body = TokenAnswer),
-        (status = 401, description = "`invalid_refresh_token`", body = ProblemAnswer, content_type = "application/problem+json"),
-        (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::InvalidRefreshToken, ProblemCode::CrossSite]))),
 )]
-pub(crate) async fn refresh(
-    State(gateway): State<Arc<Gateway>>,
-    ClientAddress(client): ClientAddress,
+pub(crate) async fn refresh_tokens(
+    State(gateway): State<Gateway>,
+    _: Visitor,
     headers: HeaderMap,
-    OptionalBody(body): OptionalBody<RefreshRequest>,
+    OptionalJsonBody(body): OptionalJsonBody<RefreshRequest>,
 ) -> Result<Response, Error> {
-    gateway.limits.credentials(client)?;
     let (token, keeping) =
         refresh_token(&gateway, &headers, body)?.ok_or(ProblemCode::InvalidRefreshToken)?;
-    let issued = gateway.accounts.refresh(&RefreshRequest { refresh_token: Some(token) }).await?;
+    let issued = gateway.identity.auth.refresh_tokens(token).await?;
     tokens(&gateway, issued, keeping)
 }
 
@@ -107,23 +99,21 @@ pub(crate) async fn refresh(
     post, path = "/logout", tag = "accounts", request_body = Option<RefreshRequest>,
     responses(
         (status = 204, description = "The session is over"),
-        (status = 403, description = "`cross_site`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::CrossSite]))),
 )]
-pub(crate) async fn log_out(
-    State(gateway): State<Arc<Gateway>>,
-    ClientAddress(client): ClientAddress,
+pub(crate) async fn logout(
+    State(gateway): State<Gateway>,
+    _: Visitor,
     headers: HeaderMap,
-    OptionalBody(body): OptionalBody<RefreshRequest>,
+    OptionalJsonBody(body): OptionalJsonBody<RefreshRequest>,
 ) -> Result<Response, Error> {
-    gateway.limits.credentials(client)?;
     let token = refresh_token(&gateway, &headers, body)?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     if let Some((token, keeping)) = token {
-        gateway.accounts.post("/logout", &RefreshRequest { refresh_token: Some(token) }).await?;
-        gateway.hear_of_ended_sessions().await;
+        gateway.identity.auth.logout(token).await?;
         if keeping == Keeping::Cookie {
-            response.headers_mut().append(SET_COOKIE, gateway.site.clear(Cookie::Refresh)?);
+            response.headers_mut().append(SET_COOKIE, gateway.identity.site.clear(Cookie::Refresh)?);
         }
     }
     Ok(response)
@@ -136,12 +126,11 @@ pub(crate) async fn log_out(
         (status = 200, description = "Your sessions, the latest first", body = Sessions),
     ),
 )]
-pub(crate) async fn list(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn list_sessions(
+    State(gateway): State<Gateway>,
     person: Person,
 ) -> Result<Json<Sessions>, Error> {
-    let request = gateway.accounts.request_of(&person, Method::GET, &["sessions"]);
-    Ok(Json(read(answered(request).await?).await?))
+    Ok(Json(gateway.identity.auth.list_sessions(&person.token).await?))
 }
 
 /// End all your sessions, this one too.
@@ -151,12 +140,11 @@ pub(crate) async fn list(
         (status = 204, description = "You are signed in nowhere"),
     ),
 )]
-pub(crate) async fn end_all(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn end_all_sessions(
+    State(gateway): State<Gateway>,
     person: Person,
 ) -> Result<StatusCode, Error> {
-    answered(gateway.accounts.request_of(&person, Method::DELETE, &["sessions"])).await?;
-    gateway.hear_of_ended_sessions().await;
+    gateway.identity.auth.end_all_sessions(&person.token).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -165,17 +153,14 @@ pub(crate) async fn end_all(
     delete, path = "/sessions/{id}", tag = "accounts", params(("id" = SessionId, Path,)), security(("token" = [])),
     responses(
         (status = 204, description = "The session is over"),
-        (status = 404, description = "`not_found`", body = ProblemAnswer, content_type = "application/problem+json"),
     ),
+    extensions(("x-problem-codes" = json!([ProblemCode::NotFound]))),
 )]
-pub(crate) async fn end(
-    State(gateway): State<Arc<Gateway>>,
+pub(crate) async fn end_session(
+    State(gateway): State<Gateway>,
     person: Person,
-    Path(id): Path<String>,
+    Id(id): Id<SessionId>,
 ) -> Result<StatusCode, Error> {
-    let id: SessionId = id.parse().map_err(|_| ProblemCode::NotFound)?;
-    let path = ["sessions", &id.to_string()];
-    answered(gateway.accounts.request_of(&person, Method::DELETE, &path)).await?;
-    gateway.hear_of_ended_sessions().await;
+    gateway.identity.auth.end_session(&person.token, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

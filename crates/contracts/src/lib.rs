@@ -38,6 +38,7 @@ pub use message::{ConversionFinished, ConversionRequested, MESSAGE_VERSION, Queu
 pub use options::{
     AllTracks, AudioFormat, Bitrate, Channels, ConversionOptions, Cover, CoverSource, Encoder, InvalidOption,
     LanguageTag, LoudnessTarget, Metadata, Mp3Rate, Position, Quality, SampleRate, TagText, TrackChoice,
+    UPLOAD_OPTIONS, UploadOption,
 };
 pub use problem::ProblemCode;
 pub use secret::Secret;

@@ -1493,70 +1493,61 @@ export interface components {
         /** @description What an upload's form may hold. */
         UploadForm: {
             /** @description Album, likewise. */
-            album?: string | null;
+            album?: string;
             /** @description Artist, likewise. */
-            artist?: string | null;
+            artist?: string;
             /**
-             * @description Bit rate in kbit/s: 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 320 (not for `opus`). Constant for `mp3`, a
-             *     mean for `m4a` (160 by default for stereo) and `opus` (128). Excludes `quality`.
+             * @description Bit rate in kbit/s (not for `flac` and `wav`; for `opus` up to 256). Constant for `mp3`, a mean for `m4a` (160 by default for stereo) and `opus` (128). Excludes `quality`.
+             * @enum {string}
              */
-            bitrate?: string | null;
-            /** @description `1` (mono) or `2` (stereo), if not the source's. MP3 has two at most either way. */
-            channels?: string | null;
+            bitrate?: "32" | "40" | "48" | "56" | "64" | "80" | "96" | "112" | "128" | "160" | "192" | "224" | "256" | "320";
             /**
-             * @description The picture in an MP3, M4A or FLAC file: `auto` (the default: the one that is embedded in the video, if any), `none`, or the
-             *     time of a frame as seconds or `HH:MM:SS.mmm`.
+             * @description `1` (mono) or `2` (stereo), if not the source's. An MP3 has two at most either way.
+             * @enum {string}
              */
-            cover?: string | null;
+            channels?: "1" | "2";
+            /** @description The picture in an MP3, M4A or FLAC file: `auto` (the default: the one that is embedded in the video, if any), `none`, or the time of a frame as seconds or `HH:MM:SS.mmm`. */
+            cover?: string;
             /**
-             * @description How a long MP3 is encoded: `parallel` (the default) on every core, every frame by itself; `repacked` likewise, but 8 % smaller
-             *     at V2, since frames then fill the room that others leave (the sound is the same; not with a `bitrate`); `sequential` on one core,
-             *     with LAME's bit reservoir.
+             * @description How a long MP3 is encoded: `parallel` on every core, every frame by itself; `repacked` likewise, but 8 % smaller at V2, since frames then fill the room that others leave (the sound is the same; not with a `bitrate`); `sequential` on one core, with LAME's bit reservoir.
              * @default parallel
+             * @enum {string}
              */
-            encoder: string | null;
+            encoder: "parallel" | "repacked" | "sequential";
             /** @description Where to end, likewise. */
-            end?: string | null;
+            end?: string;
             /**
              * Format: binary
              * @description The video; the field may have any name. Exactly one.
              */
             file: string;
             /**
-             * @description What kind of file is made: `mp3` (the default), `m4a` (AAC), `opus`, `flac` or `wav`. Sound that is in the video as it
-             *     was asked for already is copied, not encoded again: AAC for `m4a`, and MP3 for `mp3` without a `quality`.
+             * @description What kind of file is made. Audio in the video that is already in the requested format is copied, not encoded again: AAC for `m4a`, and MP3 for `mp3` without a `quality`.
              * @default mp3
+             * @enum {string}
              */
-            format: string | null;
+            format: "mp3" | "m4a" | "opus" | "flac" | "wav";
             /**
-             * @description `keep` (the default) takes over the video's titles, chapters and embedded picture, `strip` does not. Where it was recorded is
-             *     never taken over.
+             * @description `keep` takes over the video's titles, chapters and embedded picture, `strip` does not. Where it was recorded is never taken over.
              * @default keep
+             * @enum {string}
              */
-            metadata: string | null;
-            /**
-             * @description Brings the sound to a loudness (EBU R 128, in two passes): `true` for -23 LUFS, or a number from -36 to -5. True peaks stay
-             *     below -1 dBTP.
-             */
-            normalize?: string | null;
+            metadata: "keep" | "strip";
+            /** @description Brings the sound to a loudness (EBU R 128, in two passes): `true` for -23 LUFS, or a number from -36 to -5. True peaks stay below -1 dBTP. */
+            normalize?: string;
             /** @description Variable bit rate quality of an MP3, `V0` (best) to `V9` (smallest); `V2` if neither this nor `bitrate` is given. */
-            quality?: string | null;
+            quality?: string;
             /**
-             * @description Sample rate in Hz, if not the source's: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, or 96000 for `m4a`,
-             *     `flac` and `wav`. Opus takes 8000, 12000, 16000, 24000 and 48000.
+             * @description Sample rate in Hz, if not the source's. 96000 is for `m4a`, `flac` and `wav`. Opus takes 8000, 12000, 16000, 24000 and 48000.
+             * @enum {string}
              */
-            sample_rate?: string | null;
+            sample_rate?: "8000" | "11025" | "12000" | "16000" | "22050" | "24000" | "32000" | "44100" | "48000" | "96000";
             /** @description Where to begin: seconds (`62.5`) or `HH:MM:SS.mmm`, exact to the sample. */
-            start?: string | null;
+            start?: string;
             /** @description Title instead of the video's, 1 to 250 characters. */
-            title?: string | null;
-            /**
-             * @description Which audio track: its index in the job's `source.audio_tracks`, from 0; its language, as any code of ISO 639 or a tag of BCP 47
-             *     (`de`, `ger`, `deu` and `de-AT` are one language, and a region is preferred where the video has it); or `all`, which joins the
-             *     tracks of several microphones: two mono tracks become left and right, others are mixed. Without it, the track that a player
-             *     would take. Commentaries and descriptions for the blind are taken only where there is nothing else, or by their index.
-             */
-            track?: string | null;
+            title?: string;
+            /** @description Which audio track: its index in the job's `source.audio_tracks`, from 0; its language, as any code of ISO 639 or a tag of BCP 47 (`de`, `ger`, `deu` and `de-AT` are one language, and a region is preferred where the video has it); or `all`, which joins the tracks of several microphones: two mono tracks become left and right, others are mixed. Without it, the track that a player would take. Commentaries and descriptions for the blind are taken only where there is nothing else, or by their index. */
+            track?: string;
         };
         /**
          * Format: uuid

@@ -8,6 +8,7 @@ export type JobStatus = Schemas["JobStatus"];
 export type JobPage = Schemas["JobPage"];
 export type Audio = Schemas["Audio"];
 export type AudioFormat = Schemas["AudioFormat"];
+export type UploadForm = Schemas["UploadForm"];
 export type FailureCode = Schemas["FailureCode"];
 export type Peaks = Schemas["Waveform"];
 export type ProblemCode = Schemas["ProblemCode"];

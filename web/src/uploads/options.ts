@@ -1,4 +1,4 @@
-import type { AudioFormat } from "../api/types";
+import type { AudioFormat, UploadForm } from "../api/types";
 import { read, write } from "../ui/storage";
 
 /** What is asked for, as it stands in the form: texts, empty where nothing was chosen. */
@@ -42,12 +42,17 @@ interface FormatFacts {
   name: string;
   about: string;
   qualities: [value: string, label: string][];
-  rates: number[];
+  rates: readonly SampleRate[];
   holdsCover: boolean;
 }
 
-const RATES = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
-const kbit = (value: number): [string, string] => [String(value), `${value} kbit/s`];
+type NumberIn<Text> = Text extends `${infer Value extends number}` ? Value : never;
+// What the interface takes: a value that it does not list is a type error here.
+type SampleRate = NumberIn<UploadForm["sample_rate"]>;
+type Bitrate = NumberIn<UploadForm["bitrate"]>;
+
+const RATES: SampleRate[] = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
+const kbit = (value: Bitrate): [string, string] => [String(value), `${value} kbit/s`];
 
 /** What each format offers; what does not go together is not offered. */
 export const FORMATS: Record<AudioFormat, FormatFacts> = {
@@ -60,7 +65,7 @@ export const FORMATS: Record<AudioFormat, FormatFacts> = {
       ["V4", "Good (V4)"],
       ["V6", "Small (V6)"],
       ["V9", "Smallest (V9)"],
-      ...[320, 256, 192, 160, 128, 96, 64].map(kbit),
+      ...([320, 256, 192, 160, 128, 96, 64] as const).map(kbit),
     ],
     rates: RATES,
     holdsCover: true,
@@ -68,14 +73,14 @@ export const FORMATS: Record<AudioFormat, FormatFacts> = {
   m4a: {
     name: "M4A",
     about: "for Apple devices; often no loss at all",
-    qualities: [["", "Very good (160 kbit/s)"], ...[320, 256, 192, 128, 96, 64].map(kbit)],
+    qualities: [["", "Very good (160 kbit/s)"], ...([320, 256, 192, 128, 96, 64] as const).map(kbit)],
     rates: [...RATES, 96000],
     holdsCover: true,
   },
   opus: {
     name: "Opus",
     about: "small and good, for new players",
-    qualities: [["", "Very good (128 kbit/s)"], ...[256, 192, 160, 96, 64, 48, 32].map(kbit)],
+    qualities: [["", "Very good (128 kbit/s)"], ...([256, 192, 160, 96, 64, 48, 32] as const).map(kbit)],
     rates: [8000, 12000, 16000, 24000, 48000],
     holdsCover: false,
   },
@@ -137,7 +142,8 @@ export function complaints(options: Options): Partial<Record<keyof Options, stri
 export function fieldsOf(given: Options): Record<string, string> {
   const options = tidy(given);
   const isBitrate = /^\d+$/.test(options.quality);
-  const fields: Record<string, string> = {
+  // An option of the interface that is missing here is a type error.
+  const fields: Record<Exclude<keyof UploadForm, "file">, string> = {
     format: options.format === "mp3" ? "" : options.format,
     quality: isBitrate ? "" : options.quality,
     bitrate: isBitrate ? options.quality : "",

@@ -17,7 +17,7 @@ pub struct TagText(String);
 impl TagText {
     pub(super) const RANGE: &str = "1 to 250 characters on one line";
 
-    const MAX_CHARS: usize = 250;
+    pub(super) const MAX_CHARS: usize = 250;
 
     /// The text.
     #[must_use]

@@ -3,6 +3,7 @@
 mod description;
 mod encoding;
 mod selection;
+mod table;
 
 use std::str::FromStr;
 
@@ -12,12 +13,13 @@ use utoipa::ToSchema;
 pub use self::description::{Cover, CoverSource, Metadata, TagText};
 pub use self::encoding::{AudioFormat, Bitrate, Channels, Encoder, Quality, SampleRate};
 pub use self::selection::{AllTracks, LanguageTag, LoudnessTarget, Position, TrackChoice};
+pub use self::table::{UPLOAD_OPTIONS, UploadOption};
 
 /// An upload option that Mixdown does not know, or a value that it cannot have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOption {
     /// There is no option of this name.
-    #[error("there is no option called `{0}`; the options are {names}", names = ConversionOptions::NAMES)]
+    #[error("there is no option called `{0}`; the options are {names}", names = table::names())]
     Unknown(String),
     /// The value is outside the option's range.
     #[error("`{option}` takes {range}")]
@@ -104,13 +106,10 @@ fn digits<T: FromStr>(text: &str) -> Option<T> {
 }
 
 impl ConversionOptions {
-    const NAMES: &str = "`format`, `quality`, `bitrate`, `encoder`, `sample_rate`, `channels`, `start`, `end`, `track`, \
-        `normalize`, `title`, `artist`, `album`, `cover` and `metadata`";
-
     /// Whether there is an option of this name.
     #[must_use]
     pub fn has(name: &str) -> bool {
-        !matches!(Self::default().set(name, ""), Err(InvalidOption::Unknown(_)))
+        UPLOAD_OPTIONS.iter().any(|option| option.name == name)
     }
 
     /// Reads the option fields of an upload.
@@ -129,25 +128,9 @@ impl ConversionOptions {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidOption> {
-        match name {
-            "format" => self.format = value.parse()?,
-            "quality" => self.quality = Some(value.parse()?),
-            "bitrate" => self.bitrate = Some(value.parse()?),
-            "encoder" => self.encoder = value.parse()?,
-            "sample_rate" => self.sample_rate = Some(value.parse()?),
-            "channels" => self.channels = Some(value.parse()?),
-            "start" => self.start = Some(position("start", value)?),
-            "end" => self.end = Some(position("end", value)?),
-            "track" => self.track = Some(value.parse()?),
-            "normalize" => self.normalize = LoudnessTarget::parse_choice(value)?,
-            "title" => self.title = Some(text("title", value)?),
-            "artist" => self.artist = Some(text("artist", value)?),
-            "album" => self.album = Some(text("album", value)?),
-            "cover" => self.cover = value.parse()?,
-            "metadata" => self.metadata = value.parse()?,
-            unknown => return Err(InvalidOption::Unknown(unknown.chars().take(40).collect())),
-        }
-        Ok(())
+        let option = UPLOAD_OPTIONS.iter().find(|option| option.name == name);
+        let option = option.ok_or_else(|| InvalidOption::Unknown(name.chars().take(40).collect()))?;
+        (option.set)(self, value)
     }
 
     /// What LAME is told if it makes the file.

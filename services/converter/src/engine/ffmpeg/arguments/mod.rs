@@ -1,0 +1,399 @@
+//! The arguments of every FFmpeg that is started.
+//!
+//! Of what a user wrote there is nothing in them: titles are in a file ([`ABOUT`]). Each argument is one string of an array, and no
+//! shell reads it.
+
+use contracts::{AudioFormat, Bitrate, Mp3Rate};
+
+use super::recipe::{Picture, Recipe};
+use super::restrictions::Input;
+use crate::engine::output::loudness::{Gain, KEYS};
+use crate::engine::sound::pcm::Format;
+use crate::engine::source::description::SQUARE_PIXELS;
+
+/// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg gives up on the rate between them.
+const MP3_SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";
+
+/// In writes of 32 KiB instead of one for each packet: every one of them wakes us.
+const BUFFERED: [&str; 2] = ["-flush_packets", "0"];
+
+/// Where the cover is, in the scratch directory.
+pub(crate) const COVER: &str = "cover.jpg";
+
+/// Where it stands what a file is to say about itself, likewise.
+pub(crate) const ABOUT: &str = "about.txt";
+
+/// Decoded behind the end of what was asked for, in seconds: times of packets are no more than hints.
+const MARGIN_SECONDS: f64 = 5.0;
+
+/// An array of arguments in the making.
+#[derive(Debug, Default)]
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn add<const N: usize>(&mut self, texts: [&str; N]) {
+        self.0.extend(texts.map(str::to_owned));
+    }
+
+    fn option(&mut self, name: &str, value: String) {
+        self.0.extend([name.to_owned(), value]);
+    }
+
+    fn begin(&mut self, log: &str) {
+        self.add(["-hide_banner", "-nostdin", "-nostats", "-loglevel", log]);
+    }
+
+    /// How FFmpeg opens a stranger's file.
+    fn open(&mut self, input: Input<'_>) {
+        // With a summary at the end of what was read and what was decoded.
+        self.begin("level+verbose");
+        self.0.extend(input.options());
+        // A clock that jumps is for the timeline to judge.
+        self.add(["-dts_delta_threshold", "1000000000"]);
+        self.add(["-i", input.file]);
+    }
+
+    /// What a file says about itself, which is input 1, and its picture, which is input 2.
+    fn describe(&mut self, recipe: &Recipe) {
+        self.add(["-protocol_whitelist", "file", "-f", "ffmetadata"]);
+        self.option("-i", format!("file:{ABOUT}"));
+        if recipe.picture.is_some() {
+            self.add(["-protocol_whitelist", "file", "-f", "mjpeg"]);
+            self.option("-i", format!("file:{COVER}"));
+            self.add(["-map", "2:v:0", "-c:v", "copy", "-disposition:v:0", "attached_pic"]);
+            self.add(["-metadata:s:v:0", "comment=Cover (front)"]);
+        }
+        self.add(["-map_metadata", "1", "-map_chapters", "1"]);
+        if recipe.options.format == AudioFormat::M4a {
+            // Its language, which stands with the track.
+            self.add(["-map_metadata:s:a:0", "1:s:0"]);
+        } else {
+            // The names of the container's parts, and tools that made them.
+            self.add(["-map_metadata:s:a", "-1"]);
+        }
+    }
+
+    /// The track, or the tracks that are joined, and what it goes through.
+    fn take(&mut self, recipe: &Recipe, filters: &[String]) {
+        if let Some(join) = &recipe.join {
+            self.option("-filter_complex", format!("{},{}[joined]", join.graph, filters.join(",")));
+            self.add(["-map", "[joined]"]);
+        } else {
+            self.option("-map", format!("0:a:{}", recipe.track.place));
+            self.option("-af", filters.join(","));
+        }
+    }
+
+    /// The decoded sound with its times on the standard output.
+    fn tap(&mut self, recipe: &Recipe) {
+        self.take(recipe, &filters(recipe));
+        if let Some(end) = recipe.options.end {
+            let end = end.seconds() - recipe.track.clock_seconds;
+            self.option("-to", format!("{:.6}", end.max(0.0) + MARGIN_SECONDS));
+        }
+        self.add(["-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-c:a", "pcm_f32le"]);
+        self.add(BUFFERED);
+        self.add(["-f", "matroska", "pipe:1"]);
+    }
+
+    /// The kind of file, and where it is.
+    fn write(&mut self, format: AudioFormat, name: &str) {
+        match format {
+            // Tags are put in front of it.
+            AudioFormat::Mp3 => self.add(["-write_xing", "1", "-id3v2_version", "0", "-f", "mp3"]),
+            // Players show the length before they have the end.
+            AudioFormat::M4a => self.add(["-movflags", "+faststart", "-f", "ipod"]),
+            AudioFormat::Opus => self.add(["-f", "ogg"]),
+            AudioFormat::Flac => self.add(["-f", "flac"]),
+            // Beyond 4 GiB as RF64.
+            AudioFormat::Wav => self.add(["-rf64", "auto", "-f", "wav"]),
+        }
+        self.option("-y", format!("file:{name}"));
+    }
+}
+
+/// Lists the tracks of a file in the log, and ends for want of something to make.
+pub(crate) fn list(input: Input<'_>) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.begin("level+info");
+    arguments.0.extend(input.options());
+    arguments.add(["-i", input.file]);
+    arguments.0
+}
+
+/// Decodes.
+pub(crate) fn decode(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.open(input);
+    arguments.tap(recipe);
+    arguments.0
+}
+
+/// Copies the sound into a file, and decodes it.
+pub(crate) fn copy(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.open(input);
+    arguments.describe(recipe);
+    arguments.option("-map", format!("0:a:{}", recipe.track.place));
+    arguments.add(["-c:a", "copy"]);
+    if recipe.track.start_seconds > 0.0 {
+        arguments.option("-output_ts_offset", format!("{:.6}", -recipe.track.start_seconds));
+    }
+    arguments.write(recipe.options.format, output);
+    arguments.tap(recipe);
+    arguments.0
+}
+
+/// Encodes decoded sound, which comes in on the standard input, to a whole file.
+pub(crate) fn encode_whole(recipe: &Recipe, format: Format, output: &str) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.sound();
+    arguments.describe(recipe);
+    arguments.add(["-map", "0:a:0"]);
+    arguments.0.extend(codec(recipe, format));
+    arguments.write(recipe.options.format, output);
+    arguments.0
+}
+
+impl Arguments {
+    fn sound(&mut self) {
+        self.begin("level+warning");
+        // In packets of 64 KiB instead of 4: each of them costs FFmpeg something.
+        self.add(["-protocol_whitelist", "pipe", "-f", "wav", "-max_size", "65536", "-i", "pipe:0"]);
+    }
+}
+
+/// Encodes decoded sound, which comes in on the standard input, to frames of MP3: all of it, or a segment of it.
+pub(crate) fn encode_frames(rate: Mp3Rate, is_segment: bool) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.sound();
+    arguments.0.extend(lame(rate));
+    if is_segment {
+        arguments.add(["-reservoir", "0"]);
+    }
+    arguments.add(["-write_xing", "0", "-id3v2_version", "0"]);
+    arguments.add(BUFFERED);
+    arguments.add(["-f", "mp3", "pipe:1"]);
+    arguments.0
+}
+
+/// Gives a file of ours another description.
+pub(crate) fn describe_again(recipe: &Recipe, file: &str, output: &str) -> Vec<String> {
+    let format = recipe.options.format;
+    let mut arguments = Arguments::default();
+    arguments.begin("level+warning");
+    arguments.add(["-protocol_whitelist", "file", "-f", demuxer(format)]);
+    arguments.option("-i", format!("file:{file}"));
+    arguments.describe(recipe);
+    arguments.add(["-map", "0:a:0", "-c:a", "copy"]);
+    arguments.write(format, output);
+    arguments.0
+}
+
+/// Decodes a file of ours, for what is said at the end.
+pub(crate) fn verify(format: AudioFormat, name: &str) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.begin("level+verbose");
+    arguments.add(["-protocol_whitelist", "file", "-f", demuxer(format), "-threads", "1"]);
+    arguments.option("-i", format!("file:{name}"));
+    arguments.add(["-map", "0:a:0", "-f", "null", "-"]);
+    arguments.0
+}
+
+fn demuxer(format: AudioFormat) -> &'static str {
+    match format {
+        AudioFormat::Mp3 => "mp3",
+        AudioFormat::M4a => "mov",
+        AudioFormat::Opus => "ogg",
+        AudioFormat::Flac => "flac",
+        AudioFormat::Wav => "wav",
+    }
+}
+
+/// Makes the cover: a JPEG of at most a thousand pixels each way, encoded anew, so that nothing of a stranger's picture is
+/// passed on but what can be seen.
+pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.begin("level+warning");
+    arguments.0.extend(input.picture_options());
+    if let Picture::Frame(position) = picture {
+        arguments.option("-ss", position.to_string());
+    }
+    arguments.add(["-i", input.file, "-map"]);
+    arguments.0.push(match picture {
+        Picture::Embedded(stream) => format!("0:{stream}"),
+        // The first that is no embedded picture.
+        Picture::Frame(_) => "0:V:0".to_owned(),
+    });
+    arguments.add(["-frames:v", "1", "-vf", SQUARE_PIXELS, "-map_metadata", "-1", "-fflags", "+bitexact"]);
+    arguments.add(["-c:v", "mjpeg", "-q:v", "3", "-f", "mjpeg"]);
+    arguments.option("-y", format!("file:{COVER}"));
+    arguments.0
+}
+
+/// Measures the loudness of what will be encoded, and prints a line for each value of each tenth of a second.
+pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    arguments.open(input);
+    let mut chain: Vec<String> = cleaning(recipe).into_iter().chain(mix(recipe)).collect();
+    chain.push(shape(recipe));
+    let bound = |name, position: Option<contracts::Position>| {
+        let at = position?.seconds() - recipe.track.clock_seconds;
+        Some(format!("{name}={:.6}", at.max(0.0)))
+    };
+    let bounds = [bound("start", recipe.options.start), bound("end", recipe.options.end)];
+    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
+    if !bounds.is_empty() {
+        chain.push(format!("atrim={}", bounds.join(":")));
+    }
+    chain.push("ebur128=peak=true:metadata=1".to_owned());
+    for key in KEYS {
+        chain.push(format!("ametadata=mode=print:key={key}:file=-"));
+    }
+    arguments.take(recipe, &chain);
+    arguments.add(["-f", "null", "-"]);
+    arguments.0
+}
+
+/// What the sound goes through.
+fn filters(recipe: &Recipe) -> Vec<String> {
+    let shape = shape(recipe);
+    let Some(gain) = &recipe.gain else {
+        return mix(recipe).into_iter().chain([shape]).collect();
+    };
+    let chain = cleaning(recipe).into_iter().chain(mix(recipe)).chain([shape.clone()]);
+    // The shape again behind the gain, which may have been worked out at another rate.
+    chain.chain(Gain::filters(gain)).chain([shape]).collect()
+}
+
+/// Makes silence of what is no number, in front of filters that would make more of it.
+fn cleaning(recipe: &Recipe) -> Option<String> {
+    let clean = "aeval=exprs=st(0\\,val(ch))*0+if(lt(abs(ld(0))\\,1000000)\\,ld(0)\\,0):channel_layout=same";
+    recipe.track.is_float.then(|| clean.to_owned())
+}
+
+/// Mixes more channels than there are names for: odd ones to the left, even ones to the right, all equally loud.
+fn mix(recipe: &Recipe) -> Option<String> {
+    let channels = recipe.mixed_channels()?;
+    let side = |first: u32| {
+        (first..channels).step_by(2).map(|channel| format!("c{channel}")).collect::<Vec<_>>().join("+")
+    };
+    Some(format!("pan=stereo|FL<{}|FR<{}", side(0), side(1)))
+}
+
+/// Samples, and their rate and channels, as far as they are asked for or the format needs it.
+fn shape(recipe: &Recipe) -> String {
+    let options = &recipe.options;
+    let rates = match options.sample_rate {
+        Some(rate) => Some(rate.hertz().to_string()),
+        None if options.format == AudioFormat::Mp3 => Some(mp3_sample_rates(options.bitrate).to_owned()),
+        None => None,
+    };
+    let part = |name, value: Option<&str>| value.map(|value| format!("{name}={value}"));
+    let parts = [
+        part("sample_fmts", Some("flt")),
+        part("sample_rates", rates.as_deref()),
+        part("channel_layouts", recipe.layouts()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("aformat={}", parts.join(":"))
+}
+
+/// The sample rates at which a bit rate exists (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5). Without this LAME
+/// silently takes a lower bit rate for a recording of a lower sample rate.
+fn mp3_sample_rates(bitrate: Option<Bitrate>) -> &'static str {
+    match bitrate.map_or(0, Bitrate::kilobits_per_second) {
+        ..=64 => MP3_SAMPLE_RATES,
+        65..=160 => "16000|22050|24000|32000|44100|48000",
+        161.. => "32000|44100|48000",
+    }
+}
+
+/// What the encoder of the format is told.
+fn codec(recipe: &Recipe, format: Format) -> Vec<String> {
+    let (name, option, value) = match recipe.options.format {
+        AudioFormat::Mp3 => return lame(recipe.options.mp3_rate()),
+        AudioFormat::M4a => ("aac", "-b:a", mean_bitrate(recipe, format, 80)),
+        AudioFormat::Opus => ("libopus", "-b:a", mean_bitrate(recipe, format, 64)),
+        AudioFormat::Flac => {
+            ("flac", "-sample_fmt", if recipe.track.is_deep { "s32" } else { "s16" }.to_owned())
+        }
+        AudioFormat::Wav => {
+            let name = if recipe.track.is_deep { "pcm_s24le" } else { "pcm_s16le" };
+            return ["-c:a", name].map(str::to_owned).to_vec();
+        }
+    };
+    vec!["-c:a".to_owned(), name.to_owned(), option.to_owned(), value]
+}
+
+/// What was asked for, or so much for each channel.
+fn mean_bitrate(recipe: &Recipe, format: Format, kilobits_per_channel: u16) -> String {
+    let asked = recipe.options.bitrate.map(Bitrate::kilobits_per_second);
+    format!("{}k", asked.unwrap_or(kilobits_per_channel * format.channels.clamp(1, 8)))
+}
+
+fn lame(rate: Mp3Rate) -> Vec<String> {
+    let (name, value) = match rate {
+        Mp3Rate::Quality(quality) => ("-q:a", quality.level().to_string()),
+        Mp3Rate::Bitrate(bitrate) => ("-b:a", format!("{}k", bitrate.kilobits_per_second())),
+    };
+    vec!["-c:a".to_owned(), "libmp3lame".to_owned(), name.to_owned(), value]
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::ConversionOptions;
+
+    use super::*;
+
+    const SOURCE: Input<'_> = Input { file: "file:source", max_tracks: 100, is_patient: false };
+    const STEREO: Format = Format { channels: 2, sample_rate_hz: 44_100 };
+
+    fn recipe(fields: &[(&str, &str)]) -> Recipe {
+        let options = ConversionOptions::parse(fields.iter().copied()).unwrap();
+        Recipe::usual(&options)
+    }
+
+    fn decoded(fields: &[(&str, &str)]) -> String {
+        decode(SOURCE, &recipe(fields)).join(" ")
+    }
+
+    fn encoded(fields: &[(&str, &str)]) -> String {
+        encode_whole(&recipe(fields), STEREO, "out").join(" ")
+    }
+
+    #[track_caller]
+    fn has(line: &str, part: &str) {
+        assert!(line.contains(part), "{part:?} is not in {line}");
+    }
+
+    #[test]
+    fn options_become_arguments() {
+        has(&decoded(&[("quality", "V0"), ("track", "1")]), "-map 0:a:1 ");
+        has(
+            &decoded(&[("bitrate", "320")]),
+            "-af aformat=sample_fmts=flt:sample_rates=32000|44100|48000:channel_layouts=mono|stereo ",
+        );
+        has(&decoded(&[("start", "1:00"), ("end", "90.5")]), "-to 95.500000 ");
+        has(&decoded(&[("format", "wav"), ("sample_rate", "16000")]), "sample_rates=16000:");
+        has(&decoded(&[("format", "m4a"), ("channels", "1")]), "channel_layouts=mono ");
+        has(&encoded(&[("format", "m4a")]), "-c:a aac -b:a 160k -movflags");
+        has(&encoded(&[("format", "opus"), ("bitrate", "96")]), "-c:a libopus -b:a 96k -f ogg");
+        has(&encoded(&[("format", "wav")]), "-c:a pcm_s16le ");
+    }
+
+    #[test]
+    fn an_encoder_makes_bare_frames_with_or_without_the_reservoir() {
+        let options = ConversionOptions::parse([("bitrate", "64")]).unwrap();
+        let line = |is_segment| encode_frames(options.mp3_rate(), is_segment).join(" ");
+        has(&line(true), "-c:a libmp3lame -b:a 64k -reservoir 0 -write_xing 0 -id3v2_version 0");
+        has(&line(false), "-c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0");
+    }
+
+    #[test]
+    fn channels_without_names_are_mixed_to_both_sides() {
+        let mut recipe = recipe(&[("format", "flac")]);
+        (recipe.track.channels, recipe.track.layout) = (9, None);
+        has(&decode(SOURCE, &recipe).join(" "), "-af pan=stereo|FL<c0+c2+c4+c6+c8|FR<c1+c3+c5+c7,aformat=");
+    }
+}

@@ -1,0 +1,5 @@
+//! MP3 files, frame by frame.
+
+pub(super) mod frame_header;
+pub(super) mod info_frame;
+pub(super) mod mpeg_frames;

@@ -31,13 +31,14 @@ pub use self::error::ConversionError;
 pub(crate) use self::error::is_of_a_full_disk;
 pub use self::ffmpeg::UnusableFfmpeg;
 use self::ffmpeg::child::{Child, Launcher};
+use self::ffmpeg::exit::log_of;
 pub use self::ffmpeg::programs::MissingProgram;
 use self::ffmpeg::recipe::Recipe;
 use self::ffmpeg::restrictions::Input;
-use self::ffmpeg::workshop::{Made, Workshop};
+use self::ffmpeg::workshop::Workshop;
 use self::ffmpeg::{arguments, programs};
 pub use self::mp3::mpeg_frames::{MalformedAudio, MpegAudio};
-use self::output::encode::log_of;
+use self::output::finish::Made;
 pub use self::parallel::joiner::JoinError;
 use self::parallel::slots::EncoderSlots;
 pub use self::scratch::{Reservation, ReservationError, Scratch, ScratchSpace};
@@ -253,7 +254,8 @@ impl Engine {
         let loudness = workshop.prepare(&mut recipe, probe).await?;
         let silence = Self::silence(job).await?;
         // One that began otherwise is ended here.
-        let decoder = begun.and_then(|(begun, guess)| guess.begins_like(&recipe).then_some(begun));
+        let decoder =
+            begun.and_then(|(begun, guess)| arguments::decode_alike(guess, &recipe).then_some(begun));
         let made = match self.make(job, decoder, &recipe, silence.clone()).await {
             // What a container holds is not always what the format allows: then it is decoded like any other.
             Err(error) if recipe.copies && error.is_of_the_copy() => {
@@ -323,8 +325,8 @@ impl Engine {
         }
         let lack = lack.await?;
         // It opens a decoder for each track, and gives up with the first that refuses one. Another may do.
-        if let Err(error) = &answer
-            && let Some(refused) = error.refused_track()
+        if let Err(refusal) = &answer
+            && let Some(refused) = refusal.refused_track
         {
             let listed = Answer::of_log(&workshop.list_tracks().await?, refused);
             let understood = listed.and_then(|listed| listed.understood(options.track.as_ref()).ok());
@@ -332,7 +334,7 @@ impl Engine {
                 return Ok((workshop, probe, lack));
             }
         }
-        let answer = answer.map_err(|error| match error {
+        let answer = answer.map_err(|refusal| match refusal.error {
             // Nobody knows what the rest would have been.
             ConversionError::Failed { code: FailureCode::NotAMediaFile, detail } if lack != Lack::Nothing => {
                 ConversionError::failed(FailureCode::Damaged, detail)

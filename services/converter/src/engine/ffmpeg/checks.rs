@@ -14,7 +14,8 @@ use super::child::{Launcher, Place};
 use super::programs::{self, MissingProgram};
 use super::restrictions;
 use crate::engine::Engine;
-use crate::engine::error::{ConversionError, complaints};
+use crate::engine::error::ConversionError;
+use crate::engine::ffmpeg::complaints::complaints;
 use crate::engine::scratch::Scratch;
 use crate::sandbox::{self, Finding};
 

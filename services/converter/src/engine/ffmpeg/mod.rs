@@ -3,7 +3,9 @@
 pub(super) mod arguments;
 mod checks;
 pub(super) mod child;
+pub(super) mod complaints;
 pub(super) mod decoder_log;
+pub(super) mod exit;
 pub(super) mod programs;
 pub(super) mod recipe;
 pub(super) mod restrictions;

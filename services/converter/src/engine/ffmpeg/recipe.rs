@@ -7,10 +7,8 @@ use contracts::{
     TrackChoice,
 };
 
-use super::arguments;
-use super::restrictions::Input;
-use crate::engine::output::loudness::Gain;
 use crate::engine::sound::layouts::{Layout, MOST_NAMED_CHANNELS};
+use crate::engine::sound::loudness::Gain;
 use crate::engine::sound::mixing::Join;
 use crate::engine::source::description::Description;
 use crate::engine::source::probe::{Probe, Track};
@@ -112,13 +110,6 @@ impl Recipe {
     pub(crate) fn tracks(&self) -> Vec<u16> {
         let places = self.join.as_ref().map_or_else(|| vec![self.track.place], |join| join.places.clone());
         places.into_iter().filter_map(|place| u16::try_from(place).ok()).collect()
-    }
-
-    /// Whether what is decoded by this recipe can be encoded by the other.
-    pub(crate) fn begins_like(&self, other: &Self) -> bool {
-        let input = Input { file: "", max_tracks: 0, is_patient: false };
-        let decodes_alike = || arguments::decode(input, self) == arguments::decode(input, other);
-        !self.copies && !other.copies && decodes_alike()
     }
 
     /// Channels that are mixed to two, since formats have no names for so many.

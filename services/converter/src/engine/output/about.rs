@@ -3,54 +3,18 @@
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use contracts::AudioFormat;
 
-use super::encode::log_of_encoder;
 use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::arguments::{self, ABOUT, COVER};
 use crate::engine::ffmpeg::child::Place;
+use crate::engine::ffmpeg::exit::log_of_encoder;
 use crate::engine::ffmpeg::recipe::Recipe;
 use crate::engine::ffmpeg::workshop::Workshop;
+use crate::engine::mp3::id3_tag::Id3Tag;
 use crate::engine::sound::track::Found;
 use crate::engine::source::description::Description;
-
-/// The beginning of an MP3, which can be written once more.
-#[derive(Debug, Default)]
-pub(crate) struct Id3Tag(Vec<u8>);
-
-/// In front of everything else in a tag (ID3v2.4, section 3.1).
-const HEADER_BYTES: usize = 10;
-
-impl From<Vec<u8>> for Id3Tag {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-}
-
-impl Id3Tag {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The same, filled up to a length, which it must not exceed.
-    fn padded(mut self, length: usize) -> Option<Self> {
-        if self.0.is_empty() && length >= HEADER_BYTES {
-            self.0 = b"ID3\x04\0\0\0\0\0\0".to_vec();
-        }
-        let content = u32::try_from(length.checked_sub(HEADER_BYTES)?).ok()?;
-        if self.0.len() > length {
-            return None;
-        }
-        self.0.resize(length, 0);
-        // Seven bits in each byte.
-        for (byte, shift) in self.0.get_mut(6..HEADER_BYTES)?.iter_mut().zip([21, 14, 7, 0]) {
-            *byte = u8::try_from(content >> shift & 0x7f).unwrap_or_default();
-        }
-        Some(self)
-    }
-}
 
 impl Workshop<'_> {
     /// Writes for FFmpeg what the file is to say. `begin` is where its sound begins on the source's clock.
@@ -122,24 +86,7 @@ impl Workshop<'_> {
         let mut reads = vec![file, &name, ABOUT];
         reads.extend(recipe.picture.map(|_| COVER));
         let place = Place { directory: self.directory, reads: &reads, writes: Some(&name) };
-        let child = self.ffmpeg(arguments::describe_again(recipe, file, &name), place, Stdio::null())?;
-        log_of_encoder(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
+        log_of_encoder(self.run_ffmpeg(arguments::describe_again(recipe, file, &name), place).await?)?;
         Ok(output)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tag_is_filled_up_to_the_length_of_another() {
-        let tag = Id3Tag(b"ID3\x04\0\0\0\0\0\x05hello".to_vec()).padded(10 + 300).unwrap();
-        assert_eq!(tag.bytes().len(), 310);
-        assert_eq!(tag.bytes()[..16], *b"ID3\x04\0\0\0\0\x02\x2chello\0");
-        let empty = Id3Tag::default().padded(20).unwrap();
-        assert_eq!(empty.bytes()[..10], *b"ID3\x04\0\0\0\0\0\x0a");
-        assert!(Id3Tag(vec![0; 30]).padded(20).is_none());
-        assert!(Id3Tag::default().padded(0).is_none());
     }
 }

@@ -1,11 +1,9 @@
 //! The picture that goes with an audio file.
 
-use std::process::Stdio;
-
-use super::encode::log_of;
 use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::arguments::{self, COVER};
 use crate::engine::ffmpeg::child::Place;
+use crate::engine::ffmpeg::exit::log_of;
 use crate::engine::ffmpeg::recipe::Picture;
 use crate::engine::ffmpeg::workshop::Workshop;
 use crate::engine::scratch::SOURCE;
@@ -16,8 +14,7 @@ impl Workshop<'_> {
     pub(crate) async fn cover(self, picture: Picture) -> Result<bool, ConversionError> {
         let path = self.empty_file(COVER)?;
         let place = Place { directory: self.directory, reads: &[SOURCE], writes: Some(COVER) };
-        let child = self.ffmpeg(arguments::cover(self.input, picture), place, Stdio::null())?;
-        match log_of(child.ended().await.map_err(ConversionError::ffmpeg)?) {
+        match log_of(self.run_ffmpeg(arguments::cover(self.input, picture), place).await?) {
             Ok(_) => {
                 let written = tokio::fs::metadata(path).await;
                 Ok(written.is_ok_and(|file| file.len() > 0))

@@ -1,53 +1,20 @@
-//! The first of two passes of normalization: how loud a sound is, by EBU R 128 (ITU-R BS.1770).
+//! The first of two passes of normalization: how loud a sound is.
 
 use std::process::Stdio;
 
 use contracts::{Loudness, LoudnessTarget};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::encode::log_of;
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments;
+use crate::engine::ffmpeg::arguments::{self, LOUDNESS_KEYS};
 use crate::engine::ffmpeg::child::Place;
+use crate::engine::ffmpeg::exit::log_of;
 use crate::engine::ffmpeg::recipe::Recipe;
 use crate::engine::ffmpeg::workshop::Workshop;
-
-/// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest true peak so far, where 1 is full
-/// scale.
-pub(crate) const KEYS: [&str; 2] = ["lavfi.r128.I", "lavfi.r128.true_peak"];
-
-/// True peaks stay below this (EBU R 128, recommendation m: -1 dBTP).
-const CEILING_DB: f64 = -1.0;
-
-/// What is quieter is silence (BS.1770's absolute gate), which no gain makes a sound.
-const SILENCE_LUFS: f64 = -70.0;
-
-/// More would make a concert of a whisper's noise.
-const MAX_GAIN_DB: f64 = 30.0;
-
-/// By how much a sound is made louder or quieter.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Gain {
-    decibels: f64,
-    /// The rate at which a limiter holds down the peaks between samples, if it takes one.
-    limiter_hz: Option<u32>,
-}
-
-impl Gain {
-    pub(crate) fn filters(&self) -> Vec<String> {
-        let mut filters = vec![format!("volume={:.2}dB:precision=double", self.decibels)];
-        if let Some(rate) = self.limiter_hz {
-            filters.push(format!("aresample={rate}"));
-            // A little below the ceiling: filtering back to the sample rate lifts peaks again.
-            let limit = 10f64.powf((CEILING_DB - 0.2) / 20.0);
-            filters.push(format!("alimiter=limit={limit:.4}:level=false:attack=5:release=50:latency=true"));
-        }
-        filters
-    }
-}
+use crate::engine::sound::loudness::{Gain, gain};
 
 /// Measures, and works out the gain.
-pub(crate) async fn measure(
+pub(super) async fn measure(
     workshop: Workshop<'_>,
     recipe: &Recipe,
     target: LoudnessTarget,
@@ -60,59 +27,12 @@ pub(crate) async fn measure(
     let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();
     while let Some(line) = lines.next_line().await.map_err(ConversionError::ffmpeg)? {
         match line.split_once('=') {
-            Some((key, value)) if key == KEYS[0] => integrated = value.parse().ok(),
-            Some((key, value)) if key == KEYS[1] => peak = value.parse().ok(),
+            Some((key, value)) if key == LOUDNESS_KEYS[0] => integrated = value.parse().ok(),
+            Some((key, value)) if key == LOUDNESS_KEYS[1] => peak = value.parse().ok(),
             Some(_) | None => {}
         }
     }
     log_of(child.ended().await.map_err(ConversionError::ffmpeg)?)?;
     drop(slot);
     Ok(gain(target, integrated, peak, sample_rate_hz))
-}
-
-fn gain(
-    target: LoudnessTarget,
-    integrated: Option<f64>,
-    peak: Option<f64>,
-    sample_rate_hz: u32,
-) -> (Gain, Loudness) {
-    let measured = integrated.filter(|lufs| lufs.is_finite() && *lufs > SILENCE_LUFS);
-    let peak_db = 20.0 * peak.filter(|peak| *peak > 0.0).unwrap_or(1.0).log10();
-    let decibels = measured.map_or(0.0, |lufs| (target.lufs() - lufs).min(MAX_GAIN_DB));
-    let is_limited = measured.is_some() && peak_db + decibels > CEILING_DB;
-    // Four times the rate shows the peaks between the samples (BS.1770, annex 2).
-    let gain = Gain { decibels, limiter_hz: is_limited.then_some(sample_rate_hz * 4) };
-    let loudness =
-        Loudness { target_lufs: target.lufs(), measured_lufs: measured, gain_db: decibels, is_limited };
-    (gain, loudness)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gain_of(integrated: f64, peak: f64) -> (Gain, Loudness) {
-        gain(LoudnessTarget::try_from(-16.0).unwrap(), Some(integrated), Some(peak), 48_000)
-    }
-
-    #[test]
-    fn a_quiet_sound_is_lifted_and_a_loud_one_lowered() {
-        assert_eq!(gain_of(-30.0, 0.1).0, Gain { decibels: 14.0, limiter_hz: None });
-        assert_eq!(gain_of(-10.0, 1.0).0, Gain { decibels: -6.0, limiter_hz: None });
-    }
-
-    #[test]
-    fn peaks_that_would_clip_are_limited() {
-        let (gain, loudness) = gain_of(-30.0, 0.5);
-        assert_eq!(gain.limiter_hz, Some(192_000));
-        assert!(loudness.is_limited);
-    }
-
-    #[test]
-    fn silence_stays_silence() {
-        let (gain, loudness) = gain_of(-70.0, 0.0);
-        assert_eq!(gain, Gain { decibels: 0.0, limiter_hz: None });
-        assert_eq!(loudness.measured_lufs, None);
-        assert_eq!(gain_of(-69.0, 0.001).0, Gain { decibels: MAX_GAIN_DB, limiter_hz: None });
-    }
 }

@@ -1,6 +1,8 @@
 //! What is made of the sound: the audio file, its cover, and what it says about itself.
 
-pub(super) mod about;
+mod about;
+mod copy;
 mod cover;
-pub(super) mod encode;
-pub(super) mod loudness;
+mod encode;
+pub(super) mod finish;
+mod loudness;

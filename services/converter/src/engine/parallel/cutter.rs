@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::segments::{OVERLAP_PIECES, Segments};
 use crate::engine::error::ConversionError;
+use crate::engine::sound::track::Pieces;
 
 /// What an encoder gets.
 #[derive(Debug)]
@@ -25,12 +26,6 @@ pub(crate) struct Cutter {
     pub encoders: Vec<mpsc::UnboundedSender<Feed>>,
     pub further_segments: mpsc::Sender<()>,
     pub room: Room,
-}
-
-/// A sound that is taken piece by piece. In tests, it need not come from a decoder.
-pub(crate) trait Pieces {
-    /// The next so many bytes, or fewer at the end, or none behind it.
-    fn piece(&mut self, bytes: usize) -> impl Future<Output = Result<Bytes, ConversionError>> + Send;
 }
 
 /// Why a sound was not dealt out to its end.

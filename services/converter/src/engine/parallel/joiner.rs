@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::repacker::{Repacker, Unpackable};
 use super::segments::{LEAD_FRAMES, Segments, TAIL_FRAMES};
 use crate::engine::mp3::frame_header::Header;
+use crate::engine::mp3::id3_tag::Id3Tag;
 use crate::engine::mp3::info_frame::{self, Sound, checksum};
-use crate::engine::output::about::Id3Tag;
 
 /// Why the frames could not be joined.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
-use contracts::{Encoder, FailureCode, Mp3Rate};
+use contracts::{Encoder, FailureCode};
 use futures_util::future::try_join_all;
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,13 +24,13 @@ use self::cutter::{Cutter, Feed, Room, Uncut};
 use self::joiner::{JoinError, Orders, Style};
 use self::segments::Segments;
 use self::slots::{EncoderSlots, JobNumber, Slot};
-use crate::engine::error::{ConversionError, complaints};
+use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::arguments;
 use crate::engine::ffmpeg::child::{Child, Place};
+use crate::engine::ffmpeg::complaints::complaints;
 use crate::engine::ffmpeg::recipe::{Course, Recipe};
 use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::output::about::Id3Tag;
-use crate::engine::output::encode::pipe;
+use crate::engine::mp3::id3_tag::Id3Tag;
 use crate::engine::sound::pcm::Format;
 use crate::engine::sound::track::Sound;
 
@@ -73,7 +73,8 @@ impl Workshop<'_> {
             let (encoder, fed) = mpsc::unbounded_channel();
             // Each message may be a frame. An encoder that had to wait for the joiner would wait for ever.
             let (frames, output) = mpsc::channel(segments.frames_ahead());
-            let (child, stdin) = self.encoder(rate, is_divided)?;
+            let arguments = arguments::encode_frames(rate, is_divided);
+            let (child, stdin) = self.encoder(arguments, Place::without_files(self.directory))?;
             encoders.push(encoder);
             outputs.push(output);
             // One encoder alone does not wait for its turn.
@@ -97,13 +98,6 @@ impl Workshop<'_> {
         } else {
             Err(ConversionError::encoder("an encoder ended before its input"))
         }
-    }
-
-    fn encoder(self, rate: Mp3Rate, is_divided: bool) -> Result<(Child, UnixStream), ConversionError> {
-        let (stdin, theirs) = pipe()?;
-        let place = Place::without_files(self.directory);
-        let child = self.ffmpeg(arguments::encode_frames(rate, is_divided), place, theirs.into())?;
-        Ok((child, stdin))
     }
 
     /// `false`: something that ended too early is at fault, and says so itself.

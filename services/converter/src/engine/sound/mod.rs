@@ -2,6 +2,7 @@
 
 mod decoded;
 pub(super) mod layouts;
+pub(super) mod loudness;
 pub(super) mod mixing;
 pub(super) mod pcm;
 mod peaks;

@@ -12,8 +12,7 @@ use super::peaks::Peaks;
 use super::timeline::{Gap, Part, Timeline, selected_samples};
 use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::child::{Child, Ended, Process};
-use crate::engine::output::encode::log_of;
-use crate::engine::parallel::cutter::Pieces;
+use crate::engine::ffmpeg::exit::log_of;
 use crate::engine::source::avi_silence::Silence;
 use crate::engine::source::packets::{Packets, Scanner};
 
@@ -278,6 +277,12 @@ impl<'a> Sound<'a> {
             }
         }
     }
+}
+
+/// A sound that is taken piece by piece. In tests, it need not come from a decoder.
+pub(crate) trait Pieces {
+    /// The next so many bytes, or fewer at the end, or none behind it.
+    fn piece(&mut self, bytes: usize) -> impl Future<Output = Result<Bytes, ConversionError>> + Send;
 }
 
 impl Pieces for Sound<'_> {

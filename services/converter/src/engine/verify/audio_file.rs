@@ -2,14 +2,14 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::Stdio;
 
 use contracts::AudioFormat;
 use tokio::task::spawn_blocking;
 
-use crate::engine::error::{ConversionError, complaints};
+use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::arguments;
 use crate::engine::ffmpeg::child::Place;
+use crate::engine::ffmpeg::complaints::complaints;
 use crate::engine::ffmpeg::decoder_log::Decoded;
 use crate::engine::ffmpeg::workshop::Workshop;
 use crate::engine::mp3::mpeg_frames::{MalformedAudio, MpegAudio};
@@ -80,8 +80,7 @@ impl Workshop<'_> {
     async fn decoded(self, format: AudioFormat, file: &Path) -> Result<Decoded, ConversionError> {
         let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let place = Place { directory: self.directory, reads: &[name], writes: None };
-        let child = self.ffmpeg(arguments::verify(format, name), place, Stdio::null())?;
-        let ended = child.ended().await.map_err(ConversionError::ffmpeg)?;
+        let ended = self.run_ffmpeg(arguments::verify(format, name), place).await?;
         let decoded = Decoded::read(&ended.log, 0).filter(|_| ended.status.success());
         decoded.ok_or_else(|| {
             ConversionError::encoder(format!("its file cannot be decoded: {}", complaints(&ended.log)))

@@ -3,7 +3,8 @@
 
 use contracts::FailureCode;
 
-use crate::engine::error::{self, ConversionError, complaints};
+use crate::engine::error::ConversionError;
+use crate::engine::ffmpeg::complaints::{self, complaints};
 use crate::engine::ffmpeg::decoder_log::Decoded;
 use crate::engine::ffmpeg::restrictions;
 use crate::engine::sound::track::Found;
@@ -136,7 +137,7 @@ impl Evidence<'_> {
 
 /// That there was nothing to decode because no decoder knows it, if FFmpeg says so.
 pub(crate) fn unsupported(log: &str) -> Option<ConversionError> {
-    error::is_unsupported(log)
+    complaints::is_unsupported(log)
         .then(|| ConversionError::failed(FailureCode::UnsupportedFormat, complaints(log)))
 }
 

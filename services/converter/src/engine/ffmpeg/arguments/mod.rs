@@ -7,7 +7,7 @@ use contracts::{AudioFormat, Bitrate, Mp3Rate};
 
 use super::recipe::{Picture, Recipe};
 use super::restrictions::Input;
-use crate::engine::output::loudness::{Gain, KEYS};
+use crate::engine::sound::loudness::Gain;
 use crate::engine::sound::pcm::Format;
 use crate::engine::source::description::SQUARE_PIXELS;
 
@@ -22,6 +22,10 @@ pub(crate) const COVER: &str = "cover.jpg";
 
 /// Where it stands what a file is to say about itself, likewise.
 pub(crate) const ABOUT: &str = "about.txt";
+
+/// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest true peak so far, where 1 is full
+/// scale.
+pub(crate) const LOUDNESS_KEYS: [&str; 2] = ["lavfi.r128.I", "lavfi.r128.true_peak"];
 
 /// Decoded behind the end of what was asked for, in seconds: times of packets are no more than hints.
 const MARGIN_SECONDS: f64 = 5.0;
@@ -127,6 +131,12 @@ pub(crate) fn decode(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     arguments.open(input);
     arguments.tap(recipe);
     arguments.0
+}
+
+/// Whether what is decoded by one recipe can be encoded by the other.
+pub(crate) fn decode_alike(one: &Recipe, other: &Recipe) -> bool {
+    let input = Input { file: "", max_tracks: 0, is_patient: false };
+    !one.copies && !other.copies && decode(input, one) == decode(input, other)
 }
 
 /// Copies the sound into a file, and decodes it.
@@ -247,7 +257,7 @@ pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
         chain.push(format!("atrim={}", bounds.join(":")));
     }
     chain.push("ebur128=peak=true:metadata=1".to_owned());
-    for key in KEYS {
+    for key in LOUDNESS_KEYS {
         chain.push(format!("ametadata=mode=print:key={key}:file=-"));
     }
     arguments.take(recipe, &chain);

@@ -3,7 +3,9 @@
 use contracts::FailureCode;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::engine::error::{ConversionError, complaints};
+use crate::engine::error::ConversionError;
+use crate::engine::ffmpeg::complaints::complaints;
+use crate::engine::ffmpeg::exit::fault_of_the_machine;
 use crate::engine::ffmpeg::workshop::Workshop;
 use crate::engine::sound::timeline::{Gap, LONGEST_PLAIN_GAP_SECONDS};
 
@@ -29,8 +31,6 @@ pub(crate) struct Packets {
     pub end_byte: u64,
     /// Packets of the audio track.
     pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
     /// How long they are without the gaps between them, in seconds; 0 if they have no times.
     pub sound_seconds: f64,
     /// Gaps between them, in seconds, where the file has bytes that belong to no packet.
@@ -57,7 +57,7 @@ impl Scanner<'_> {
             scan.add(&line);
         }
         let ended = child.ended().await.map_err(ConversionError::ffprobe)?;
-        if let Some(error) = ConversionError::of_the_machine("ffprobe", ended.status, &ended.log) {
+        if let Some(error) = fault_of_the_machine("ffprobe", ended.status, &ended.log) {
             return Err(error);
         }
         if !ended.status.success() {
@@ -194,7 +194,6 @@ impl Scan {
         }
         if stream == self.track {
             self.packets.count += 1;
-            self.packets.bytes += size;
             if let Some(time) = time {
                 self.step_to(time);
             }
@@ -335,7 +334,7 @@ mod tests {
         let packets = packets(two_seconds(1, 0.0, 0).chain(two_seconds(1, 7.0, 10_000)));
         assert_close(packets.sound_seconds, 4.0);
         assert_close(packets.torn_seconds, 0.0);
-        assert_eq!((packets.count, packets.bytes, packets.torn_bytes), (200, 20_000, 0));
+        assert_eq!((packets.count, packets.torn_bytes), (200, 0));
     }
 
     #[test]

@@ -15,8 +15,10 @@ use self::answer::{Stream, number, seconds};
 
 use super::description::{self, Description};
 use super::tracks;
-use crate::engine::error::{self, ConversionError, complaints};
+use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::child::{Child, Ended};
+use crate::engine::ffmpeg::complaints::{self, complaints};
+use crate::engine::ffmpeg::exit::fault_of_the_machine;
 use crate::engine::ffmpeg::restrictions;
 use crate::engine::sound::layouts::Layout;
 use crate::engine::sound::mixing::{self, Join};
@@ -168,8 +170,22 @@ impl Probe {
 /// More would be no description of a file.
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Why ffprobe gave no answer.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub error: ConversionError,
+    /// The index of the track whose decoder refused it, if that is why.
+    pub refused_track: Option<u32>,
+}
+
+impl From<ConversionError> for Refusal {
+    fn from(error: ConversionError) -> Self {
+        Self { error, refused_track: None }
+    }
+}
+
 /// Reads ffprobe's answer.
-pub(crate) async fn answer(mut child: Child) -> Result<Answer, ConversionError> {
+pub(crate) async fn answer(mut child: Child) -> Result<Answer, Refusal> {
     let mut json = Vec::new();
     (&mut child.stdout)
         .take(MAX_ANSWER_BYTES)
@@ -177,18 +193,21 @@ pub(crate) async fn answer(mut child: Child) -> Result<Answer, ConversionError> 
         .await
         .map_err(ConversionError::ffprobe)?;
     if json.len() as u64 == MAX_ANSWER_BYTES {
-        return Err(ConversionError::failed(FailureCode::Damaged, "its description is too long"));
+        return Err(ConversionError::failed(FailureCode::Damaged, "its description is too long").into());
     }
     let ended = child.ended().await.map_err(ConversionError::ffprobe)?;
     read(&json, &ended)
 }
 
-fn read(json: &[u8], Ended { status, log }: &Ended) -> Result<Answer, ConversionError> {
-    if let Some(error) = ConversionError::of_the_machine("ffprobe", *status, log) {
-        return Err(error);
+fn read(json: &[u8], Ended { status, log }: &Ended) -> Result<Answer, Refusal> {
+    if let Some(error) = fault_of_the_machine("ffprobe", *status, log) {
+        return Err(error.into());
     }
     if !status.success() {
-        return Err(ConversionError::failed(refusal(*status, log), complaints(log)));
+        let detail = complaints(log);
+        let refused_track = refused_track(&detail);
+        let error = ConversionError::failed(refusal(*status, log), detail);
+        return Err(Refusal { error, refused_track });
     }
     let mut answer: Answer = serde_json::from_str(&description::valid_json(json))
         .map_err(|error| ConversionError::ffprobe(error.into()))?;
@@ -279,15 +298,21 @@ fn tags(tags: &HashMap<String, String>) -> Vec<(String, String)> {
     tags
 }
 
+/// Which track's decoder refused it, by its index.
+fn refused_track(complaints: &str) -> Option<u32> {
+    let (_, track) = complaints.split_once("Could not open codec for input stream ")?;
+    track.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
+}
+
 /// Why ffprobe did not open the file.
 fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     use std::os::unix::process::ExitStatusExt as _;
 
-    if let Some(code) = error::exceeded(log) {
+    if let Some(code) = complaints::exceeded(log) {
         return code;
     }
     // It opens a decoder for each track, and gives up with the first.
-    if error::is_unsupported(log) {
+    if complaints::is_unsupported(log) {
         return FailureCode::UnsupportedFormat;
     }
     if log.contains("misdetection possible") {
@@ -321,12 +346,12 @@ mod tests {
 
     fn probe_for(json: &str, log: &str, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
         let ended = Ended { status: ExitStatus::from_raw(0), log: log.to_owned() };
-        read(json.as_bytes(), &ended)?.understood(choice)
+        read(json.as_bytes(), &ended).map_err(|refusal| refusal.error)?.understood(choice)
     }
 
     fn refused(log: &str) -> FailureCode {
         let ended = Ended { status: ExitStatus::from_raw(1 << 8), log: log.to_owned() };
-        read(b"{\n}", &ended).unwrap_err().code().unwrap()
+        read(b"{\n}", &ended).unwrap_err().error.code().unwrap()
     }
 
     const MATROSKA: &str = r#"{ "programs": [], "streams": [

@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use contracts::{ConversionOptions, Phase, Progress};
-use converter::engine::{Engine, EngineConfig, ScratchSpace};
-use jobs::Report;
+use contracts::ConversionOptions;
+use converter::engine::{Engine, EngineConfig, Report, ScratchSpace};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -57,8 +56,7 @@ async fn convert(
 ) -> anyhow::Result<String> {
     let scratch = space.begin_job()?;
     std::fs::copy(file, scratch.source()).with_context(|| format!("could not read {}", file.display()))?;
-    let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-    let (report, _) = watch::channel(Report { progress, source: None });
+    let (report, _) = watch::channel(Report::default());
     let started = Instant::now();
     let converted = engine.convert(&scratch, options, &report, &CancellationToken::new()).await;
     let took = started.elapsed().as_millis();

@@ -9,10 +9,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use contracts::{AudioFormat, ConversionOptions, Phase, Progress};
-use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Scratch, ScratchSpace};
+use contracts::{AudioFormat, ConversionOptions};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Report, Scratch, ScratchSpace};
 use futures_util::{StreamExt as _, stream};
-use jobs::Report;
 use test_kit::seeded::Random;
 use test_kit::sound::{Sound, Timing};
 use test_kit::sources::SOURCES;
@@ -162,8 +161,7 @@ impl Bench {
         std::fs::write(scratch.source(), bytes)?;
         let format = usize::try_from(number % 5)?;
         let options = ConversionOptions { format: AudioFormat::ALL[format], ..ConversionOptions::default() };
-        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-        let (report, _) = watch::channel(Report { progress, source: None });
+        let (report, _) = watch::channel(Report::default());
         let (never, started) = (CancellationToken::new(), Instant::now());
         let converted = self.engine.convert(&scratch, &options, &report, &never).await;
         let took = started.elapsed();

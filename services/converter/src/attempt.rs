@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contracts::{Audio, ConversionOptions, Mp3Fid, Phase, Progress};
-use jobs::{Lease, Record, Report};
+use jobs::{Lease, Record};
 use metrics::{gauge, histogram};
 use service_kit::Chain;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversions::Conversions;
-use crate::engine::{ConversionError, Converted, Reservation, ReservationError};
+use crate::engine::{ConversionError, Converted, Report, Reservation, ReservationError};
 use crate::lease::{LeaseKeeper, LeaseLost};
 use crate::room::StoreFull;
 use crate::transfer::{self, TransferError};
@@ -44,8 +44,7 @@ impl Conversions {
     /// The MP3 is in the store then, and no job refers to it yet.
     pub(crate) async fn make(&self, lease: &Lease, record: &Record) -> Result<Audio, AttemptError> {
         let _running = Running::begin();
-        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-        let (report, reports) = watch::channel(Report { progress, source: None });
+        let (report, reports) = watch::channel(Report::default());
         let stop = self.stop.child_token();
         let mut keeper = LeaseKeeper::new(&self.jobs, lease, reports);
         let mut work = std::pin::pin!(self.work(lease, record, &report, &stop));

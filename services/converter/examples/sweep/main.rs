@@ -8,10 +8,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use contracts::{AudioFormat, ConversionOptions, Phase, Progress};
-use converter::engine::{ConversionError, Converted, Engine, EngineConfig, ScratchSpace};
+use contracts::{AudioFormat, ConversionOptions};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Report, ScratchSpace};
 use futures_util::{StreamExt as _, stream};
-use jobs::Report;
 use test_kit::sound::{Comparison, Sound, Timing};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -143,8 +142,7 @@ impl Bench {
         let scratch = self.space.begin_job()?;
         tokio::fs::copy(file, scratch.source()).await?;
         let options = ConversionOptions { format, ..ConversionOptions::default() };
-        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-        let (report, _) = watch::channel(Report { progress, source: None });
+        let (report, _) = watch::channel(Report::default());
         let cancel = CancellationToken::new();
         let _guard = cancel.clone().drop_guard();
         let deadline = BASE_TIME + reference.length();

@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use contracts::{ConversionOptions, FailureCode, Phase, Progress};
-use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Scratch, ScratchSpace};
-use jobs::Report;
+use contracts::{ConversionOptions, FailureCode};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Report, Scratch, ScratchSpace};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -56,8 +55,7 @@ pub(crate) fn config() -> EngineConfig {
 }
 
 pub(crate) fn nothing_reported() -> watch::Sender<Report> {
-    let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-    watch::Sender::new(Report { progress, source: None })
+    watch::Sender::new(Report::default())
 }
 
 impl Bench {

@@ -6,8 +6,7 @@ mod listing;
 use std::collections::HashMap;
 use std::process::ExitStatus;
 
-use contracts::{FailureCode, TrackChoice};
-use jobs::SourceFacts;
+use contracts::{FailureCode, SourceFacts, TrackChoice};
 use tokio::io::AsyncReadExt as _;
 
 pub(crate) use self::answer::Answer;

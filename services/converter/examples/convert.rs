@@ -22,21 +22,9 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn convert_all() -> anyhow::Result<()> {
-    let engine = Engine::new(&EngineConfig {
-        ffmpeg: "ffmpeg".into(),
-        ffprobe: "ffprobe".into(),
-        launcher: "/proc/self/exe".into(),
-        allow_unsandboxed: false,
-        max_duration: Duration::from_hours(12),
-        max_tracks: 100,
-        max_audio_bytes: 1_800_000_000,
-        max_memory_bytes: 512 << 20,
-        base_conversion_time: Duration::from_mins(5),
-        conversion_time_factor: 1.0,
-        max_conversion_time: Duration::from_hours(2),
-        encoder_slots: None,
-        parallel_from: Duration::from_secs(std::env::var("PARALLEL_FROM").map_or(Ok(60), |s| s.parse())?),
-    })?;
+    let parallel_from =
+        Duration::from_secs(std::env::var("PARALLEL_FROM").map_or(Ok(60), |seconds| seconds.parse())?);
+    let engine = Engine::new(&EngineConfig { parallel_from, ..EngineConfig::default() })?;
     let folder = tempfile::tempdir()?;
     let space = ScratchSpace::open(folder.path())?;
     let (options, files): (Vec<String>, Vec<String>) =

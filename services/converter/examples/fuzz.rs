@@ -134,20 +134,12 @@ struct Attempt {
 impl Bench {
     fn new(folder: &Path) -> anyhow::Result<Self> {
         let engine = Engine::new(&EngineConfig {
-            ffmpeg: "ffmpeg".into(),
-            ffprobe: "ffprobe".into(),
-            launcher: "/proc/self/exe".into(),
-            allow_unsandboxed: false,
             max_duration: Duration::from_hours(1),
-            max_tracks: 100,
             max_audio_bytes: 200_000_000,
-            max_memory_bytes: 512 << 20,
-            base_conversion_time: Duration::from_mins(5),
-            conversion_time_factor: 1.0,
             max_conversion_time: Duration::from_mins(5),
-            encoder_slots: None,
             // Both courses are tried.
             parallel_from: Duration::from_millis(1010),
+            ..EngineConfig::default()
         })?;
         let scratch = folder.join("scratch");
         Ok(Self { engine, space: ScratchSpace::open(&scratch)?, scratch })

@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::config::Config;
 use crate::conversions::Conversions;
-use crate::engine::{Engine, EngineConfig, MissingProgram, ScratchSpace};
+use crate::engine::{Engine, ScratchSpace};
 
 /// Below the patience of the readiness probe.
 const READY_PATIENCE: Duration = Duration::from_secs(1);
@@ -49,8 +49,8 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let folder = config.scratch_dir.clone();
     let scratch = tokio::task::spawn_blocking(move || ScratchSpace::open(&folder)).await?;
     let scratch = scratch.with_context(|| format!("could not use {}", config.scratch_dir.display()))?;
-    let engine = Arc::new(engine(&config)?);
-    let layers = confinement::check(&engine, &scratch, config.allow_unsandboxed_ffmpeg).await?;
+    let engine = Arc::new(Engine::new(&config.engine)?);
+    let layers = confinement::check(&engine, &scratch, config.engine.allow_unsandboxed_ffmpeg).await?;
     engine.check_encoders().await?;
 
     let databases = Databases::connect(&config.mongodb).await?;
@@ -71,7 +71,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             broker: broker.clone(),
             engine,
             scratch: Arc::new(scratch),
-            max_audio_bytes: config.max_audio_bytes,
+            max_audio_bytes: config.engine.max_audio_bytes,
             mongodb_reserve_bytes: config.mongodb_reserve_bytes,
             stop: shutdown.abort().clone(),
             worker: worker_name(),
@@ -99,24 +99,6 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     closing.cancel();
     broker.closed().await;
     Ok(())
-}
-
-fn engine(config: &Config) -> Result<Engine, MissingProgram> {
-    Engine::new(&EngineConfig {
-        ffmpeg: config.ffmpeg.clone(),
-        ffprobe: config.ffprobe.clone(),
-        launcher: config.launcher.clone(),
-        allow_unsandboxed: config.allow_unsandboxed_ffmpeg,
-        max_duration: config.max_duration,
-        max_tracks: config.max_tracks,
-        max_audio_bytes: config.max_audio_bytes,
-        max_memory_bytes: config.max_memory_bytes,
-        base_conversion_time: config.base_conversion_time,
-        conversion_time_factor: config.conversion_time_factor,
-        max_conversion_time: config.max_conversion_time,
-        encoder_slots: config.encoder_slots,
-        parallel_from: config.parallel_from,
-    })
 }
 
 fn slots(config: &Config) -> u16 {

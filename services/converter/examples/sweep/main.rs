@@ -105,19 +105,9 @@ struct Bench {
 impl Bench {
     fn new() -> anyhow::Result<Self> {
         let engine = Engine::new(&EngineConfig {
-            ffmpeg: "ffmpeg".into(),
-            ffprobe: "ffprobe".into(),
-            launcher: "/proc/self/exe".into(),
-            allow_unsandboxed: false,
-            max_duration: Duration::from_hours(12),
-            max_tracks: 100,
             max_audio_bytes: 8_000_000_000,
-            max_memory_bytes: 512 << 20,
             base_conversion_time: BASE_TIME,
-            conversion_time_factor: 1.0,
-            max_conversion_time: Duration::from_hours(2),
-            encoder_slots: None,
-            parallel_from: Duration::from_mins(1),
+            ..EngineConfig::default()
         })?;
         let folder = tempfile::tempdir()?;
         Ok(Self { engine, space: ScratchSpace::open(folder.path())?, _folder: folder })

@@ -2,6 +2,7 @@
 //!
 //! The video is the file [`Scratch::source`] of a scratch directory. It has no name of its own there.
 
+mod config;
 mod error;
 mod ffmpeg;
 mod mp3;
@@ -15,7 +16,7 @@ mod verify;
 
 use std::io;
 use std::num::NonZeroU16;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -27,6 +28,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::config::EngineConfig;
 pub use self::error::ConversionError;
 pub(crate) use self::error::is_of_a_full_disk;
 pub use self::ffmpeg::UnusableFfmpeg;
@@ -54,51 +56,14 @@ pub use self::verify::audio_file::AudioFile;
 use self::verify::verdict::{self, Evidence};
 use crate::sandbox::Limits;
 
-/// What the engine works with and within.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// FFmpeg, as a path or as a name on the `PATH`.
-    pub ffmpeg: PathBuf,
-    /// ffprobe, likewise.
-    pub ffprobe: PathBuf,
-    /// A program whose `main` asks [`crate::sandbox::run_if_asked`] first, with which they are started.
-    pub launcher: PathBuf,
-    /// Whether they are started also where they cannot be confined.
-    pub allow_unsandboxed: bool,
-    /// The longest sound that is converted.
-    pub max_duration: Duration,
-    /// The most tracks that a file may have, of all kinds.
-    pub max_tracks: u16,
-    /// The largest audio file that is made.
-    pub max_audio_bytes: u64,
-    /// What one process may take.
-    pub max_memory_bytes: u64,
-    /// The time that a conversion may take whatever its length.
-    pub base_conversion_time: Duration,
-    /// What comes on top, as a share of the sound's length.
-    pub conversion_time_factor: f64,
-    /// The longest time that a conversion may take in any case.
-    pub max_conversion_time: Duration,
-    /// How many encoders may work at the same time, over all calls; one for each core if not given.
-    pub encoder_slots: Option<NonZeroU16>,
-    /// From which length on a sound is encoded by several encoders.
-    pub parallel_from: Duration,
-}
-
 /// Converts one file at a time for each call; calls may run side by side.
 #[derive(Debug)]
 pub struct Engine {
-    ffmpeg: PathBuf,
-    ffprobe: PathBuf,
+    /// With the programs as they were found.
+    config: EngineConfig,
     launcher: Launcher,
     decoders: OnceCell<String>,
-    max_duration: Duration,
-    max_tracks: u16,
-    base_conversion_time: Duration,
-    conversion_time_factor: f64,
-    max_conversion_time: Duration,
     slots: EncoderSlots,
-    parallel_from: Duration,
 }
 
 /// An audio file that was made and checked. It is in the scratch directory.
@@ -136,31 +101,24 @@ const SOURCE_URL: &str = "file:source";
 impl Engine {
     /// Finds the programs.
     pub fn new(config: &EngineConfig) -> Result<Self, MissingProgram> {
+        let mut config = config.clone();
         let search_path = std::env::var_os("PATH");
-        let find = |program: &Path, package| programs::find(program, package, search_path.as_deref());
+        for program in [&mut config.ffmpeg, &mut config.ffprobe] {
+            *program = programs::find(program, "ffmpeg", search_path.as_deref())?;
+        }
         let limits = Limits {
             // It has no more than two threads at work.
             processor_seconds: config.max_conversion_time.as_secs().saturating_mul(2),
             file_bytes: config.max_audio_bytes,
             memory_bytes: config.max_memory_bytes,
         };
-        Ok(Self {
-            ffmpeg: find(&config.ffmpeg, "ffmpeg")?,
-            ffprobe: find(&config.ffprobe, "ffmpeg")?,
-            launcher: Launcher {
-                program: config.launcher.clone(),
-                limits,
-                is_strict: !config.allow_unsandboxed,
-            },
-            decoders: OnceCell::new(),
-            max_duration: config.max_duration,
-            max_tracks: config.max_tracks,
-            base_conversion_time: config.base_conversion_time,
-            conversion_time_factor: config.conversion_time_factor,
-            max_conversion_time: config.max_conversion_time,
-            slots: EncoderSlots::new(config.encoder_slots.map_or_else(cores, NonZeroU16::get)),
-            parallel_from: config.parallel_from,
-        })
+        let launcher = Launcher {
+            program: config.launcher.clone(),
+            limits,
+            is_strict: !config.allow_unsandboxed_ffmpeg,
+        };
+        let slots = EncoderSlots::new(config.encoder_slots.map_or_else(cores, NonZeroU16::get));
+        Ok(Self { config, launcher, decoders: OnceCell::new(), slots })
     }
 
     /// Converts the video of a scratch directory. When this returns, no process works in the directory any more.
@@ -198,17 +156,17 @@ impl Engine {
         keepers: &TaskTracker,
     ) -> Result<Converted, ConversionError> {
         let started = Instant::now();
-        let last = started + self.max_conversion_time;
+        let last = started + self.config.max_conversion_time;
         let source = scratch.source();
         within(last, reading(move || chained_ogg::join_links(&source))).await?;
         let workshop = Workshop {
-            ffmpeg: &self.ffmpeg,
-            ffprobe: &self.ffprobe,
+            ffmpeg: &self.config.ffmpeg,
+            ffprobe: &self.config.ffprobe,
             decoders: within(last, self.ffprobe_decoders()).await?,
             launcher: &self.launcher,
             slots: &self.slots,
             directory: scratch.directory(),
-            input: Input { file: SOURCE_URL, max_tracks: self.max_tracks, is_patient: false },
+            input: Input { file: SOURCE_URL, max_tracks: self.config.max_tracks, is_patient: false },
             keepers,
         };
         // Starting a program costs more than running it in vain: FFmpeg begins to decode on a guess, while ffprobe checks it.
@@ -292,9 +250,11 @@ impl Engine {
         let deadline = || {
             #[expect(clippy::cast_precision_loss, reason = "a second more or less is no matter")]
             let found = found.load(Ordering::Relaxed) as f64;
-            let share = declared.map(|declared| declared.max(found) * self.conversion_time_factor);
+            let share = declared.map(|declared| declared.max(found) * self.config.conversion_time_factor);
             let share = share.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            share.map_or(last, |share| last.min(started + self.base_conversion_time.saturating_add(share)))
+            share.map_or(last, |share| {
+                last.min(started + self.config.base_conversion_time.saturating_add(share))
+            })
         };
         let mut work = pin!(work);
         loop {
@@ -361,7 +321,7 @@ impl Engine {
     /// nobody's word.
     async fn check_extent(&self, job: Job<'_>, recipe: &Recipe) -> Result<(), ConversionError> {
         let Job { probe, .. } = job;
-        let max_seconds = self.max_seconds();
+        let max_seconds = self.config.max_seconds();
         #[expect(clippy::cast_precision_loss, reason = "a byte more or less is no matter")]
         let max_bytes = self.launcher.limits.file_bytes as f64;
         let bytes = |seconds| {
@@ -383,11 +343,6 @@ impl Engine {
             return Err(ConversionError::failed(FailureCode::AudioTooLarge, detail));
         }
         Ok(())
-    }
-
-    /// The longest sound, with a second for those who measure differently.
-    fn max_seconds(&self) -> f64 {
-        self.max_duration.as_secs_f64() + 1.0
     }
 
     fn scanner(Job { workshop, probe, .. }: Job<'_>) -> Scanner<'_> {
@@ -414,7 +369,7 @@ impl Engine {
         // Twenty minutes of speech, or half a minute from a telephone: the guess need not be right.
         const LARGE_FILE_BYTES: u64 = 16 * 1024 * 1024;
         let is_long = match seconds {
-            Some(seconds) => seconds >= self.parallel_from.as_secs_f64(),
+            Some(seconds) => seconds >= self.config.parallel_from.as_secs_f64(),
             None => file_bytes >= LARGE_FILE_BYTES,
         };
         // One encoder gains nothing by being fed in segments.
@@ -472,7 +427,7 @@ impl Engine {
         let wanted = Wanted {
             selection: recipe.selection(),
             clock_seconds: recipe.track.clock_seconds,
-            max_seconds: self.max_seconds(),
+            max_seconds: self.config.max_seconds(),
             silence,
         };
         let until = wanted.selection.end;

@@ -38,19 +38,11 @@ impl Mp3 {
 
 pub(crate) fn config() -> EngineConfig {
     EngineConfig {
-        ffmpeg: "ffmpeg".into(),
-        ffprobe: "ffprobe".into(),
         launcher: LAUNCHER.into(),
-        allow_unsandboxed: false,
         max_duration: Duration::from_hours(1),
-        max_tracks: 100,
         max_audio_bytes: 200_000_000,
-        max_memory_bytes: 512 << 20,
-        base_conversion_time: Duration::from_mins(5),
-        conversion_time_factor: 1.0,
         max_conversion_time: Duration::from_mins(10),
-        encoder_slots: None,
-        parallel_from: Duration::from_mins(1),
+        ..EngineConfig::default()
     }
 }
 

@@ -39,8 +39,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 impl Engine {
     /// Whether the programs are still where they were.
     pub fn check_programs(&self) -> Result<(), MissingProgram> {
-        for (program, package) in [(&self.ffmpeg, "ffmpeg"), (&self.ffprobe, "ffmpeg")] {
-            programs::find(program, package, None)?;
+        for program in [&self.config.ffmpeg, &self.config.ffprobe] {
+            programs::find(program, "ffmpeg", None)?;
         }
         Ok(())
     }
@@ -49,7 +49,7 @@ impl Engine {
     pub async fn check_encoders(&self) -> Result<(), UnusableFfmpeg> {
         let arguments = ["-hide_banner", "-loglevel", "error", "-encoders"];
         let place = Place::without_files(Path::new("/"));
-        let list = answer(&self.launcher, &self.ffmpeg, arguments, place).await?;
+        let list = answer(&self.launcher, &self.config.ffmpeg, arguments, place).await?;
         // Lines such as ` A....D libmp3lame           libmp3lame MP3 …`.
         let names: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
         if let Some(missing) = ENCODERS.into_iter().find(|name| !names.contains(name)) {
@@ -91,7 +91,7 @@ impl Engine {
         let ask = async || {
             let arguments = ["-hide_banner", "-loglevel", "error", "-decoders"];
             let place = Place::without_files(Path::new("/"));
-            let table = answer(&self.launcher, &self.ffprobe, arguments, place).await?;
+            let table = answer(&self.launcher, &self.config.ffprobe, arguments, place).await?;
             Ok(restrictions::decoder_names(&table))
         };
         self.decoders.get_or_try_init(ask).await

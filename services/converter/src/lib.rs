@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::config::Config;
 use crate::conversions::Conversions;
-use crate::engine::{Engine, ScratchSpace};
+use crate::engine::{Engine, ScratchSpace, cores};
 
 /// Below the patience of the readiness probe.
 const READY_PATIENCE: Duration = Duration::from_secs(1);
@@ -83,7 +83,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         });
         let videos = Subscription {
             queue: Queue::Video,
-            slots: slots(&config),
+            slots: config.slots.map_or_else(cores, NonZeroU16::get),
             drain: shutdown.drain().clone(),
             abort: later(shutdown.abort().clone(), HAND_BACK_PATIENCE),
         };
@@ -99,13 +99,6 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     closing.cancel();
     broker.closed().await;
     Ok(())
-}
-
-fn slots(config: &Config) -> u16 {
-    let cores = || {
-        std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
-    };
-    config.slots.map_or_else(cores, NonZeroU16::get)
 }
 
 /// What the operator sees as the holder of a lease: the machine's name and the process's number on it.

@@ -15,6 +15,7 @@ use super::recipe::Recipe;
 use super::restrictions::Input;
 use crate::engine::error::ConversionError;
 use crate::engine::parallel::slots::EncoderSlots;
+use crate::engine::scratch::SOURCE;
 
 /// What a conversion works with and where.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +94,11 @@ impl<'a> Workshop<'a> {
     /// What FFmpeg says of the source's tracks when it opens it, in its log.
     pub(crate) async fn list_tracks(self) -> Result<String, ConversionError> {
         Ok(self.run_ffmpeg(arguments::list(self.input), Place::of_source(self.directory)).await?.log)
+    }
+
+    /// Where the source is.
+    pub(crate) fn source(self) -> PathBuf {
+        self.directory.join(SOURCE)
     }
 
     /// Makes an empty file for FFmpeg, which may write one and not make one.

@@ -32,6 +32,11 @@ struct Grant;
 #[derive(Debug)]
 pub(crate) struct Slot(EncoderSlots);
 
+/// One for each core.
+pub(crate) fn cores() -> u16 {
+    std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
+}
+
 impl EncoderSlots {
     pub(crate) fn new(total: u16) -> Self {
         Self(Arc::new(Mutex::new(State { total, taken: 0, waiting: BTreeMap::new(), next_number: 0 })))

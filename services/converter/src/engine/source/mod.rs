@@ -2,11 +2,13 @@
 
 pub(super) mod avi_silence;
 mod bytes_at;
-pub(super) mod chained_ogg;
 pub(super) mod description;
 pub(super) mod ending;
+pub(super) mod examination;
 mod languages;
-pub(super) mod mp4_index;
+mod mp4_boxes;
+mod mp4_index;
+pub(super) mod ogg;
 pub(super) mod packets;
 pub(super) mod probe;
 pub(super) mod tracks;

@@ -1,13 +1,11 @@
 //! Whether the index of an MP4 or MOV file is whole. FFmpeg passes over what it cannot follow there, and shows the tracks that
 //! are left: a file that lost its sound that way is damaged, not silent.
-//!
-//! The format is that of ISO/IEC 14496-12, section 4.2: boxes of a size and a name, in each other.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::bytes_at::array_at;
+use super::mp4_boxes::head_at;
 
 /// The boxes that consist of boxes, down to a track's.
 const NESTED: [&[u8; 4]; 2] = [b"moov", b"trak"];
@@ -46,18 +44,14 @@ pub(crate) fn is_whole(path: &Path) -> io::Result<bool> {
 
 /// The name of a box that ends within a limit, where its content begins, and where the next one does.
 fn box_at(file: &File, at: u64, limit: u64, is_outermost: bool) -> io::Result<Option<([u8; 4], u64, u64)>> {
-    let Some([s0, s1, s2, s3, name @ ..]) = array_at::<8>(file, at)? else { return Ok(None) };
-    let (content, size) = match u32::from_be_bytes([s0, s1, s2, s3]) {
+    let Some(head) = head_at(file, at)? else { return Ok(None) };
+    let content = at + head.head_bytes;
+    let next = match head.size {
+        Some(size) => at.checked_add(size),
         // Up to the end, which no box in another can be.
-        0 if is_outermost => (at + 8, limit.saturating_sub(at)),
-        1 => match array_at(file, at + 8)? {
-            Some(size) => (at + 16, u64::from_be_bytes(size)),
-            None => return Ok(None),
-        },
-        size => (at + 8, size.into()),
+        None => is_outermost.then_some(limit),
     };
-    let next = at.checked_add(size).filter(|next| *next >= content && *next <= limit);
-    Ok(next.map(|next| (name, content, next)))
+    Ok(next.filter(|next| *next >= content && *next <= limit).map(|next| (head.name, content, next)))
 }
 
 #[cfg(test)]

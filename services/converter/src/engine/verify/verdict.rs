@@ -1,15 +1,16 @@
 //! Whether what was decoded is all of the sound that a file has. FFmpeg's exit status does not say: it is 0 for a file that breaks
 //! off in the middle. What containers say of lengths is a hint, and no more.
 
-use contracts::FailureCode;
+use contracts::{FailureCode, SourceFacts};
 
 use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::complaints::{self, complaints};
 use crate::engine::ffmpeg::decoder_log::Decoded;
 use crate::engine::ffmpeg::restrictions;
+use crate::engine::sound::mixing::Join;
 use crate::engine::sound::track::Found;
 use crate::engine::source::ending::Lack;
-use crate::engine::source::packets::Packets;
+use crate::engine::source::packets::{Packets, Scanner};
 use crate::engine::source::probe::Probe;
 
 /// So much may be missing: what decoders leave out at the ends of a track, and a scratch.
@@ -28,8 +29,51 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
+    /// Decides, by the packets where it is doubtful.
+    pub(crate) async fn decide(
+        &self,
+        scanner: Scanner<'_>,
+        join: Option<&Join>,
+    ) -> Result<(), ConversionError> {
+        let (is_empty, is_doubtful) = (self.found.sound_seconds <= 0.0, self.is_doubtful());
+        let packets = if is_empty || is_doubtful && join.is_none() {
+            // Behind the end of a part, nothing was decoded.
+            let decoded_until = if self.until.is_finite() { self.end() } else { f64::INFINITY };
+            Some(scanner.scan(decoded_until).await?)
+        } else {
+            None
+        };
+        match (packets, join) {
+            (Some(packets), _) if is_empty => {
+                Err(of_nothing(self.probe, self.file_bytes, self.lack, &packets, &self.found.log))
+            }
+            (Some(packets), None) => self.judge(&packets),
+            (_, Some(join)) if is_doubtful => self.judge_each(scanner, join).await,
+            (None, None) | (_, Some(_)) => Ok(()),
+        }
+    }
+
+    /// Looks at each of several tracks that were joined as at a single one.
+    async fn judge_each(&self, scanner: Scanner<'_>, join: &Join) -> Result<(), ConversionError> {
+        for track in &join.indices {
+            let packets = Scanner { track: *track, ..scanner }.scan(self.until).await?;
+            self.judge_one_of_several(*track, &packets)?;
+        }
+        Ok(())
+    }
+
+    /// What was found in the source.
+    pub(crate) fn source_facts(&self) -> SourceFacts {
+        let mut facts = self.probe.facts.clone();
+        facts.declared_seconds = self.ends_early(false).then(|| self.probe.declared_seconds()).flatten();
+        if !self.until.is_finite() {
+            facts.duration_seconds = Some(self.end() - self.found.extent.start);
+        }
+        facts
+    }
+
     /// Whether the packets must be looked at, because something is not as it would be in a whole file.
-    pub(crate) fn is_doubtful(&self) -> bool {
+    fn is_doubtful(&self) -> bool {
         let log = &self.found.log;
         self.found.filled_seconds > 0.0
             || self.lack != Lack::Nothing
@@ -38,9 +82,7 @@ impl Evidence<'_> {
             || self.declared_end().is_none_or(|declared| (self.end() - declared).abs() > ALLOWANCE_SECONDS)
     }
 
-    /// Decides, by the packets where it is doubtful.
-    pub(crate) fn judge(&self, packets: Option<&Packets>) -> Result<(), ConversionError> {
-        let Some(packets) = packets else { return Ok(()) };
+    fn judge(&self, packets: &Packets) -> Result<(), ConversionError> {
         let damaged = |detail: String| Err(ConversionError::failed(FailureCode::Damaged, detail));
         let Found { sound_seconds, log, .. } = self.found;
         let undecoded = packets.sound_seconds - sound_seconds;
@@ -82,7 +124,7 @@ impl Evidence<'_> {
     }
 
     /// The same for one of several tracks that were joined: FFmpeg says how much it decoded of each.
-    pub(crate) fn judge_one_of_several(&self, track: u32, packets: &Packets) -> Result<(), ConversionError> {
+    fn judge_one_of_several(&self, track: u32, packets: &Packets) -> Result<(), ConversionError> {
         let log = &self.found.log;
         let decoded = Decoded::read(log, track).map_or(0.0, Decoded::seconds);
         let is_torn = packets.torn_seconds > ALLOWANCE_SECONDS || has_container_error(self.probe, log);
@@ -91,11 +133,6 @@ impl Evidence<'_> {
             return Err(ConversionError::failed(FailureCode::Damaged, detail));
         }
         Ok(())
-    }
-
-    /// How long the sound should be by the file's own word, where less was found.
-    pub(crate) fn longer_declared_seconds(&self) -> Option<f64> {
-        self.ends_early(false).then(|| self.probe.declared_seconds()).flatten()
     }
 
     fn end(&self) -> f64 {

@@ -1,11 +1,14 @@
 //! Whether a file was cut off, by what its container says of its own size: FFmpeg often reads what is there, and takes the length of
 //! that for the length of the recording.
 
+mod mp4;
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::bytes_at::{array_at, read_at};
+use super::ogg::page_lengths;
 
 /// What is missing at the end of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,7 @@ fn is_placeholder(size: u32) -> bool {
 /// Further pieces are not looked at.
 const MAX_PIECES: usize = 1_000_000;
 
+/// A file that is looked into.
 struct Reader {
     file: File,
     length: u64,
@@ -127,11 +131,7 @@ impl Reader {
         end.truncate(read);
         let is_page = |at: &usize| end[*at..].starts_with(b"OggS\0");
         let Some(page) = (0..end.len()).rev().find(is_page) else { return Ok(Lack::Nothing) };
-        let sizes = end.get(page + 26).and_then(|&segments| {
-            let sizes = end.get(page + 27..page + 27 + usize::from(segments))?;
-            Some(usize::from(segments) + sizes.iter().map(|size| usize::from(*size)).sum::<usize>())
-        });
-        let is_whole = sizes.is_some_and(|sizes| page + 27 + sizes <= end.len());
+        let is_whole = page_lengths(&end[page..]).is_some();
         Ok(if is_whole { Lack::Nothing } else { Lack::Rest })
     }
 
@@ -161,54 +161,6 @@ impl Reader {
         let is_unknown = size == (1 << (7 * length)) - 1;
         let end = (segment as u64 + 4 + length as u64).saturating_add(size);
         Ok(if is_unknown { Lack::Nothing } else { self.up_to(end) })
-    }
-
-    /// MP4 and its kin: where the last box ends (ISO/IEC 14496-12, section 4.2).
-    fn iso_media(&self) -> io::Result<Lack> {
-        let (mut at, mut is_fragmented) = (0, false);
-        for _ in 0..MAX_PIECES {
-            let Some([a, b, c, d, name @ ..]) = array_at::<8>(&self.file, at)? else { break };
-            let size = match u32::from_be_bytes([a, b, c, d]) {
-                // Up to the end.
-                0 if &name == b"mdat" => return Ok(Lack::Nothing),
-                1 => array_at(&self.file, at + 8)?.map_or(u64::MAX, u64::from_be_bytes),
-                size => u64::from(size),
-            };
-            is_fragmented |= &name == b"moof";
-            // Garbage behind the end is no box.
-            if size < 8 || !name.iter().all(u8::is_ascii_graphic) && name[0] != 0xa9 {
-                let has_more = is_fragmented && self.has_fragment_behind(at)?;
-                return Ok(if has_more { Lack::Rest } else { Lack::Nothing });
-            }
-            let end = at.saturating_add(size);
-            if end > self.length {
-                let is_media = matches!(&name, b"mdat" | b"moof");
-                return Ok(match (is_media, is_fragmented) {
-                    (false, _) => Lack::Nothing,
-                    (true, true) => Lack::Rest,
-                    (true, false) => Lack::Bytes(end - self.length),
-                });
-            }
-            at = end;
-        }
-        Ok(Lack::Nothing)
-    }
-
-    /// Whether a fragment follows somewhere behind a position at which there is no box.
-    fn has_fragment_behind(&self, mut at: u64) -> io::Result<bool> {
-        const PIECE: usize = 1 << 20;
-        let mut piece = vec![0; PIECE];
-        loop {
-            let read = read_at(&self.file, at, &mut piece)?;
-            // A fragment begins with its header box.
-            if piece[..read].windows(12).any(|bytes| bytes.starts_with(b"moof") && bytes.ends_with(b"mfhd")) {
-                return Ok(true);
-            }
-            if read < PIECE {
-                return Ok(false);
-            }
-            at += (PIECE - 11) as u64;
-        }
     }
 
     /// CAF: where the data end, if that is known (Core Audio Format specification, "Audio Data Chunk").
@@ -247,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    fn lack_of(bytes: &[u8]) -> Lack {
+    pub(super) fn lack_of(bytes: &[u8]) -> Lack {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
         lack(file.path()).unwrap()
@@ -330,27 +282,6 @@ mod tests {
         assert_eq!(lack_of(&known[..known.len() - 300]), Lack::Bytes(300));
         let live = [&head[..], b"\x01\xff\xff\xff\xff\xff\xff\xff", &[0; 100]].concat();
         assert_eq!(lack_of(&live), Lack::Nothing);
-    }
-
-    fn iso_box(name: [u8; 4], declared: u32, content: usize) -> Vec<u8> {
-        [&declared.to_be_bytes()[..], &name, &vec![0; content]].concat()
-    }
-
-    #[test]
-    fn an_mp4_file_ends_with_a_whole_box() {
-        let start = [iso_box(*b"ftyp", 16, 8), iso_box(*b"moov", 100, 92)].concat();
-        let with = |more: &[Vec<u8>]| lack_of(&[start.clone(), more.concat()].concat());
-        assert_eq!(with(&[iso_box(*b"mdat", 1008, 1000)]), Lack::Nothing);
-        assert_eq!(with(&[iso_box(*b"mdat", 1008, 1000), vec![0; 50]]), Lack::Nothing, "garbage behind it");
-        assert_eq!(with(&[iso_box(*b"mdat", 1008, 400)]), Lack::Bytes(600));
-        assert_eq!(with(&[iso_box(*b"mdat", 0, 400)]), Lack::Nothing, "up to the end");
-        assert_eq!(with(&[iso_box(*b"moof", 50, 42), iso_box(*b"mdat", 1008, 400)]), Lack::Rest);
-        assert_eq!(with(&[iso_box(*b"mdat", 408, 400), iso_box(*b"udta", 100, 10)]), Lack::Nothing);
-        let fragment =
-            [iso_box(*b"moof", 24, 0), iso_box(*b"mfhd", 16, 8), iso_box(*b"mdat", 408, 400)].concat();
-        let with_a_hole = [fragment.clone(), vec![0; 3 << 20], fragment.clone()];
-        assert_eq!(with(&with_a_hole), Lack::Rest);
-        assert_eq!(with(&with_a_hole[..2]), Lack::Nothing, "garbage behind it");
     }
 
     #[test]

@@ -2,79 +2,16 @@
 //!
 //! FFmpeg fails at the second link of a chain of Opus or FLAC, and takes the clock of one in Vorbis for the first one's. So all
 //! links get the first one's serial number, and go on with its clock. Decoders other than Vorbis' need no new headers: these are
-//! left out. The format is that of RFC 3533; Opus in it of RFC 7845, FLAC of RFC 9639, section 10.1; Vorbis I, section 4.2.
+//! left out.
 
-use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use super::bytes_at::{array_at, read_at};
-
-const CAPTURE_PATTERN: [u8; 5] = *b"OggS\0";
-const HEAD_BYTES: usize = 27;
-
-/// A page begins the packet that the one before it did not end.
-const IS_CONTINUED: u8 = 1;
-const IS_FIRST: u8 = 2;
-const IS_LAST: u8 = 4;
-
-/// The granule position of a page on which no packet ends.
-const NO_GRANULE: u64 = u64::MAX;
-
-/// The kinds of streams that FFmpeg can decode in one go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Codec {
-    Opus,
-    Flac,
-    Speex,
-    Vorbis,
-}
-
-impl Codec {
-    /// By the first packet of a stream.
-    fn of(header: &[u8]) -> Option<Self> {
-        let magics: [(&[u8], Self); 4] = [
-            (b"OpusHead", Self::Opus),
-            (b"\x7fFLAC", Self::Flac),
-            (b"Speex   ", Self::Speex),
-            (b"\x01vorbis", Self::Vorbis),
-        ];
-        magics.into_iter().find_map(|(magic, codec)| header.starts_with(magic).then_some(codec))
-    }
-
-    /// Whether the packet that begins on a page behind the first is a header, too.
-    fn is_header(self, place: u32, packet: &[u8]) -> bool {
-        match self {
-            // Its tags; then sound.
-            Self::Opus | Self::Speex => place == 1,
-            // Blocks of metadata, until a frame begins.
-            Self::Flac => packet.first() != Some(&0xff),
-            // Its tags, and then how to decode it, in packets of odd types.
-            Self::Vorbis => packet.first().is_some_and(|kind| kind % 2 == 1),
-        }
-    }
-
-    /// How many granules its clock has a second, by its first packet.
-    fn rate_hz(self, header: &[u8]) -> Option<u64> {
-        let bytes = |at: usize| header.get(at..at + 4)?.first_chunk().copied();
-        let rate = match self {
-            Self::Opus => Some(48_000),
-            // 20 bits of its STREAMINFO.
-            Self::Flac => bytes(27).map(|bytes| u32::from_be_bytes(bytes) >> 12),
-            Self::Speex => bytes(36).map(u32::from_le_bytes),
-            Self::Vorbis => bytes(12).map(u32::from_le_bytes),
-        };
-        rate.filter(|rate| *rate > 0).map(u64::from)
-    }
-
-    /// Whether decoders need the headers of each link.
-    fn keeps_headers(self) -> bool {
-        self == Self::Vorbis
-    }
-}
+use super::codec::Codec;
+use super::pages::{CAPTURE_PATTERN, IS_CONTINUED, IS_FIRST, NO_GRANULE, Page, Piece, Pieces};
+use crate::engine::source::bytes_at::array_at;
 
 /// Joins the links of a file, if it is a chain of streams of one kind, in its place. Blocks.
 ///
@@ -207,145 +144,11 @@ impl Chain {
     }
 }
 
-/// One page, from its capture pattern to its end.
-struct Page {
-    bytes: Vec<u8>,
-    head: usize,
-}
-
-impl Page {
-    fn has(&self, flag: u8) -> bool {
-        self.bytes[5] & flag != 0
-    }
-
-    fn granule(&self) -> u64 {
-        self.bytes[6..].first_chunk().copied().map_or(NO_GRANULE, u64::from_le_bytes)
-    }
-
-    fn serial(&self) -> [u8; 4] {
-        self.bytes[14..].first_chunk().copied().unwrap_or_default()
-    }
-
-    fn body(&self) -> &[u8] {
-        &self.bytes[self.head..]
-    }
-
-    /// Makes it the next page of another stream. A checksum that was wrong stays wrong.
-    fn change(&mut self, serial: [u8; 4], sequence: u32, granule: u64) {
-        let found = self.bytes[CHECKSUM].to_vec();
-        let is_whole = found == self.checksum();
-        self.bytes[5] &= !(IS_FIRST | IS_LAST);
-        self.bytes[6..14].copy_from_slice(&granule.to_le_bytes());
-        self.bytes[14..18].copy_from_slice(&serial);
-        self.bytes[18..22].copy_from_slice(&sequence.to_le_bytes());
-        let mut checksum = self.checksum();
-        if !is_whole {
-            checksum[0] ^= 1;
-        }
-        self.bytes[CHECKSUM].copy_from_slice(&checksum);
-    }
-
-    /// What belongs into the place of the checksum, which counts as zeros.
-    fn checksum(&self) -> [u8; 4] {
-        let bytes = self.bytes.iter().enumerate();
-        let bytes = bytes.map(|(at, byte)| if CHECKSUM.contains(&at) { 0 } else { *byte });
-        let sum = bytes.fold(0_u32, |sum, byte| sum << 8 ^ CRC[usize::from((sum >> 24) as u8 ^ byte)]);
-        sum.to_le_bytes()
-    }
-}
-
-const CHECKSUM: Range<usize> = 22..26;
-
-/// Of each byte, with the generator 0x04c11db7.
-const CRC: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "it is below 256")]
-        let mut sum = (byte as u32) << 24;
-        let mut bit = 0;
-        while bit < 8 {
-            sum = if sum >> 31 == 1 { sum << 1 ^ 0x04c1_1db7 } else { sum << 1 };
-            bit += 1;
-        }
-        table[byte] = sum;
-        byte += 1;
-    }
-    table
-};
-
-/// What a file consists of.
-enum Piece {
-    Page(Page),
-    /// What is no page, or not a whole one.
-    Garbage(Vec<u8>),
-}
-
-/// The pieces of a file, one after the other.
-struct Pieces<'a> {
-    file: &'a File,
-    position: u64,
-    /// What was read ahead and not returned yet.
-    ahead: VecDeque<u8>,
-}
-
-impl<'a> Pieces<'a> {
-    /// More than the longest page: 27 + 255 + 255 * 255 bytes.
-    const AHEAD_BYTES: usize = 256 * 1024;
-    const LONGEST_PAGE_BYTES: usize = 66 * 1024;
-
-    fn of(file: &'a File) -> Self {
-        Self { file, position: 0, ahead: VecDeque::new() }
-    }
-
-    fn next(&mut self) -> io::Result<Option<Piece>> {
-        if self.ahead.len() < Self::LONGEST_PAGE_BYTES {
-            self.read_ahead()?;
-        }
-        let ahead = self.ahead.make_contiguous();
-        if ahead.is_empty() {
-            return Ok(None);
-        }
-        if let Some((head, whole)) = page_lengths(ahead) {
-            return Ok(Some(Piece::Page(Page { bytes: self.ahead.drain(..whole).collect(), head })));
-        }
-        let is_page = |rest: &[u8]| rest.starts_with(&CAPTURE_PATTERN) || CAPTURE_PATTERN.starts_with(rest);
-        let end = (1..ahead.len()).find(|at| is_page(&ahead[*at..])).unwrap_or(ahead.len());
-        Ok(Some(Piece::Garbage(self.ahead.drain(..end).collect())))
-    }
-
-    fn read_ahead(&mut self) -> io::Result<()> {
-        let mut bytes = vec![0; Self::AHEAD_BYTES];
-        let length = read_at(self.file, self.position, &mut bytes)?;
-        self.position += length as u64;
-        self.ahead.extend(&bytes[..length]);
-        Ok(())
-    }
-}
-
-/// How long the head of the page that begins here is, and how long the page, if all of it is there.
-fn page_lengths(bytes: &[u8]) -> Option<(usize, usize)> {
-    let head = HEAD_BYTES + usize::from(*bytes.get(HEAD_BYTES - 1)?);
-    let sizes = bytes.get(HEAD_BYTES..head)?;
-    let whole = head + sizes.iter().map(|size| usize::from(*size)).sum::<usize>();
-    (bytes.starts_with(&CAPTURE_PATTERN) && whole <= bytes.len()).then_some((head, whole))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pages::tests::page;
+    use super::super::pages::{CHECKSUM, HEAD_BYTES, IS_LAST};
     use super::*;
-
-    fn page(flags: u8, granule: u64, serial: u8, sequence: u8, body: &[u8]) -> Vec<u8> {
-        let mut bytes = CAPTURE_PATTERN.to_vec();
-        bytes.push(flags);
-        bytes.extend(granule.to_le_bytes());
-        bytes.extend([serial, 0, 0, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 1, u8::try_from(body.len()).unwrap()]);
-        bytes.extend(body);
-        let mut page = Page { bytes, head: HEAD_BYTES + 1 };
-        let checksum = page.checksum();
-        page.bytes[CHECKSUM].copy_from_slice(&checksum);
-        page.bytes
-    }
 
     fn link(serial: u8, magic: &[u8], granules: &[u64]) -> Vec<Vec<u8>> {
         let mut pages = vec![page(IS_FIRST, 0, serial, 0, magic), page(0, 0, serial, 1, b"tags")];
@@ -360,15 +163,6 @@ mod tests {
         std::fs::write(file.path(), pages.concat()).unwrap();
         join_links(file.path()).unwrap();
         std::fs::read(file.path()).unwrap()
-    }
-
-    #[test]
-    fn the_checksum_is_that_of_ogg() {
-        // A page that FFmpeg wrote.
-        let head = b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0";
-        let mut page = Page { bytes: page(IS_FIRST, 0, 0, 0, head), head: HEAD_BYTES + 1 };
-        page.bytes[14..18].copy_from_slice(&[0x80, 0x19, 0x89, 0x8b]);
-        assert_eq!(page.checksum(), [0x9f, 0xe0, 0x83, 0x3b]);
     }
 
     /// The first packet of a stream.

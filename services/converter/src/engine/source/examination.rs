@@ -36,7 +36,7 @@ pub(crate) async fn examine<'a>(
     if let Err(refusal) = &answer
         && let Some(refused) = refusal.refused_track
     {
-        let listed = Answer::of_log(&workshop.list_tracks().await?, refused);
+        let listed = probe::read_listing(&workshop.list_tracks().await?, refused);
         let understood = listed.and_then(|listed| listed.understood(options.track.as_ref()).ok());
         if let Some(probe) = understood {
             return Ok(Examined { workshop, probe, lack });

@@ -3,16 +3,19 @@
 //! Of what a user wrote there is nothing in them: titles are in a file ([`ABOUT`]). Each argument is one string of an array, and no
 //! shell reads it.
 
-use contracts::{AudioFormat, Bitrate, Mp3Rate};
+mod codec;
+mod filters;
+
+use contracts::{AudioFormat, Mp3Rate};
+
+use self::codec::{codec, lame};
+pub(crate) use self::filters::LOUDNESS_KEYS;
+use self::filters::{loudness_filters, sound_filters};
 
 use super::recipe::{Picture, Recipe};
 use super::restrictions::Input;
-use crate::engine::sound::loudness::Gain;
 use crate::engine::sound::pcm::Format;
 use crate::engine::source::description::SQUARE_PIXELS;
-
-/// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg gives up on the rate between them.
-const MP3_SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";
 
 /// In writes of 32 KiB instead of one for each packet: every one of them wakes us.
 const BUFFERED: [&str; 2] = ["-flush_packets", "0"];
@@ -22,10 +25,6 @@ pub(crate) const COVER: &str = "cover.jpg";
 
 /// Where it stands what a file is to say about itself, likewise.
 pub(crate) const ABOUT: &str = "about.txt";
-
-/// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest true peak so far, where 1 is full
-/// scale.
-pub(crate) const LOUDNESS_KEYS: [&str; 2] = ["lavfi.r128.I", "lavfi.r128.true_peak"];
 
 /// Decoded behind the end of what was asked for, in seconds: times of packets are no more than hints.
 const MARGIN_SECONDS: f64 = 5.0;
@@ -90,7 +89,7 @@ impl Arguments {
 
     /// The decoded sound with its times on the standard output.
     fn tap(&mut self, recipe: &Recipe) {
-        self.take(recipe, &filters(recipe));
+        self.take(recipe, &sound_filters(recipe));
         if let Some(end) = recipe.options.end {
             let end = end.seconds() - recipe.track.clock_seconds;
             self.option("-to", format!("{:.6}", end.max(0.0) + MARGIN_SECONDS));
@@ -245,109 +244,9 @@ pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
 pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::default();
     arguments.open(input);
-    let mut chain: Vec<String> = cleaning(recipe).into_iter().chain(mix(recipe)).collect();
-    chain.push(shape(recipe));
-    let bound = |name, position: Option<contracts::Position>| {
-        let at = position?.seconds() - recipe.track.clock_seconds;
-        Some(format!("{name}={:.6}", at.max(0.0)))
-    };
-    let bounds = [bound("start", recipe.options.start), bound("end", recipe.options.end)];
-    let bounds: Vec<String> = bounds.into_iter().flatten().collect();
-    if !bounds.is_empty() {
-        chain.push(format!("atrim={}", bounds.join(":")));
-    }
-    chain.push("ebur128=peak=true:metadata=1".to_owned());
-    for key in LOUDNESS_KEYS {
-        chain.push(format!("ametadata=mode=print:key={key}:file=-"));
-    }
-    arguments.take(recipe, &chain);
+    arguments.take(recipe, &loudness_filters(recipe));
     arguments.add(["-f", "null", "-"]);
     arguments.0
-}
-
-/// What the sound goes through.
-fn filters(recipe: &Recipe) -> Vec<String> {
-    let shape = shape(recipe);
-    let Some(gain) = &recipe.gain else {
-        return mix(recipe).into_iter().chain([shape]).collect();
-    };
-    let chain = cleaning(recipe).into_iter().chain(mix(recipe)).chain([shape.clone()]);
-    // The shape again behind the gain, which may have been worked out at another rate.
-    chain.chain(Gain::filters(gain)).chain([shape]).collect()
-}
-
-/// Makes silence of what is no number, in front of filters that would make more of it.
-fn cleaning(recipe: &Recipe) -> Option<String> {
-    let clean = "aeval=exprs=st(0\\,val(ch))*0+if(lt(abs(ld(0))\\,1000000)\\,ld(0)\\,0):channel_layout=same";
-    recipe.track.is_float.then(|| clean.to_owned())
-}
-
-/// Mixes more channels than there are names for: odd ones to the left, even ones to the right, all equally loud.
-fn mix(recipe: &Recipe) -> Option<String> {
-    let channels = recipe.mixed_channels()?;
-    let side = |first: u32| {
-        (first..channels).step_by(2).map(|channel| format!("c{channel}")).collect::<Vec<_>>().join("+")
-    };
-    Some(format!("pan=stereo|FL<{}|FR<{}", side(0), side(1)))
-}
-
-/// Samples, and their rate and channels, as far as they are asked for or the format needs it.
-fn shape(recipe: &Recipe) -> String {
-    let options = &recipe.options;
-    let rates = match options.sample_rate {
-        Some(rate) => Some(rate.hertz().to_string()),
-        None if options.format == AudioFormat::Mp3 => Some(mp3_sample_rates(options.bitrate).to_owned()),
-        None => None,
-    };
-    let part = |name, value: Option<&str>| value.map(|value| format!("{name}={value}"));
-    let parts = [
-        part("sample_fmts", Some("flt")),
-        part("sample_rates", rates.as_deref()),
-        part("channel_layouts", recipe.layouts()),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("aformat={}", parts.join(":"))
-}
-
-/// The sample rates at which a bit rate exists (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5). Without this LAME
-/// silently takes a lower bit rate for a recording of a lower sample rate.
-fn mp3_sample_rates(bitrate: Option<Bitrate>) -> &'static str {
-    match bitrate.map_or(0, Bitrate::kilobits_per_second) {
-        ..=64 => MP3_SAMPLE_RATES,
-        65..=160 => "16000|22050|24000|32000|44100|48000",
-        161.. => "32000|44100|48000",
-    }
-}
-
-/// What the encoder of the format is told.
-fn codec(recipe: &Recipe, format: Format) -> Vec<String> {
-    let (name, option, value) = match recipe.options.format {
-        AudioFormat::Mp3 => return lame(recipe.options.mp3_rate()),
-        AudioFormat::M4a => ("aac", "-b:a", mean_bitrate(recipe, format, 80)),
-        AudioFormat::Opus => ("libopus", "-b:a", mean_bitrate(recipe, format, 64)),
-        AudioFormat::Flac => {
-            ("flac", "-sample_fmt", if recipe.track.is_deep { "s32" } else { "s16" }.to_owned())
-        }
-        AudioFormat::Wav => {
-            let name = if recipe.track.is_deep { "pcm_s24le" } else { "pcm_s16le" };
-            return ["-c:a", name].map(str::to_owned).to_vec();
-        }
-    };
-    vec!["-c:a".to_owned(), name.to_owned(), option.to_owned(), value]
-}
-
-/// What was asked for, or so much for each channel.
-fn mean_bitrate(recipe: &Recipe, format: Format, kilobits_per_channel: u16) -> String {
-    let asked = recipe.options.bitrate.map(Bitrate::kilobits_per_second);
-    format!("{}k", asked.unwrap_or(kilobits_per_channel * format.channels.clamp(1, 8)))
-}
-
-fn lame(rate: Mp3Rate) -> Vec<String> {
-    let (name, value) = match rate {
-        Mp3Rate::Quality(quality) => ("-q:a", quality.level().to_string()),
-        Mp3Rate::Bitrate(bitrate) => ("-b:a", format!("{}k", bitrate.kilobits_per_second())),
-    };
-    vec!["-c:a".to_owned(), "libmp3lame".to_owned(), name.to_owned(), value]
 }
 
 #[cfg(test)]

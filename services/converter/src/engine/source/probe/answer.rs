@@ -28,6 +28,16 @@ impl Answer {
     pub(crate) fn is_mp4(&self) -> bool {
         self.format.name.starts_with("mov,")
     }
+
+    /// Whether there may be sound behind what was looked at: these formats tell of tracks where they begin.
+    pub(crate) fn may_begin_late(&self) -> bool {
+        let tells_late =
+            matches!(self.format.name.as_str(), "mpegts" | "mpeg" | "flv" | "wtv" | "nut" | "swf");
+        let mut audio = self.streams.iter().filter(|stream| stream.codec_type == "audio").peekable();
+        let has_video = self.streams.iter().any(|stream| stream.codec_type == "video");
+        let is_unseen = |stream: &Stream| stream.sample_rate_hz() == 0 || stream.channels.unwrap_or(0) == 0;
+        tells_late && has_video && (audio.peek().is_none() || audio.any(is_unseen))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,7 +6,7 @@ use crate::engine::sound::layouts::Layout;
 use crate::engine::source::tracks::Disposition;
 
 /// Reads the list of a file's tracks. The decoder of the one with the index `refused` is known to refuse it.
-pub(super) fn read(log: &str, refused: u32) -> Option<Answer> {
+pub(crate) fn read(log: &str, refused: u32) -> Option<Answer> {
     let mut lines = log.lines().filter_map(|line| line.strip_prefix("[info] ")).map(str::trim_start);
     // `Input #0, matroska,webm, from 'file:source':`
     let input = lines.find_map(|line| line.strip_prefix("Input #0, "))?;

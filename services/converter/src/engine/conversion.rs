@@ -7,23 +7,13 @@ use tokio::sync::watch;
 
 use super::config::EngineConfig;
 use super::error::ConversionError;
-use super::ffmpeg::arguments;
-use super::ffmpeg::child::{Child, Ended};
-use super::ffmpeg::exit::log_of;
-use super::ffmpeg::recipe::Recipe;
-use super::ffmpeg::workshop::Workshop;
-use super::output::finish::Made;
+use super::ffmpeg::{Child, Ended, Recipe, Workshop, arguments, log_of};
+use super::output::Made;
 use super::report::Report;
-use super::sound::track::Wanted;
-use super::source::avi_silence::Silence;
-use super::source::ending::Lack;
-use super::source::examination::{Examined, examine, reading};
-use super::source::packets::Scanner;
-use super::source::probe::Probe;
+use super::sound::Wanted;
+use super::source::{Examined, Lack, Probe, Scanner, Silence, examine, reading};
 use super::time_limit::TimeLimit;
-use super::verify::audio_file::AudioFile;
-use super::verify::extent::{self, MostSound};
-use super::verify::verdict::{self, Evidence};
+use super::verify::{AudioFile, Evidence, MostSound, extent, verdict};
 
 /// An audio file that was made and checked. It is in the scratch directory.
 #[derive(Debug, Clone, PartialEq)]

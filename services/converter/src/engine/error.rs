@@ -4,8 +4,8 @@ use std::io;
 
 use contracts::FailureCode;
 
-use super::parallel::joiner::JoinError;
-use crate::engine::mp3::mpeg_frames::MalformedAudio;
+use super::parallel::JoinError;
+use crate::engine::mp3::MalformedAudio;
 
 /// Why there is no MP3.
 #[derive(Debug, thiserror::Error)]

@@ -7,11 +7,8 @@ use contracts::{
     TrackChoice,
 };
 
-use crate::engine::sound::layouts::{Layout, MOST_NAMED_CHANNELS};
-use crate::engine::sound::loudness::Gain;
-use crate::engine::sound::mixing::Join;
-use crate::engine::source::description::Description;
-use crate::engine::source::probe::{Probe, Track};
+use crate::engine::sound::{Gain, Join, Layout, MOST_NAMED_CHANNELS};
+use crate::engine::source::{Description, Probe, Track};
 
 /// Everything that FFmpeg is told, short of names of files.
 #[derive(Debug, Clone, PartialEq)]

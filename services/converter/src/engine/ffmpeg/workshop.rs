@@ -14,7 +14,7 @@ use super::child::{Child, Ended, Launcher, Place};
 use super::recipe::Recipe;
 use super::restrictions::Input;
 use crate::engine::error::ConversionError;
-use crate::engine::parallel::slots::EncoderSlots;
+use crate::engine::parallel::EncoderSlots;
 use crate::engine::scratch::SOURCE;
 
 /// What a conversion works with and where.

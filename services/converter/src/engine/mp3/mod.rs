@@ -1,6 +1,10 @@
 //! MP3 files, frame by frame.
 
-pub(super) mod frame_header;
-pub(super) mod id3_tag;
+mod frame_header;
+mod id3_tag;
 pub(super) mod info_frame;
-pub(super) mod mpeg_frames;
+mod mpeg_frames;
+
+pub(super) use self::frame_header::Header;
+pub(super) use self::id3_tag::Id3Tag;
+pub use self::mpeg_frames::{MalformedAudio, MpegAudio};

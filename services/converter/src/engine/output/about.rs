@@ -7,14 +7,10 @@ use std::path::{Path, PathBuf};
 use contracts::AudioFormat;
 
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments::{self, ABOUT, COVER};
-use crate::engine::ffmpeg::child::Place;
-use crate::engine::ffmpeg::exit::log_of_encoder;
-use crate::engine::ffmpeg::recipe::Recipe;
-use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::mp3::id3_tag::Id3Tag;
-use crate::engine::sound::track::Found;
-use crate::engine::source::description::Description;
+use crate::engine::ffmpeg::{ABOUT, COVER, Place, Recipe, Workshop, arguments, log_of_encoder};
+use crate::engine::mp3::Id3Tag;
+use crate::engine::sound::Found;
+use crate::engine::source::Description;
 
 impl Workshop<'_> {
     /// Writes for FFmpeg what the file is to say. `begin` is where its sound begins on the source's clock.

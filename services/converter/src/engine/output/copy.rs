@@ -9,14 +9,11 @@ use contracts::AudioFormat;
 
 use super::encode::piece_bytes;
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments::{self, ABOUT, COVER};
-use crate::engine::ffmpeg::child::{Child, Place};
-use crate::engine::ffmpeg::recipe::Recipe;
-use crate::engine::ffmpeg::workshop::Workshop;
+use crate::engine::ffmpeg::{ABOUT, COVER, Child, Place, Recipe, Workshop, arguments};
 use crate::engine::mp3::info_frame::{self, Trimmed};
 use crate::engine::scratch::SOURCE;
-use crate::engine::sound::track::{Found, Pieces as _, Sound};
-use crate::engine::source::description::Description;
+use crate::engine::sound::{Found, Pieces as _, Sound};
+use crate::engine::source::Description;
 
 impl Workshop<'_> {
     /// Starts to decode and to copy.

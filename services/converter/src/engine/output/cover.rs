@@ -1,11 +1,7 @@
 //! The picture that goes with an audio file.
 
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments::{self, COVER};
-use crate::engine::ffmpeg::child::Place;
-use crate::engine::ffmpeg::exit::log_of;
-use crate::engine::ffmpeg::recipe::Picture;
-use crate::engine::ffmpeg::workshop::Workshop;
+use crate::engine::ffmpeg::{COVER, Picture, Place, Workshop, arguments, log_of};
 use crate::engine::scratch::SOURCE;
 
 impl Workshop<'_> {

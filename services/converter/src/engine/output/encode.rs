@@ -5,14 +5,8 @@ use std::path::PathBuf;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments::{self, ABOUT, COVER};
-use crate::engine::ffmpeg::child::Place;
-use crate::engine::ffmpeg::complaints::complaints;
-use crate::engine::ffmpeg::exit::log_of_encoder;
-use crate::engine::ffmpeg::recipe::Recipe;
-use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::sound::pcm::Format;
-use crate::engine::sound::track::{Pieces as _, Sound};
+use crate::engine::ffmpeg::{ABOUT, COVER, Place, Recipe, Workshop, arguments, complaints, log_of_encoder};
+use crate::engine::sound::{Format, Pieces as _, Sound};
 
 /// Of decoded sound that is passed on at once, in samples.
 const PIECE_SAMPLES: usize = 8192;

@@ -6,13 +6,9 @@ use contracts::Loudness;
 
 use super::loudness;
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::child::{Child, Ended};
-use crate::engine::ffmpeg::recipe::{Course, Recipe};
-use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::sound::track::{Found, Opened, Sound, Wanted};
-use crate::engine::source::description::Description;
-use crate::engine::source::packets::Scanner;
-use crate::engine::source::probe::Probe;
+use crate::engine::ffmpeg::{Child, Course, Ended, Recipe, Workshop};
+use crate::engine::sound::{Found, Opened, Sound, Wanted};
+use crate::engine::source::{Description, Probe, Scanner};
 
 /// What a conversion has made.
 pub(crate) enum Made {

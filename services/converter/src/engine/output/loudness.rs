@@ -6,12 +6,8 @@ use contracts::{Loudness, LoudnessTarget};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments::{self, LOUDNESS_KEYS};
-use crate::engine::ffmpeg::child::Place;
-use crate::engine::ffmpeg::exit::log_of;
-use crate::engine::ffmpeg::recipe::Recipe;
-use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::sound::loudness::{Gain, gain};
+use crate::engine::ffmpeg::{LOUDNESS_KEYS, Place, Recipe, Workshop, arguments, log_of};
+use crate::engine::sound::{Gain, gain};
 
 /// Measures, and works out the gain.
 pub(super) async fn measure(

@@ -4,5 +4,7 @@ mod about;
 mod copy;
 mod cover;
 mod encode;
-pub(super) mod finish;
+mod finish;
 mod loudness;
+
+pub(super) use self::finish::Made;

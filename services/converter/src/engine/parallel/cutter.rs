@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::segments::{OVERLAP_PIECES, Segments};
 use crate::engine::error::ConversionError;
-use crate::engine::sound::track::Pieces;
+use crate::engine::sound::Pieces;
 
 /// What an encoder gets.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Cutter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::sound::pcm::Format;
+    use crate::engine::sound::Format;
 
     /// Pieces of 28 bytes, of which 7 are a segment and 14 the overlap.
     const TINY: Format = Format { channels: 1, sample_rate_hz: 8_000 };

@@ -10,9 +10,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::repacker::{Repacker, Unpackable};
 use super::segments::{LEAD_FRAMES, Segments, TAIL_FRAMES};
-use crate::engine::mp3::frame_header::Header;
-use crate::engine::mp3::id3_tag::Id3Tag;
 use crate::engine::mp3::info_frame::{self, Sound, checksum};
+use crate::engine::mp3::{Header, Id3Tag};
 
 /// Why the frames could not be joined.
 #[derive(Debug, thiserror::Error)]
@@ -230,7 +229,7 @@ mod tests {
     use contracts::Quality;
 
     use super::*;
-    use crate::engine::sound::pcm::Format;
+    use crate::engine::sound::Format;
 
     /// 128 kbit/s, 48 kHz, stereo, with a number in it.
     fn frame(number: u8) -> Vec<u8> {

@@ -3,11 +3,11 @@
 //! Several work without the bit reservoir. Then no frame needs bits of another, so that the joined frames are those that one encoder would have
 //! made of the whole sound.
 
-pub(super) mod cutter;
-pub(super) mod joiner;
+mod cutter;
+mod joiner;
 mod repacker;
 mod segments;
-pub(super) mod slots;
+mod slots;
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -21,18 +21,16 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::cutter::{Cutter, Feed, Room, Uncut};
-use self::joiner::{JoinError, Orders, Style};
+pub use self::joiner::JoinError;
+use self::joiner::{Orders, Style};
 use self::segments::Segments;
-use self::slots::{EncoderSlots, JobNumber, Slot};
+pub(super) use self::slots::EncoderSlots;
+pub(crate) use self::slots::cores;
+use self::slots::{JobNumber, Slot};
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments;
-use crate::engine::ffmpeg::child::{Child, Place};
-use crate::engine::ffmpeg::complaints::complaints;
-use crate::engine::ffmpeg::recipe::{Course, Recipe};
-use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::mp3::id3_tag::Id3Tag;
-use crate::engine::sound::pcm::Format;
-use crate::engine::sound::track::Sound;
+use crate::engine::ffmpeg::{Child, Course, Place, Recipe, Workshop, arguments, complaints};
+use crate::engine::mp3::Id3Tag;
+use crate::engine::sound::{Format, Sound};
 
 /// Decoded sound that may wait for the encoders of a job, all together.
 const WAITING_BYTES: usize = 56 * 1024 * 1024;

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::engine::mp3::frame_header::Header;
+use crate::engine::mp3::Header;
 
 const HEADER_BYTES: usize = 4;
 

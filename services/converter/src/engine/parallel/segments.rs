@@ -4,7 +4,7 @@
 //! first, too. Of what it makes of them, the first [`LEAD_FRAMES`] are dropped, during which it becomes what an encoder of the
 //! whole sound would be at this point, and so are the last [`TAIL_FRAMES`], which look ahead at sound that it does not have.
 
-use crate::engine::sound::pcm::Format;
+use crate::engine::sound::Format;
 
 /// LAME remembers how loud it was: its threshold of hearing falls by 7.5 % a frame at the fastest, over a range of 32 dB
 /// (`adjust_ATH` of LAME 3.100), which makes 94 frames. Anything else is forgotten after four.

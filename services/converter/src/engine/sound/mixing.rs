@@ -1,6 +1,6 @@
 //! One sound of several tracks: those of the microphones of one recording.
 
-use crate::engine::source::tracks::TrackFacts;
+use crate::engine::source::TrackFacts;
 
 /// How FFmpeg joins tracks.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,10 +11,8 @@ use super::pcm::{self, Format};
 use super::peaks::Peaks;
 use super::timeline::{Gap, Part, Timeline, selected_samples};
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::child::{Child, Ended, Process};
-use crate::engine::ffmpeg::exit::log_of;
-use crate::engine::source::avi_silence::Silence;
-use crate::engine::source::packets::{Packets, Scanner};
+use crate::engine::ffmpeg::{Child, Ended, Process, log_of};
+use crate::engine::source::{Packets, Scanner, Silence};
 
 /// Decodes, and gives up the sound piece by piece.
 pub(crate) struct Sound<'a> {

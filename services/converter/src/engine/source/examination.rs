@@ -9,7 +9,7 @@ use super::ending::{self, Lack};
 use super::mp4_index;
 use super::probe::{self, Answer, Probe};
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::workshop::Workshop;
+use crate::engine::ffmpeg::Workshop;
 
 /// A file that was examined, and how it is opened from then on.
 pub(crate) struct Examined<'a> {

@@ -7,13 +7,9 @@ use contracts::AudioFormat;
 use tokio::task::spawn_blocking;
 
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::arguments;
-use crate::engine::ffmpeg::child::Place;
-use crate::engine::ffmpeg::complaints::complaints;
-use crate::engine::ffmpeg::decoder_log::Decoded;
-use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::mp3::mpeg_frames::{MalformedAudio, MpegAudio};
-use crate::engine::sound::track::Found;
+use crate::engine::ffmpeg::{Decoded, Place, Workshop, arguments, complaints};
+use crate::engine::mp3::{MalformedAudio, MpegAudio};
+use crate::engine::sound::Found;
 
 /// A finished file.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,9 +3,8 @@
 use contracts::FailureCode;
 
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::recipe::Recipe;
-use crate::engine::source::packets::Scanner;
-use crate::engine::source::probe::Probe;
+use crate::engine::ffmpeg::Recipe;
+use crate::engine::source::{Probe, Scanner};
 
 /// What one sound may have.
 #[derive(Debug, Clone, Copy)]

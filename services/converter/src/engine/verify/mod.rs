@@ -1,5 +1,9 @@
 //! Whether all of the sound is there: in what was decoded, and in the file that was made.
 
-pub(super) mod audio_file;
+mod audio_file;
 pub(super) mod extent;
 pub(super) mod verdict;
+
+pub use self::audio_file::AudioFile;
+pub(super) use self::extent::MostSound;
+pub(super) use self::verdict::Evidence;

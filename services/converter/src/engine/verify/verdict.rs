@@ -4,14 +4,9 @@
 use contracts::{FailureCode, SourceFacts};
 
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::complaints::{self, complaints};
-use crate::engine::ffmpeg::decoder_log::Decoded;
-use crate::engine::ffmpeg::restrictions;
-use crate::engine::sound::mixing::Join;
-use crate::engine::sound::track::Found;
-use crate::engine::source::ending::Lack;
-use crate::engine::source::packets::{Packets, Scanner};
-use crate::engine::source::probe::Probe;
+use crate::engine::ffmpeg::{Decoded, complaints, restrictions};
+use crate::engine::sound::{Found, Join};
+use crate::engine::source::{Lack, Packets, Probe, Scanner};
 
 /// So much may be missing: what decoders leave out at the ends of a track, and a scratch.
 const ALLOWANCE_SECONDS: f64 = 0.5;

@@ -3,7 +3,7 @@
 use contracts::{AudioFormat, Bitrate, Mp3Rate};
 
 use crate::engine::ffmpeg::recipe::Recipe;
-use crate::engine::sound::pcm::Format;
+use crate::engine::sound::Format;
 
 /// What the encoder of the format is told.
 pub(super) fn codec(recipe: &Recipe, format: Format) -> Vec<String> {

@@ -3,7 +3,7 @@
 use contracts::{AudioFormat, Bitrate, Position};
 
 use crate::engine::ffmpeg::recipe::Recipe;
-use crate::engine::sound::loudness::Gain;
+use crate::engine::sound::Gain;
 
 /// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg gives up on the rate between them.
 const MP3_SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";

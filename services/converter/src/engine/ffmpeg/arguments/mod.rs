@@ -14,7 +14,7 @@ use self::filters::{loudness_filters, sound_filters};
 
 use super::recipe::{Picture, Recipe};
 use super::restrictions::Input;
-use crate::engine::sound::pcm::Format;
+use crate::engine::sound::Format;
 use crate::engine::source::description::SQUARE_PIXELS;
 
 /// In writes of 32 KiB instead of one for each packet: every one of them wakes us.

@@ -8,10 +8,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use self::scan::Scan;
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::complaints::complaints;
-use crate::engine::ffmpeg::exit::fault_of_the_machine;
-use crate::engine::ffmpeg::workshop::Workshop;
-use crate::engine::sound::timeline::Gap;
+use crate::engine::ffmpeg::{Workshop, complaints, fault_of_the_machine};
+use crate::engine::sound::Gap;
 
 /// What a scan works with.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use super::Packets;
 use super::steps::Steps;
-use crate::engine::sound::timeline::{Gap, LONGEST_PLAIN_GAP_SECONDS};
+use crate::engine::sound::{Gap, LONGEST_PLAIN_GAP_SECONDS};
 
 /// A longer step than this, and than those of most packets, is a gap.
 const GAP_SECONDS: f64 = 0.1;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Track;
 use crate::engine::ffmpeg::restrictions;
-use crate::engine::sound::layouts::Layout;
+use crate::engine::sound::Layout;
 use crate::engine::source::description::{Chapter, PictureStream};
 use crate::engine::source::tracks::{Disposition, Role, TrackFacts};
 

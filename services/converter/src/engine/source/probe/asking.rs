@@ -7,10 +7,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::answer::Answer;
 use crate::engine::error::ConversionError;
-use crate::engine::ffmpeg::child::{Child, Ended};
-use crate::engine::ffmpeg::complaints::{self, complaints};
-use crate::engine::ffmpeg::exit::fault_of_the_machine;
-use crate::engine::ffmpeg::restrictions;
+use crate::engine::ffmpeg::{Child, Ended, complaints, fault_of_the_machine, restrictions};
 use crate::engine::source::description;
 
 /// What is read below, and all tags: which of them are kept is not for ffprobe to say.

@@ -2,7 +2,7 @@
 //! as a decoder refuses its track.
 
 use super::answer::{Answer, Format, ProbedChapter, Stream};
-use crate::engine::sound::layouts::Layout;
+use crate::engine::sound::Layout;
 use crate::engine::source::tracks::Disposition;
 
 /// Reads the list of a file's tracks. The decoder of the one with the index `refused` is known to refuse it.

@@ -10,8 +10,7 @@ use contracts::SourceFacts;
 pub(crate) use self::answer::Answer;
 pub(crate) use self::asking::{SHOWN, answer};
 pub(crate) use self::listing::read as read_listing;
-use crate::engine::sound::layouts::Layout;
-use crate::engine::sound::mixing::Join;
+use crate::engine::sound::{Join, Layout};
 use crate::engine::source::description::Description;
 
 /// An audio file or a video with sound, and which of its tracks to take.

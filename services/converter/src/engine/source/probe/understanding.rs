@@ -87,7 +87,7 @@ mod tests {
 
     use super::super::asking::read;
     use super::*;
-    use crate::engine::ffmpeg::child::Ended;
+    use crate::engine::ffmpeg::Ended;
 
     fn probe(json: &str, log: &str) -> Result<Probe, ConversionError> {
         probe_for(json, log, None)

@@ -109,7 +109,7 @@ impl Conversions {
         const LEAST: u64 = 64 * 1024 * 1024;
         // Sound alone, at 128 kbit/s, has a twelfth of what it has in a WAV file. Lossy formats are seldom larger than a video.
         let times = if options.format.is_lossless() { 12 } else { 1 };
-        let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.max_audio_bytes);
+        let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.config.engine.max_audio_bytes);
         let (scratch, needed) = (Arc::clone(&self.scratch), video_bytes.saturating_add(audio));
         let reserved = spawn_blocking(move || scratch.reserve(needed, video_bytes)).await;
         Ok(reserved.map_err(|panic| ReservationError::Look(panic.into()))??)

@@ -71,19 +71,13 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             broker: broker.clone(),
             engine,
             scratch: Arc::new(scratch),
-            max_audio_bytes: config.engine.max_audio_bytes,
-            mongodb_reserve_bytes: config.mongodb_reserve_bytes,
             stop: shutdown.abort().clone(),
             worker: worker_name(),
-            lease: config.lease,
-            max_attempts: config.max_attempts,
-            jobs_at_once: config.jobs_at_once,
-            keep_mp3: config.keep_mp3,
-            keep_video: config.keep_video,
+            config,
         });
         let videos = Subscription {
             queue: Queue::Video,
-            slots: config.slots.map_or_else(cores, NonZeroU16::get),
+            slots: conversions.config.slots.map_or_else(cores, NonZeroU16::get),
             drain: shutdown.drain().clone(),
             abort: later(shutdown.abort().clone(), HAND_BACK_PATIENCE),
         };

@@ -33,7 +33,7 @@ impl Conversions {
     pub(crate) async fn find_room_in_store(&self, bytes: u64) -> Result<(), StoreFull> {
         let Ok(Some(room)) = self.mp3s.room().await else { return Ok(()) };
         // Uploads keep out of the whole reserve: half of it is for what they become, and lets their videos be deleted.
-        let usable = room.usable_bytes(room.reserve(self.mongodb_reserve_bytes) / 2);
+        let usable = room.usable_bytes(room.reserve(self.config.mongodb_reserve_bytes) / 2);
         if usable == 0 || bytes > usable { Err(StoreFull { usable, needed: bytes }) } else { Ok(()) }
     }
 

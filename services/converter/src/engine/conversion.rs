@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use contracts::{AudioFormat, ConversionOptions, FailureCode, Loudness, Phase, SourceFacts};
 use tokio::sync::watch;
 
-use super::config::EngineConfig;
 use super::error::ConversionError;
 use super::ffmpeg::{Child, Ended, Recipe, Workshop, arguments, log_of};
 use super::output::Made;
@@ -44,7 +43,6 @@ pub struct Converted {
 
 /// Converts the source of a workshop.
 pub(super) async fn convert(
-    config: &EngineConfig,
     time: &TimeLimit<'_>,
     workshop: Workshop<'_>,
     options: &ConversionOptions,
@@ -65,7 +63,7 @@ pub(super) async fn convert(
         for probe in probe.with_each_track() {
             let guess = guess.as_ref().filter(|_| !workshop.input.is_patient);
             let begun = begun.take().zip(guess);
-            let job = Job { config, time, workshop, probe: &probe, file_bytes, lack, report };
+            let job = Job { time, workshop, probe: &probe, file_bytes, lack, report };
             match job.convert_track(options, begun).await {
                 // A track may be empty, or known by name alone: another may be neither.
                 Err(error) if error.is_of_the_track() => refused = refused.or(Some(error)),
@@ -81,7 +79,6 @@ pub(super) async fn convert(
 /// The conversion of one track.
 #[derive(Clone, Copy)]
 struct Job<'a> {
-    config: &'a EngineConfig,
     time: &'a TimeLimit<'a>,
     workshop: Workshop<'a>,
     probe: &'a Probe,
@@ -97,7 +94,10 @@ impl<'a> Job<'a> {
         begun: Option<(Child, &Recipe)>,
     ) -> Result<Converted, ConversionError> {
         let mut recipe = Recipe::of(options, self.probe, |seconds| self.is_long(seconds));
-        let most = MostSound { seconds: self.config.max_seconds(), bytes: self.config.max_audio_bytes };
+        let most = MostSound {
+            seconds: self.workshop.config.max_seconds(),
+            bytes: self.workshop.config.max_audio_bytes,
+        };
         extent::check(self.probe, &recipe, self.scanner(), most).await?;
         let loudness = self.workshop.prepare(&mut recipe, self.probe).await?;
         let silence = self.silence().await?;
@@ -129,7 +129,7 @@ impl<'a> Job<'a> {
         let wanted = Wanted {
             selection: recipe.selection(),
             clock_seconds: recipe.track.clock_seconds,
-            max_seconds: self.config.max_seconds(),
+            max_seconds: self.workshop.config.max_seconds(),
             silence,
         };
         let until = wanted.selection.end;
@@ -216,7 +216,7 @@ impl<'a> Job<'a> {
         // Twenty minutes of speech, or half a minute from a telephone: the guess need not be right.
         const LARGE_FILE_BYTES: u64 = 16 * 1024 * 1024;
         let is_long = match seconds {
-            Some(seconds) => seconds >= self.config.parallel_from.as_secs_f64(),
+            Some(seconds) => seconds >= self.workshop.config.parallel_from.as_secs_f64(),
             None => self.file_bytes >= LARGE_FILE_BYTES,
         };
         // One encoder gains nothing by being fed in segments.

@@ -118,16 +118,17 @@ impl Engine {
         let time = TimeLimit::begin(&self.config);
         let source = scratch.source();
         time.within_longest(reading(move || ogg::join_links(&source))).await?;
+        let decoders = async { self.ffprobe_decoders().await.map_err(ConversionError::ffprobe) };
+        let decoders = time.within_longest(decoders).await?;
         let workshop = Workshop {
-            ffmpeg: &self.config.ffmpeg,
-            ffprobe: &self.config.ffprobe,
-            decoders: time.within_longest(self.ffprobe_decoders()).await?,
+            config: &self.config,
+            decoders,
             launcher: &self.launcher,
             slots: &self.slots,
             directory: scratch.directory(),
             input: Input { file: SOURCE_URL, max_tracks: self.config.max_tracks, is_patient: false },
             keepers,
         };
-        convert(&self.config, &time, workshop, options, report).await
+        convert(&time, workshop, options, report).await
     }
 }

@@ -14,7 +14,6 @@ use super::child::{Launcher, Place};
 use super::programs::{self, MissingProgram};
 use super::restrictions;
 use crate::engine::Engine;
-use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::complaints::complaints;
 use crate::engine::scratch::Scratch;
 use crate::sandbox::{self, Finding};
@@ -56,7 +55,7 @@ impl Engine {
             return Err(UnusableFfmpeg::NoEncoder(missing));
         }
         // So that the first job need not wait for it.
-        self.all_decoders().await?;
+        self.ffprobe_decoders().await?;
         Ok(())
     }
 
@@ -81,13 +80,8 @@ impl Engine {
         Ok(serde_json::from_str(&findings)?)
     }
 
-    /// The decoders that ffprobe may open.
-    pub(crate) async fn ffprobe_decoders(&self) -> Result<&str, ConversionError> {
-        self.all_decoders().await.map(String::as_str).map_err(ConversionError::ffprobe)
-    }
-
-    /// Asked for once.
-    async fn all_decoders(&self) -> io::Result<&String> {
+    /// The decoders that ffprobe may open. Asked for once.
+    pub(crate) async fn ffprobe_decoders(&self) -> io::Result<&String> {
         let ask = async || {
             let arguments = ["-hide_banner", "-loglevel", "error", "-decoders"];
             let place = Place::without_files(Path::new("/"));

@@ -53,18 +53,11 @@ pub(crate) fn log_of_encoder(Ended { status, log }: Ended) -> Result<String, Con
     if status.success() {
         return Ok(log);
     }
-    let signal = status.signal();
-    if signal == Some(Signal::XCPU.as_raw()) {
-        return Err(ConversionError::failed(FailureCode::TimedOut, "an encoder worked for too long"));
-    }
-    if signal == Some(Signal::XFSZ.as_raw()) {
+    if let Some(code) = limit_met(status, &log) {
         return Err(ConversionError::failed(
-            FailureCode::AudioTooLarge,
-            "the file is larger than is allowed",
+            code,
+            format!("an encoder ended with {status}: {}", complaints(&log)),
         ));
-    }
-    if let Some(code) = exceeded(&log) {
-        return Err(ConversionError::failed(code, complaints(&log)));
     }
     // It looked at what it is to encode, and would not begin.
     if log.contains("Error initializing output stream") {
@@ -81,19 +74,21 @@ pub(crate) fn log_of(Ended { status, log }: Ended) -> Result<String, ConversionE
     if status.success() {
         return Ok(log);
     }
-    let signal = status.signal();
-    let code = if signal == Some(Signal::XCPU.as_raw()) {
-        FailureCode::TimedOut
-    } else if signal == Some(Signal::XFSZ.as_raw()) {
-        FailureCode::AudioTooLarge
-    } else if let Some(code) = exceeded(&log) {
-        code
-    } else if is_unsupported(&log) {
-        FailureCode::UnsupportedFormat
-    } else {
-        FailureCode::Damaged
+    let code = match limit_met(status, &log) {
+        Some(code) => code,
+        None if is_unsupported(&log) => FailureCode::UnsupportedFormat,
+        None => FailureCode::Damaged,
     };
     Err(ConversionError::failed(code, format!("ffmpeg ended with {status}: {}", complaints(&log))))
+}
+
+/// Which limit ended an FFmpeg: the kernel's, or one that FFmpeg keeps itself.
+fn limit_met(status: ExitStatus, log: &str) -> Option<FailureCode> {
+    match status.signal() {
+        Some(signal) if signal == Signal::XCPU.as_raw() => Some(FailureCode::TimedOut),
+        Some(signal) if signal == Signal::XFSZ.as_raw() => Some(FailureCode::AudioTooLarge),
+        Some(_) | None => exceeded(log),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::engine::sound::{Gain, Join, Layout, MOST_NAMED_CHANNELS};
 use crate::engine::source::{Description, Probe, Track};
 
 /// Everything that FFmpeg is told, short of names of files.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Recipe {
     pub options: ConversionOptions,
     pub track: Track,
@@ -65,16 +65,7 @@ impl Recipe {
             Some(TrackChoice::Index(index)) => usize::from(index),
             Some(TrackChoice::Language(_) | TrackChoice::All(_)) | None => 0,
         };
-        Self {
-            options: options.clone(),
-            track: Track::usual(place),
-            join: None,
-            description: Description::default(),
-            copies: false,
-            picture: None,
-            gain: None,
-            is_long: false,
-        }
+        Self { options: options.clone(), track: Track::usual(place), ..Self::default() }
     }
 
     /// What it is, but for the gain, which takes a measurement.
@@ -90,8 +81,7 @@ impl Recipe {
             description: probe.description.clone().with_options(options),
             copies: is_copy_enough(options, &probe.track),
             picture: picture(options, probe),
-            gain: None,
-            is_long: false,
+            ..Self::default()
         };
         let seconds = |seconds| recipe.selected_seconds(seconds, probe.track.start_seconds);
         recipe.is_long = is_long(probe.approximate_seconds.map(seconds));

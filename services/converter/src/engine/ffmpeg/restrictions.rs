@@ -71,32 +71,23 @@ impl Input<'_> {
     }
 
     fn options_with(self, decoders: &str) -> Vec<String> {
-        let mut options = options(self.max_tracks, decoders);
+        let tracks = self.max_tracks.to_string();
+        let options = [
+            ["-max_alloc", MAX_ALLOCATION_BYTES],
+            // A format that can refer to other files still cannot to other addresses.
+            ["-protocol_whitelist", "file"],
+            ["-format_whitelist", FORMATS],
+            ["-codec_whitelist", decoders],
+            ["-max_streams", &tracks],
+            ["-threads", "1"],
+        ];
         let extent = if self.is_patient {
-            &["-probesize", PATIENT_PROBE_BYTES, "-analyzeduration", PATIENT_PROBE_TIME][..]
+            &[["-probesize", PATIENT_PROBE_BYTES], ["-analyzeduration", PATIENT_PROBE_TIME]][..]
         } else {
-            &["-probesize", PROBE_BYTES]
+            &[["-probesize", PROBE_BYTES]]
         };
-        options.extend(extent.iter().map(|option| (*option).to_owned()));
-        options
+        options.iter().chain(extent).flatten().map(|option| (*option).to_owned()).collect()
     }
-}
-
-fn options(max_tracks: u16, decoders: &str) -> Vec<String> {
-    let tracks = max_tracks.to_string();
-    [
-        ["-max_alloc", MAX_ALLOCATION_BYTES],
-        // A format that can refer to other files still cannot to other addresses.
-        ["-protocol_whitelist", "file"],
-        ["-format_whitelist", FORMATS],
-        ["-codec_whitelist", decoders],
-        ["-max_streams", &tracks],
-        ["-threads", "1"],
-    ]
-    .into_iter()
-    .flatten()
-    .map(str::to_owned)
-    .collect()
 }
 
 /// What FFmpeg opens that is no sound and no video: playlists and the like, subtitles, text, pictures.

@@ -13,6 +13,7 @@ use super::arguments;
 use super::child::{Child, Ended, Launcher, Place};
 use super::recipe::Recipe;
 use super::restrictions::Input;
+use crate::engine::config::EngineConfig;
 use crate::engine::error::ConversionError;
 use crate::engine::parallel::EncoderSlots;
 use crate::engine::scratch::SOURCE;
@@ -20,8 +21,8 @@ use crate::engine::scratch::SOURCE;
 /// What a conversion works with and where.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Workshop<'a> {
-    pub ffmpeg: &'a Path,
-    pub ffprobe: &'a Path,
+    /// With the programs as they were found.
+    pub config: &'a EngineConfig,
     /// The decoders that ffprobe may open.
     pub decoders: &'a str,
     pub launcher: &'a Launcher,
@@ -45,7 +46,7 @@ impl<'a> Workshop<'a> {
         stdin: Stdio,
     ) -> Result<Child, ConversionError> {
         self.launcher
-            .start(self.ffmpeg, arguments, place, stdin, self.keepers)
+            .start(&self.config.ffmpeg, arguments, place, stdin, self.keepers)
             .map_err(ConversionError::ffmpeg)
     }
 
@@ -82,7 +83,7 @@ impl<'a> Workshop<'a> {
         let shown = shown.into_iter().chain([self.input.file]).map(str::to_owned);
         self.launcher
             .start(
-                self.ffprobe,
+                &self.config.ffprobe,
                 options.chain(shown),
                 Place::of_source(self.directory),
                 Stdio::null(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::frame_header::Header;
 
 /// What is in an MP3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MpegAudio {
     /// Frames of sound, without the Xing/Info frame.
     pub frames: u64,
@@ -48,14 +48,7 @@ impl MpegAudio {
     }
 
     fn walk(mut reader: BufReader<impl Read + Seek>, file_bytes: u64) -> Result<Self, MalformedAudio> {
-        let mut audio = Self {
-            frames: 0,
-            samples: 0,
-            frame_bytes: 0,
-            file_bytes,
-            sample_rate_hz: 0,
-            has_info_frame: false,
-        };
+        let mut audio = Self { file_bytes, ..Self::default() };
         let mut at = skip_id3v2(&mut reader)?;
         let mut trimmed = 0;
         while at < file_bytes {
@@ -72,9 +65,8 @@ impl MpegAudio {
             if audio.frames == 0 && !audio.has_info_frame {
                 let mut frame = vec![0; usize::try_from(rest).unwrap_or_default()];
                 reader.read_exact(&mut frame)?;
-                if let Some(info) = InfoFrame::find(header, &frame) {
-                    audio.has_info_frame = true;
-                    trimmed = info.trimmed_samples;
+                if let Some(samples) = trimmed_samples(header, &frame) {
+                    (audio.has_info_frame, trimmed) = (true, samples);
                     continue;
                 }
             } else {
@@ -118,35 +110,24 @@ fn skip_id3v2(reader: &mut BufReader<impl Read + Seek>) -> Result<u64, Malformed
     Ok(10 + u64::from(size))
 }
 
-struct InfoFrame {
-    /// Samples at both ends that are the encoder's and not the recording's.
-    trimmed_samples: u64,
-}
-
-impl InfoFrame {
-    /// Reads the frame behind its header, if it is one.
-    fn find(header: Header, frame: &[u8]) -> Option<Self> {
-        let checksum = if header.has_checksum { 2 } else { 0 };
-        let info = frame.get(checksum + header.side_information_bytes()..)?;
-        if !info.starts_with(b"Xing") && !info.starts_with(b"Info") {
-            return None;
-        }
-        let flags = *info.get(7)?;
-        // Number of frames, number of bytes, table of contents, quality: each only with its flag.
-        let fields = [(1, 4), (2, 4), (4, 100), (8, 4)];
-        let present =
-            fields.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, length)| length).sum::<usize>();
-        // Two numbers of 12 bits, 21 bytes into LAME's part.
-        let trimmed_samples = match info.get(8 + present + 21..8 + present + 24) {
-            Some(&[first, second, third]) => {
-                let delay = u64::from(first) << 4 | u64::from(second >> 4);
-                let padding = u64::from(second & 0x0f) << 8 | u64::from(third);
-                delay + padding
-            }
-            _ => 0,
-        };
-        Some(Self { trimmed_samples })
+/// Samples at both ends that are the encoder's and not the recording's, by the frame behind its header; `None`: it is no
+/// Xing/Info frame.
+fn trimmed_samples(header: Header, frame: &[u8]) -> Option<u64> {
+    let checksum = if header.has_checksum { 2 } else { 0 };
+    let info = frame.get(checksum + header.side_information_bytes()..)?;
+    if !info.starts_with(b"Xing") && !info.starts_with(b"Info") {
+        return None;
     }
+    let flags = *info.get(7)?;
+    // Number of frames, number of bytes, table of contents, quality: each only with its flag.
+    let fields = [(1, 4), (2, 4), (4, 100), (8, 4)];
+    let present =
+        fields.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, length)| length).sum::<usize>();
+    // Two numbers of 12 bits, 21 bytes into LAME's part.
+    let Some(&[first, second, third]) = info.get(8 + present + 21..8 + present + 24) else { return Some(0) };
+    let delay = u64::from(first) << 4 | u64::from(second >> 4);
+    let padding = u64::from(second & 0x0f) << 8 | u64::from(third);
+    Some(delay + padding)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(crate) const ABOUT: &str = "about.txt";
 const MARGIN_SECONDS: f64 = 5.0;
 
 /// An array of arguments in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Arguments(Vec<String>);
 
 impl Arguments {
@@ -42,18 +42,26 @@ impl Arguments {
         self.0.extend([name.to_owned(), value]);
     }
 
-    fn begin(&mut self, log: &str) {
-        self.add(["-hide_banner", "-nostdin", "-nostats", "-loglevel", log]);
+    fn begin(log: &str) -> Self {
+        Self(["-hide_banner", "-nostdin", "-nostats", "-loglevel", log].map(str::to_owned).into())
     }
 
     /// How FFmpeg opens a stranger's file.
-    fn open(&mut self, input: Input<'_>) {
+    fn open(input: Input<'_>) -> Self {
         // With a summary at the end of what was read and what was decoded.
-        self.begin("level+verbose");
-        self.0.extend(input.options());
+        let mut arguments = Self::begin("level+verbose");
+        arguments.0.extend(input.options());
         // A clock that jumps is for the timeline to judge.
-        self.add(["-dts_delta_threshold", "1000000000"]);
-        self.add(["-i", input.file]);
+        arguments.add(["-dts_delta_threshold", "1000000000", "-i", input.file]);
+        arguments
+    }
+
+    /// How FFmpeg opens decoded sound that comes in on the standard input.
+    fn open_sound() -> Self {
+        let mut arguments = Self::begin("level+warning");
+        // In packets of 64 KiB instead of 4: each of them costs FFmpeg something.
+        arguments.add(["-protocol_whitelist", "pipe", "-f", "wav", "-max_size", "65536", "-i", "pipe:0"]);
+        arguments
     }
 
     /// What a file says about itself, which is input 1, and its picture, which is input 2.
@@ -117,8 +125,7 @@ impl Arguments {
 
 /// Lists the tracks of a file in the log, and ends for want of something to make.
 pub(crate) fn list(input: Input<'_>) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.begin("level+info");
+    let mut arguments = Arguments::begin("level+info");
     arguments.0.extend(input.options());
     arguments.add(["-i", input.file]);
     arguments.0
@@ -126,8 +133,7 @@ pub(crate) fn list(input: Input<'_>) -> Vec<String> {
 
 /// Decodes.
 pub(crate) fn decode(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.open(input);
+    let mut arguments = Arguments::open(input);
     arguments.tap(recipe);
     arguments.0
 }
@@ -140,8 +146,7 @@ pub(crate) fn decode_alike(one: &Recipe, other: &Recipe) -> bool {
 
 /// Copies the sound into a file, and decodes it.
 pub(crate) fn copy(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.open(input);
+    let mut arguments = Arguments::open(input);
     arguments.describe(recipe);
     arguments.option("-map", format!("0:a:{}", recipe.track.place));
     arguments.add(["-c:a", "copy"]);
@@ -155,8 +160,7 @@ pub(crate) fn copy(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<Strin
 
 /// Encodes decoded sound, which comes in on the standard input, to a whole file.
 pub(crate) fn encode_whole(recipe: &Recipe, format: Format, output: &str) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.sound();
+    let mut arguments = Arguments::open_sound();
     arguments.describe(recipe);
     arguments.add(["-map", "0:a:0"]);
     arguments.0.extend(codec(recipe, format));
@@ -164,18 +168,9 @@ pub(crate) fn encode_whole(recipe: &Recipe, format: Format, output: &str) -> Vec
     arguments.0
 }
 
-impl Arguments {
-    fn sound(&mut self) {
-        self.begin("level+warning");
-        // In packets of 64 KiB instead of 4: each of them costs FFmpeg something.
-        self.add(["-protocol_whitelist", "pipe", "-f", "wav", "-max_size", "65536", "-i", "pipe:0"]);
-    }
-}
-
 /// Encodes decoded sound, which comes in on the standard input, to frames of MP3: all of it, or a segment of it.
 pub(crate) fn encode_frames(rate: Mp3Rate, is_segment: bool) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.sound();
+    let mut arguments = Arguments::open_sound();
     arguments.0.extend(lame(rate));
     if is_segment {
         arguments.add(["-reservoir", "0"]);
@@ -189,8 +184,7 @@ pub(crate) fn encode_frames(rate: Mp3Rate, is_segment: bool) -> Vec<String> {
 /// Gives a file of ours another description.
 pub(crate) fn describe_again(recipe: &Recipe, file: &str, output: &str) -> Vec<String> {
     let format = recipe.options.format;
-    let mut arguments = Arguments::default();
-    arguments.begin("level+warning");
+    let mut arguments = Arguments::begin("level+warning");
     arguments.add(["-protocol_whitelist", "file", "-f", demuxer(format)]);
     arguments.option("-i", format!("file:{file}"));
     arguments.describe(recipe);
@@ -201,8 +195,7 @@ pub(crate) fn describe_again(recipe: &Recipe, file: &str, output: &str) -> Vec<S
 
 /// Decodes a file of ours, for what is said at the end.
 pub(crate) fn verify(format: AudioFormat, name: &str) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.begin("level+verbose");
+    let mut arguments = Arguments::begin("level+verbose");
     arguments.add(["-protocol_whitelist", "file", "-f", demuxer(format), "-threads", "1"]);
     arguments.option("-i", format!("file:{name}"));
     arguments.add(["-map", "0:a:0", "-f", "null", "-"]);
@@ -222,8 +215,7 @@ fn demuxer(format: AudioFormat) -> &'static str {
 /// Makes the cover: a JPEG of at most a thousand pixels each way, encoded anew, so that nothing of a stranger's picture is
 /// passed on but what can be seen.
 pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.begin("level+warning");
+    let mut arguments = Arguments::begin("level+warning");
     arguments.0.extend(input.picture_options());
     if let Picture::Frame(position) = picture {
         arguments.option("-ss", position.to_string());
@@ -242,8 +234,7 @@ pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
 
 /// Measures the loudness of what will be encoded, and prints a line for each value of each tenth of a second.
 pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
-    let mut arguments = Arguments::default();
-    arguments.open(input);
+    let mut arguments = Arguments::open(input);
     arguments.take(recipe, &loudness_filters(recipe));
     arguments.add(["-f", "null", "-"]);
     arguments.0

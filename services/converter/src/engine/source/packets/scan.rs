@@ -21,6 +21,7 @@ const HEADER_BYTES: u64 = 32;
 const LEAST_TORN_BYTES: u64 = 1024;
 
 /// The sum of the packets so far.
+#[derive(Default)]
 pub(super) struct Scan {
     track: u32,
     start_seconds: f64,
@@ -63,25 +64,7 @@ struct Torn {
 
 impl Scan {
     pub(super) fn new(track: u32, start_seconds: f64, until: f64) -> Self {
-        Self {
-            track,
-            start_seconds,
-            until,
-            packets: Packets::default(),
-            steps: Steps::default(),
-            last: None,
-            furthest_byte: None,
-            first_byte: None,
-            located_bytes: 0,
-            is_in_order: true,
-            raw_frame_bytes: None,
-            excess_bytes: 0,
-            position: 0,
-            end_byte: 0,
-            spread_bytes: 0,
-            extent: None,
-            gaps: Vec::new(),
-        }
+        Self { track, start_seconds, until, is_in_order: true, ..Self::default() }
     }
 
     /// Takes a line `stream,pts,dts,size,pos`, where each but the first may be `N/A`.

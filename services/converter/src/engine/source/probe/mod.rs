@@ -40,7 +40,7 @@ pub(crate) struct Probe {
 }
 
 /// What is to be known of an audio track.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Track {
     /// Its place among the audio tracks, counted from 0.
     pub place: usize,
@@ -78,12 +78,7 @@ impl Track {
             channels: 2,
             sample_rate_hz: 48_000,
             layout: Layout::of_count(2),
-            is_deep: false,
-            is_float: false,
-            bitrate_bps: None,
-            start_seconds: 0.0,
-            clock_seconds: 0.0,
-            seconds: None,
+            ..Self::default()
         }
     }
 

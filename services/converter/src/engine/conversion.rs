@@ -12,7 +12,7 @@ use super::report::Report;
 use super::sound::Wanted;
 use super::source::{Examined, Lack, Probe, Scanner, Silence, examine, reading};
 use super::time_limit::TimeLimit;
-use super::verify::{AudioFile, Evidence, MostSound, extent, verdict};
+use super::verify::{AudioFile, Evidence, extent, verdict};
 
 /// An audio file that was made and checked. It is in the scratch directory.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,11 +94,7 @@ impl<'a> Job<'a> {
         begun: Option<(Child, &Recipe)>,
     ) -> Result<Converted, ConversionError> {
         let mut recipe = Recipe::of(options, self.probe, |seconds| self.is_long(seconds));
-        let most = MostSound {
-            seconds: self.workshop.config.max_seconds(),
-            bytes: self.workshop.config.max_audio_bytes,
-        };
-        extent::check(self.probe, &recipe, self.scanner(), most).await?;
+        extent::check(self.probe, &recipe, self.scanner()).await?;
         let loudness = self.workshop.prepare(&mut recipe, self.probe).await?;
         let silence = self.silence().await?;
         // One that began otherwise is ended here.
@@ -126,12 +122,8 @@ impl<'a> Job<'a> {
         let expected = probe
             .approximate_seconds
             .map(|seconds| recipe.selected_seconds(seconds, probe.track.start_seconds));
-        let wanted = Wanted {
-            selection: recipe.selection(),
-            clock_seconds: recipe.track.clock_seconds,
-            max_seconds: self.workshop.config.max_seconds(),
-            silence,
-        };
+        let wanted =
+            Wanted { selection: recipe.selection(), clock_seconds: recipe.track.clock_seconds, silence };
         let until = wanted.selection.end;
         let on_progress = |seconds| self.tell_progress(seconds, expected);
         let made = workshop.finish(decoder, recipe, wanted, self.scanner(), expected, on_progress).await?;
@@ -192,13 +184,7 @@ impl<'a> Job<'a> {
     }
 
     fn scanner(self) -> Scanner<'a> {
-        Scanner {
-            workshop: self.workshop,
-            track: self.probe.track.index,
-            start_seconds: self.probe.start_seconds,
-            is_in_order: !self.probe.has_index(),
-            raw_frame_bytes: self.probe.raw_frame_bytes(),
-        }
+        Scanner { workshop: self.workshop, probe: self.probe, track: self.probe.track.index }
     }
 
     /// The silence in it that FFmpeg does not tell of.

@@ -109,12 +109,8 @@ impl Workshop<'_> {
         let max_bytes = self.launcher.limits.file_bytes;
         let path = path.to_owned();
         let join = move || joiner::join(&path, style, segments, max_bytes, orders);
-        match self
-            .keepers
-            .spawn_blocking(join)
-            .await
-            .map_err(|panic| ConversionError::ffmpeg(panic.into()))?
-        {
+        let joined = self.keepers.spawn_blocking(join).await;
+        match joined.map_err(|panic| ConversionError::ffmpeg(panic.into()))? {
             Ok(()) => Ok(true),
             Err(JoinError::Short) => Ok(false),
             Err(JoinError::TooLarge) => {

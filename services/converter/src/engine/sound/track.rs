@@ -32,14 +32,13 @@ pub(crate) struct Sound<'a> {
     peaks: Peaks,
 }
 
-/// What is asked for, and what is allowed.
+/// What is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
     /// In seconds of the file's clock.
     pub selection: Range<f64>,
     /// Where the decoder's clock begins on the file's clock, in seconds.
     pub clock_seconds: f64,
-    pub max_seconds: f64,
     /// What has to be added to the decoder's clock.
     pub silence: Silence,
 }
@@ -211,7 +210,7 @@ impl<'a> Sound<'a> {
                     !self.wanted.silence.is_empty() || self.packets().await?.clock_runs(on_clock);
                 self.timeline.settle(gap, is_silence);
             }
-            if self.timeline.length_seconds() > self.wanted.max_seconds {
+            if self.timeline.length_seconds() > self.scanner.workshop.config.max_seconds() {
                 return Err(ConversionError::failed(
                     FailureCode::TooLong,
                     "there is more sound than is allowed",

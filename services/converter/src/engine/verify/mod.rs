@@ -5,5 +5,4 @@ pub(super) mod extent;
 pub(super) mod verdict;
 
 pub use self::audio_file::AudioFile;
-pub(super) use self::extent::MostSound;
 pub(super) use self::verdict::Evidence;

@@ -147,7 +147,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A page of one packet.
-    pub(in super::super) fn page(flags: u8, granule: u64, serial: u8, sequence: u8, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn page(flags: u8, granule: u64, serial: u8, sequence: u8, body: &[u8]) -> Vec<u8> {
         let mut bytes = CAPTURE_PATTERN.to_vec();
         bytes.push(flags);
         bytes.extend(granule.to_le_bytes());

@@ -7,6 +7,7 @@ use contracts::FailureCode;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use self::scan::Scan;
+use super::probe::Probe;
 use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::{Workshop, complaints, fault_of_the_machine};
 use crate::engine::sound::Gap;
@@ -15,14 +16,9 @@ use crate::engine::sound::Gap;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scanner<'a> {
     pub workshop: Workshop<'a>,
+    pub probe: &'a Probe,
     /// The audio track's index in the file.
     pub track: u32,
-    /// The time at which the file's clock begins.
-    pub start_seconds: f64,
-    /// Whether packets lie in the file in the order in which they are read.
-    pub is_in_order: bool,
-    /// The largest frame of a raw stream, which has no packets but those that FFmpeg makes of it.
-    pub raw_frame_bytes: Option<u64>,
 }
 
 /// What the packets of a file add up to.
@@ -49,11 +45,12 @@ impl Scanner<'_> {
     /// Reads all packets whose time is below `until`, in seconds of the file's clock.
     pub(crate) async fn scan(self, until: f64) -> Result<Packets, ConversionError> {
         // As the container has them: a parser drops in silence what it cannot make sense of.
-        let whole = self.raw_frame_bytes.is_none().then_some(["-fflags", "+noparse"]).into_iter().flatten();
+        let raw_frame_bytes = self.probe.raw_frame_bytes();
+        let whole = raw_frame_bytes.is_none().then_some(["-fflags", "+noparse"]).into_iter().flatten();
         let shown = ["-show_entries", "packet=stream_index,pts_time,dts_time,size,pos", "-of", "csv=p=0"];
         let mut child = self.workshop.ask_ffprobe(whole.chain(shown))?;
-        let mut scan = Scan::new(self.track, self.start_seconds, until);
-        (scan.raw_frame_bytes, scan.is_in_order) = (self.raw_frame_bytes, self.is_in_order);
+        let mut scan = Scan::new(self.track, self.probe.start_seconds, until);
+        (scan.raw_frame_bytes, scan.is_in_order) = (raw_frame_bytes, !self.probe.has_index());
         let mut lines = BufReader::with_capacity(64 * 1024, &mut child.stdout).lines();
         while let Some(line) = lines.next_line().await.map_err(ConversionError::ffprobe)? {
             scan.add(&line);

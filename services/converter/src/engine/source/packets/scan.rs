@@ -35,7 +35,9 @@ pub(super) struct Scan {
     furthest_byte: Option<u64>,
     first_byte: Option<u64>,
     located_bytes: u64,
+    /// Whether packets lie in the file in the order in which they are read.
     pub(super) is_in_order: bool,
+    /// The largest frame of a raw stream, which has no packets but those that FFmpeg makes of it.
     pub(super) raw_frame_bytes: Option<u64>,
     /// What the last packet has beyond that.
     excess_bytes: u64,

@@ -26,7 +26,7 @@ use anyhow::Context as _;
 use broker::{Broker, Subscription};
 use contracts::Queue;
 use jobs::{Databases, JobStore};
-use media_store::{MediaStore, StoreError};
+use media_store::MediaStore;
 use service_kit::{Chain, Process, Readiness, Shutdown};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -124,7 +124,7 @@ async fn prepared(mp3s: &MediaStore, shutdown: &Shutdown) -> bool {
     let prepare = async {
         let mut delay = Duration::from_millis(500);
         while let Err(error) = mp3s.ensure_indexes().await {
-            report_unprepared(&error);
+            tracing::warn!(error = %Chain(&error), "waiting for MongoDB before any work begins");
             sleep(delay).await;
             delay = (delay * 2).min(Duration::from_secs(10));
         }
@@ -133,10 +133,6 @@ async fn prepared(mp3s: &MediaStore, shutdown: &Shutdown) -> bool {
         () = prepare => true,
         () = shutdown.drain().cancelled() => false,
     }
-}
-
-fn report_unprepared(error: &StoreError) {
-    tracing::warn!(error = %Chain(error), "waiting for MongoDB before any work begins");
 }
 
 /// A token that is cancelled this long after another one.

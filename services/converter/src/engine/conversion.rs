@@ -104,7 +104,7 @@ impl<'a> Job<'a> {
             // What a container holds is not always what the format allows: then it is decoded like any other.
             Err(error) if recipe.copies && error.is_of_the_copy() => {
                 tracing::debug!(%error, "a copy would not do");
-                self.make(None, &recipe.without_copying(), silence).await?
+                self.make(None, &Recipe { copies: false, ..recipe }, silence).await?
             }
             made => made?,
         };

@@ -88,11 +88,6 @@ impl Recipe {
         recipe
     }
 
-    /// The same, but that the sound is encoded.
-    pub(crate) fn without_copying(self) -> Self {
-        Self { copies: false, ..self }
-    }
-
     /// Which audio tracks are in it, counted from 0.
     pub(crate) fn tracks(&self) -> Vec<u16> {
         let places = self.join.as_ref().map_or_else(|| vec![self.track.place], |join| join.places.clone());

@@ -1,5 +1,6 @@
-//! Runs the engine on files, to see what the converter makes of them: `convert [OPTION=VALUE…] FILE…`. With `KEEP=FOLDER` in the
-//! environment what is made stays there; `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
+//! Runs the engine on files, to see what the converter makes of them:
+//! `convert [OPTION=VALUE…] FILE…`. With `KEEP=FOLDER` in the environment what is made stays there;
+//! `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,7 +1,9 @@
-//! Converts seeded mutations of small valid files, to see that none of them hangs the converter, crashes it, leaves anything
-//! behind, or becomes a file with less sound than plain FFmpeg decodes: `make fuzz`. `MUTATIONS` says how many, `SEED` from which on, `SECONDS` after how long it stops early.
+//! Converts seeded mutations of small valid files, to see that none of them hangs the converter, crashes it,
+//! leaves anything behind, or becomes a file with less sound than plain FFmpeg decodes: `make fuzz`.
+//! `MUTATIONS` says how many, `SEED` from which on, `SECONDS` after how long it stops early.
 //!
-//! Each mutation is made from its number alone: `SEED=4711 MUTATIONS=1` tries one again, and `KEEP=FILE` keeps it.
+//! Each mutation is made from its number alone: `SEED=4711 MUTATIONS=1` tries
+//! one again, and `KEEP=FILE` keeps it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -78,7 +78,8 @@ impl Conversions {
         let fetched =
             unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await;
         let converted = match fetched {
-            // All that a conversion keeps while it waits would else be moved along with every future around it.
+            // All that a conversion keeps while it waits would else be moved
+            // along with every future around it.
             Ok(()) => Box::pin(self.engine.convert(&scratch, &record.job.options, report, stop)).await,
             Err(error) => return Err(self.judge_full_disk(error, &scratch)),
         };
@@ -107,7 +108,8 @@ impl Conversions {
         options: &ConversionOptions,
     ) -> Result<Reservation, AttemptError> {
         const LEAST: u64 = 64 * 1024 * 1024;
-        // Sound alone, at 128 kbit/s, has a twelfth of what it has in a WAV file. Lossy formats are seldom larger than a video.
+        // Sound alone, at 128 kbit/s, has a twelfth of what it has in a WAV file. Lossy
+        // formats are seldom larger than a video.
         let times = if options.format.is_lossless() { 12 } else { 1 };
         let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.config.engine.max_audio_bytes);
         let (scratch, needed) = (Arc::clone(&self.scratch), video_bytes.saturating_add(audio));

@@ -42,7 +42,8 @@ pub(crate) struct Conversions {
 }
 
 impl Conversions {
-    /// Handles one message. Every way through this may be cut off by a crash at any point, and then begins again.
+    /// Handles one message. Every way through this may be cut off by a crash at
+    /// any point, and then begins again.
     pub(crate) async fn deliver(&self, delivery: Delivery<ConversionRequested>) -> Verdict {
         let message = delivery.message;
         if message.version != MESSAGE_VERSION {
@@ -83,8 +84,8 @@ impl Conversions {
         match self.commit_converted(lease, &audio).await {
             Ok(true) => {}
             Ok(false) => return self.give_way(audio.fid).await,
-            // The file stays: the commit may have taken effect. If it has not, the sweep for files that nothing
-            // refers to finds it.
+            // The file stays: the commit may have taken effect. If it has not, the sweep
+            // for files that nothing refers to finds it.
             Err(error) => return retry("could not commit the job", &error),
         }
         counter!("mixdown_conversions_total", "outcome" => "converted").increment(1);
@@ -153,7 +154,8 @@ impl Conversions {
                 note_unreturned(self.jobs.release(lease).await);
                 wait_for_room(&error)
             }
-            // Others have filled the disk meanwhile. Each time costs a conversion, so that the next is to come later each time.
+            // Others have filled the disk meanwhile. Each time costs a conversion, so
+            // that the next is to come later each time.
             error if error.is_of_a_full_disk() => {
                 counter!("mixdown_conversions_total", "outcome" => "retried").increment(1);
                 note_unreturned(self.jobs.release(lease).await);

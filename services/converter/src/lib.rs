@@ -1,12 +1,13 @@
-//! The converter owns the conversion. It consumes queue `video`, makes an MP3 of each video, commits the job and
-//! announces its outcome on queue `mp3`.
+//! The converter owns the conversion. It consumes queue `video`, makes an MP3 of each video, commits the job
+//! and announces its outcome on queue `mp3`.
 //!
-//! **Nothing is lost to a crash.** The `video` message is acknowledged last, after the job was committed and the broker
-//! has confirmed the `mp3` message. Whatever happens before that, the message comes again, and whoever gets it finds
-//! in the job's document how far it was.
+//! **Nothing is lost to a crash.** The `video` message is acknowledged last, after the job was committed and
+//! the broker has confirmed the `mp3` message. Whatever happens before that, the message comes again, and
+//! whoever gets it finds in the job's document how far it was.
 //!
-//! **Nothing is done twice that counts.** A job is worked on under a lease, and every change of it names the
-//! lease's token: of two converters that believe a job theirs, one commits, and the other deletes what it made.
+//! **Nothing is done twice that counts.** A job is worked on under a lease, and every
+//! change of it names the lease's token: of two converters that believe a job theirs, one
+//! commits, and the other deletes what it made.
 
 mod attempt;
 mod config;
@@ -43,8 +44,8 @@ const HAND_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Converts videos until the process is shut down.
 ///
-/// On a drain the conversions under way go on. Those that are not done at the abort are given back for another converter,
-/// and do not count as an attempt.
+/// On a drain the conversions under way go on. Those that are not done at the abort are given back for
+/// another converter, and do not count as an attempt.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let folder = config.scratch_dir.clone();
     let scratch = tokio::task::spawn_blocking(move || ScratchSpace::open(&folder)).await?;
@@ -119,7 +120,8 @@ fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>, layers: &st
         .tells("ffmpeg is confined by", layers)
 }
 
-/// Waits for MongoDB and makes the indexes without which no MP3 may be stored. `false`: the process ends before.
+/// Waits for MongoDB and makes the indexes without which no MP3 may be stored.
+/// `false`: the process ends before.
 async fn prepared(mp3s: &MediaStore, shutdown: &Shutdown) -> bool {
     let prepare = async {
         let mut delay = Duration::from_millis(500);

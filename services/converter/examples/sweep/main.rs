@@ -1,5 +1,6 @@
-//! Converts every file below a folder to every format, and compares with what plain FFmpeg decodes: `make sweep FOLDER=…`.
-//! Prints a row for each file and format, and then every surprise: where the converter and plain FFmpeg disagree.
+//! Converts every file below a folder to every format, and compares with what plain FFmpeg
+//! decodes: `make sweep FOLDER=…`. Prints a row for each file and format, and then every surprise:
+//! where the converter and plain FFmpeg disagree.
 
 mod judge;
 

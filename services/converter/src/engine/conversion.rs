@@ -48,7 +48,8 @@ pub(super) async fn convert(
     options: &ConversionOptions,
     report: &watch::Sender<Report>,
 ) -> Result<Converted, ConversionError> {
-    // Starting a program costs more than running it in vain: FFmpeg begins to decode on a guess, while ffprobe checks it.
+    // Starting a program costs more than running it in vain: FFmpeg begins to
+    // decode on a guess, while ffprobe checks it.
     let guess = Recipe::guess(options);
     let mut begun = guess.as_ref().map(|guess| workshop.decode(guess)).transpose()?;
     let Examined { workshop, probe, lack } = time.within_longest(examine(workshop, options)).await?;
@@ -196,8 +197,8 @@ impl<'a> Job<'a> {
         reading(move || Silence::of_avi(&source, track)).await
     }
 
-    /// Whether several encoders are worth their while, by the length of the sound, or by the file's size where that is
-    /// unknown.
+    /// Whether several encoders are worth their while, by the length of the sound, or
+    /// by the file's size where that is unknown.
     fn is_long(self, seconds: Option<f64>) -> bool {
         // Twenty minutes of speech, or half a minute from a telephone: the guess need not be right.
         const LARGE_FILE_BYTES: u64 = 16 * 1024 * 1024;

@@ -81,7 +81,8 @@ impl Engine {
         Ok(Self { config, launcher, decoders: OnceCell::new(), slots })
     }
 
-    /// Converts the video of a scratch directory. When this returns, no process works in the directory any more.
+    /// Converts the video of a scratch directory. When this returns, no process
+    /// works in the directory any more.
     ///
     /// Facts about the video and progress go into `report`.
     ///

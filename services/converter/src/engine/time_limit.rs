@@ -37,7 +37,8 @@ impl<'a> TimeLimit<'a> {
         timeout_at(self.longest(), work).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// Does the work within the time that its sound takes, of which the file may declare the length in seconds.
+    /// Does the work within the time that its sound takes, of which the file
+    /// may declare the length in seconds.
     pub(super) async fn within<T>(
         &self,
         declared_seconds: Option<f64>,

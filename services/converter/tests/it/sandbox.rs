@@ -105,8 +105,8 @@ fn confined(directory: &Path, program: &str, reads: &[&str]) -> Command {
     command
 }
 
-/// Every way in which a descriptor, a timer or a number names the process that gets a signal. The kernel answers for a
-/// command that is allowed and wrong with another error than for one that does not exist.
+/// Every way in which a descriptor, a timer or a number names the process that gets a signal. The kernel
+/// answers for a command that is allowed and wrong with another error than for one that does not exist.
 #[test]
 fn no_system_call_sends_a_signal_to_another_process() {
     let job = tempfile::tempdir().unwrap();

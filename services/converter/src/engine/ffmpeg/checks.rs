@@ -59,8 +59,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Which layers of the confinement hold: a program that is started like FFmpeg tries them, in this directory, which it
-    /// needs for itself.
+    /// Which layers of the confinement hold: a program that is started like FFmpeg tries them, in
+    /// this directory, which it needs for itself.
     ///
     /// # Errors
     /// It could not be started, or gives no answer.

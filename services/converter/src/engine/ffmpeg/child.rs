@@ -1,5 +1,5 @@
-//! How the engine starts any program: an argument array, no environment, its own process group, confined, dead as soon as
-//! nobody waits for it.
+//! How the engine starts any program: an argument array, no environment, its own process group,
+//! confined, dead as soon as nobody waits for it.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -17,7 +17,8 @@ use tokio_util::task::TaskTracker;
 use crate::engine::scratch::SOURCE;
 use crate::sandbox::{self, Confinement, Limits};
 
-/// Starts programs through the converter itself, which confines them: safe Rust runs nothing between `fork` and `exec`.
+/// Starts programs through the converter itself, which confines them: safe Rust
+/// runs nothing between `fork` and `exec`.
 #[derive(Debug, Clone)]
 pub(crate) struct Launcher {
     /// A program that asks [`sandbox::run_if_asked`] first.
@@ -72,8 +73,8 @@ pub(crate) struct Ended {
 impl Launcher {
     /// Starts a program in a directory. `keepers` is done when every program started with it is gone.
     ///
-    /// The calling thread must live as long as the child (a worker of the runtime does, a blocking thread does not): the
-    /// kernel takes its end for the parent's death.
+    /// The calling thread must live as long as the child (a worker of the runtime does, a blocking thread
+    /// does not): the kernel takes its end for the parent's death.
     pub(crate) fn start(
         &self,
         program: &Path,
@@ -121,7 +122,8 @@ impl Child {
 }
 
 impl Process {
-    /// Waits for the end of the program. Read its output first, or at the same time: a full pipe stops the program.
+    /// Waits for the end of the program. Read its output first, or at the same
+    /// time: a full pipe stops the program.
     pub(crate) async fn ended(self) -> io::Result<Ended> {
         self.keeper.await?
     }
@@ -165,7 +167,8 @@ async fn keep(
     Ok(Ended { status, log: String::new() })
 }
 
-/// A broken file can make FFmpeg complain about each of its packets: the first and the last complaints are the ones that count.
+/// A broken file can make FFmpeg complain about each of its packets: the first and the
+/// last complaints are the ones that count.
 const HEAD_BYTES: usize = 16 * 1024;
 const TAIL_BYTES: usize = 48 * 1024;
 

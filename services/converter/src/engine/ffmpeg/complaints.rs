@@ -12,8 +12,8 @@ pub(crate) fn is_out_of_room(log: &str) -> bool {
     NO_ROOM.iter().any(|text| log.contains(text))
 }
 
-/// Whether there is no decoder for a track, or none that is used, or one that knows the codec by name alone, or no way to mix its
-/// channels.
+/// Whether there is no decoder for a track, or none that is used, or one that knows the codec by
+/// name alone, or no way to mix its channels.
 pub(crate) fn is_unsupported(log: &str) -> bool {
     log.contains("Decoder (codec") && log.contains("not found")
         || log.contains("Error while opening decoder") && log.contains("not on whitelist")
@@ -21,8 +21,8 @@ pub(crate) fn is_unsupported(log: &str) -> bool {
         || is_mostly_not_implemented(log)
 }
 
-/// Whether more packets had something that a decoder lacks than were wrong. Of packets that are taken from the wrong places,
-/// a few look like the former by chance.
+/// Whether more packets had something that a decoder lacks than were wrong. Of packets that are taken from
+/// the wrong places, a few look like the former by chance.
 fn is_mostly_not_implemented(log: &str) -> bool {
     let lines = |text| log.lines().filter(|line| line.contains(text)).count();
     let lacking =

@@ -44,7 +44,8 @@ fn no_room(program: &'static str, status: ExitStatus, log: &str) -> ConversionEr
     ConversionError::NoRoom { program, detail: format!("{status}: {}", complaints(log)) }
 }
 
-/// The log of an encoder that succeeded. What it got is sound without a container, so that it is at fault itself if it fails.
+/// The log of an encoder that succeeded. What it got is sound without a container, so
+/// that it is at fault itself if it fails.
 pub(crate) fn log_of_encoder(Ended { status, log }: Ended) -> Result<String, ConversionError> {
     // First of all: an encoder without room may say anything else besides, or call it a success.
     if is_out_of_room(&log) {

@@ -1,4 +1,5 @@
-//! FFmpeg and ffprobe: where they are, what they are told, how they are started, and what they say at their end.
+//! FFmpeg and ffprobe: where they are, what they are told, how they are
+//! started, and what they say at their end.
 
 pub(super) mod arguments;
 mod checks;

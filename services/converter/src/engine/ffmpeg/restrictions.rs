@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 /// A file is opened as one of these formats and as nothing else.
 ///
-/// Playlists, scripts and session descriptions, with which a file makes FFmpeg open other files and addresses, are no
-/// such formats, nor are pictures, subtitles and text. Beside the containers of videos and sounds there are raw video
-/// streams, so that their owner is told that they have no sound.
+/// Playlists, scripts and session descriptions, with which a file makes FFmpeg open other files and
+/// addresses, are no such formats, nor are pictures, subtitles and text. Beside the containers of videos and
+/// sounds there are raw video streams, so that their owner is told that they have no sound.
 const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpegts,mpeg,ogg,mxf,rm,dv,wtv,swf,nut,gxf,\
     loas,mpc,mpc8,mp3,aac,ac3,eac3,dts,flac,wav,w64,aiff,au,caf,amr,amrnb,amrwb,ape,tta,wv,mpegvideo,h264";
 
-/// Sound is decoded by these and nothing else is decoded at all: no pictures, no subtitles. Where the decoder of a codec
-/// has another name than the codec, both are here.
+/// Sound is decoded by these and nothing else is decoded at all: no pictures, no subtitles. Where the decoder
+/// of a codec has another name than the codec, both are here.
 const DECODERS: &str = "aac,aac_latm,ac3,eac3,alac,als,mp4als,amr_nb,amrnb,amr_wb,amrwb,ape,cook,dca,dts,flac,gsm,gsm_ms,\
     mpc7,mpc8,musepack7,musepack8,mp1,mp1float,mp2,mp2float,mp3,mp3float,opus,vorbis,speex,libspeex,tta,truehd,mlp,wavpack,\
     wmav1,wmav2,wmapro,wmalossless,wmavoice,nellymoser,ra_144,ra_288,ralf,qdm2,qdmc,sipr,atrac3,\
@@ -27,15 +27,16 @@ const PICTURE_DECODERS: &str = "mjpeg,png,bmp,webp,h264,hevc,vp8,vp9,av1,libdav1
     msmpeg4v1,msmpeg4v2,msmpeg4,msmpeg4v3,h263,flv,flv1,wmv1,wmv2,wmv3,vc1,theora,dvvideo,prores,dnxhd,rv30,rv40,vp6,vp6f,\
     cinepak,svq3,rawvideo,ffv1,huffyuv";
 
-/// The largest piece of memory that is asked for at once, in bytes. The index of twelve hours of video takes half of it.
+/// The largest piece of memory that is asked for at once, in bytes. The index of
+/// twelve hours of video takes half of it.
 const MAX_ALLOCATION_BYTES: &str = "268435456";
 
-/// How much of a file is read to find out what is in it, in bytes. FFmpeg's own default: more would make a slow start of a
-/// hostile file.
+/// How much of a file is read to find out what is in it, in bytes. FFmpeg's own default: more
+/// would make a slow start of a hostile file.
 const PROBE_BYTES: &str = "5000000";
 
-/// How much is read, and how far, in microseconds, where nothing was found in the beginning: five minutes of a Blu-ray's
-/// picture have a gigabyte, those of a camera a quarter of that.
+/// How much is read, and how far, in microseconds, where nothing was found in the beginning: five minutes of
+/// a Blu-ray's picture have a gigabyte, those of a camera a quarter of that.
 const PATIENT_PROBE_BYTES: &str = "250000000";
 const PATIENT_PROBE_TIME: &str = "300000000";
 
@@ -61,11 +62,13 @@ impl Input<'_> {
 
     /// What ffprobe gets.
     ///
-    /// It opens a decoder for each track and gives up if it may not, although it decodes nothing with it. (What looks into
-    /// packets are the libraries below it, which heed the list of formats and decoders all the same.) So it may open all.
+    /// It opens a decoder for each track and gives up if it may not, although it decodes nothing with
+    /// it. (What looks into packets are the libraries below it, which heed the list of formats and
+    /// decoders all the same.) So it may open all.
     pub(crate) fn ffprobe_options(self, decoders: &str) -> Vec<String> {
         let mut options = self.options();
-        // With an empty specification of streams, which overrides the option without one, and is none to the libraries.
+        // With an empty specification of streams, which overrides the option
+        // without one, and is none to the libraries.
         options.extend(["-codec_whitelist:", decoders].map(str::to_owned));
         options
     }
@@ -113,8 +116,8 @@ pub(crate) fn is_decodable(codec: &str) -> bool {
     DECODERS.split(',').any(|decoder| decoder == codec)
 }
 
-/// Whether a line of a log says that something was not decoded on purpose. Such a line may begin like one about a damaged
-/// container: there is a decoder `flv`, too.
+/// Whether a line of a log says that something was not decoded on purpose. Such a line may begin like one
+/// about a damaged container: there is a decoder `flv`, too.
 pub(crate) fn is_about_refused_decoder(line: &str) -> bool {
     line.contains("Codec (") && line.contains(") not on whitelist")
 }

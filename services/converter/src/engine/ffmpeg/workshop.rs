@@ -56,8 +56,8 @@ impl<'a> Workshop<'a> {
         arguments: Vec<String>,
         place: Place<'_>,
     ) -> Result<(Child, UnixStream), ConversionError> {
-        // Not a pipe: the writer into a full pipe is woken for each page that is read, the one into a full socket when most of
-        // it is.
+        // Not a pipe: the writer into a full pipe is woken for each page that is read, the
+        // one into a full socket when most of it is.
         let (ours, theirs) = net::UnixStream::pair().map_err(ConversionError::ffmpeg)?;
         ours.set_nonblocking(true).map_err(ConversionError::ffmpeg)?;
         let child = self.ffmpeg(arguments, place, OwnedFd::from(theirs).into())?;

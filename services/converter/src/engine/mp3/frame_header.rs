@@ -1,5 +1,5 @@
-//! The header of an MPEG audio frame: ISO/IEC 11172-3, 2.4.2.3, and ISO/IEC 13818-3, 2.4.2.3; the 2.5 extension is
-//! Fraunhofer's.
+//! The header of an MPEG audio frame: ISO/IEC 11172-3, 2.4.2.3, and ISO/IEC 13818-3,
+//! 2.4.2.3; the 2.5 extension is Fraunhofer's.
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Header {

@@ -1,4 +1,5 @@
-//! Writes the Xing/Info frame with LAME's part, by which players know the length, seek, and play without gaps.
+//! Writes the Xing/Info frame with LAME's part, by which players know the
+//! length, seek, and play without gaps.
 //!
 //! Format: <http://gabriel.mp3-tech.org/mp3infotag.html>.
 
@@ -114,8 +115,8 @@ pub(crate) struct Trimmed {
     pub total: u64,
 }
 
-/// Corrects the info frame that FFmpeg has put in front of a copy, whose delay it takes from the container's word. `false`: it is
-/// none.
+/// Corrects the info frame that FFmpeg has put in front of a copy, whose delay it takes from
+/// the container's word. `false`: it is none.
 pub(crate) fn correct(frame: &mut [u8], trimmed: impl FnOnce(u64) -> Option<Trimmed>) -> bool {
     let Some(header) = frame.first_chunk().copied().and_then(Header::parse) else { return false };
     let info = 4 + header.side_information_bytes();

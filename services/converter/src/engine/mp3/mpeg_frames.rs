@@ -1,6 +1,7 @@
 //! Measures an MP3 by walking its frames: what a file really holds, whatever its writer says.
 //!
-//! The Xing/Info frame and LAME's fields in it: <http://gabriel.mp3-tech.org/mp3infotag.html>. Tags: <https://id3.org/id3v2.3.0>.
+//! The Xing/Info frame and LAME's fields in it:
+//! <http://gabriel.mp3-tech.org/mp3infotag.html>. Tags: <https://id3.org/id3v2.3.0>.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
@@ -13,7 +14,8 @@ use super::frame_header::Header;
 pub struct MpegAudio {
     /// Frames of sound, without the Xing/Info frame.
     pub frames: u64,
-    /// Samples of sound in each channel, without the encoder's delay and padding if the file says how long they are.
+    /// Samples of sound in each channel, without the encoder's delay and
+    /// padding if the file says how long they are.
     pub samples: u64,
     /// Bytes of those frames.
     pub frame_bytes: u64,
@@ -110,8 +112,8 @@ fn skip_id3v2(reader: &mut BufReader<impl Read + Seek>) -> Result<u64, Malformed
     Ok(10 + u64::from(size))
 }
 
-/// Samples at both ends that are the encoder's and not the recording's, by the frame behind its header; `None`: it is no
-/// Xing/Info frame.
+/// Samples at both ends that are the encoder's and not the recording's, by the frame behind its
+/// header; `None`: it is no Xing/Info frame.
 fn trimmed_samples(header: Header, frame: &[u8]) -> Option<u64> {
     let checksum = if header.has_checksum { 2 } else { 0 };
     let info = frame.get(checksum + header.side_information_bytes()..)?;

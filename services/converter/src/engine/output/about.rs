@@ -1,4 +1,5 @@
-//! What a finished file says about itself: written when it is begun, and once more if its sound turns out otherwise.
+//! What a finished file says about itself: written when it is begun, and once
+//! more if its sound turns out otherwise.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};

@@ -5,8 +5,8 @@ use crate::engine::ffmpeg::{COVER, Picture, Place, Workshop, arguments, log_of};
 use crate::engine::scratch::SOURCE;
 
 impl Workshop<'_> {
-    /// Makes the cover. `false`: there is none, because the picture cannot be decoded or the video ends before it. That is no
-    /// reason to keep the sound from anybody.
+    /// Makes the cover. `false`: there is none, because the picture cannot be decoded or the video ends
+    /// before it. That is no reason to keep the sound from anybody.
     pub(crate) async fn cover(self, picture: Picture) -> Result<bool, ConversionError> {
         let path = self.empty_file(COVER)?;
         let place = Place { directory: self.directory, reads: &[SOURCE], writes: Some(COVER) };

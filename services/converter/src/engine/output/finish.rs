@@ -37,7 +37,8 @@ impl Workshop<'_> {
         Ok(Some(loudness))
     }
 
-    /// Makes the file of what a decoder makes, which may have begun already; `on_progress` gets the seconds that are encoded.
+    /// Makes the file of what a decoder makes, which may have begun already;
+    /// `on_progress` gets the seconds that are encoded.
     pub(crate) async fn finish(
         self,
         decoder: Option<Child>,

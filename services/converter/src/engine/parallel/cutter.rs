@@ -45,7 +45,8 @@ impl<T> From<mpsc::error::SendError<T>> for Uncut {
 
 /// Room for the sound that waits for the encoders of a job, in pieces.
 ///
-/// Taken many at a time: the decoder works in bursts then, instead of being woken for each piece that an encoder takes.
+/// Taken many at a time: the decoder works in bursts then, instead of being
+/// woken for each piece that an encoder takes.
 #[derive(Debug)]
 pub(crate) struct Room {
     pieces: Arc<Semaphore>,
@@ -128,7 +129,8 @@ mod tests {
         }
     }
 
-    /// What each encoder gets of a sound of so many pieces, by segment, and how many further segments were announced.
+    /// What each encoder gets of a sound of so many pieces, by segment, and how
+    /// many further segments were announced.
     async fn cut(sound: &[u8], encoders: u16) -> (Vec<Vec<Vec<u8>>>, usize) {
         let segments = segments(encoders);
         let (feeds, mut fed): (Vec<_>, Vec<_>) = (0..encoders).map(|_| mpsc::unbounded_channel()).unzip();

@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn each_encoders_own_frames_are_joined_in_order() {
-        // Frames 0 to 199. An encoder gets 49 + 98 of them for a segment; a wrong one of the lead-in or the tail has 255.
+        // Frames 0 to 199. An encoder gets 49 + 98 of them for a segment; a wrong
+        // one of the lead-in or the tail has 255.
         let first = [(0..143).collect(), vec![255; 4]].concat();
         let second = [vec![255; 94], (143..200).collect::<Vec<u8>>()].concat();
         let numbers = joined(vec![encoder(&first), encoder(&second)], 1, 1 << 20).unwrap();

@@ -1,7 +1,8 @@
-//! Makes an MP3 of decoded sound: one FFmpeg encodes it, or several encode segments of it and their frames are joined.
+//! Makes an MP3 of decoded sound: one FFmpeg encodes it, or several encode
+//! segments of it and their frames are joined.
 //!
-//! Several work without the bit reservoir. Then no frame needs bits of another, so that the joined frames are those that one encoder would have
-//! made of the whole sound.
+//! Several work without the bit reservoir. Then no frame needs bits of another, so that the joined frames are
+//! those that one encoder would have made of the whole sound.
 
 mod cutter;
 mod joiner;
@@ -38,8 +39,9 @@ const WAITING_BYTES: usize = 56 * 1024 * 1024;
 /// More encoders than this wait for the decoder.
 const MAX_ENCODERS: u16 = 16;
 
-/// FFmpeg holds back up to 32 KiB of what it has encoded until it gets more to encode. So much may the segments of another
-/// round be that were begun before the joiner sees the end of one; the shortest have 4 KiB of frames.
+/// FFmpeg holds back up to 32 KiB of what it has encoded until it gets more to encode. So
+/// much may the segments of another round be that were begun before the joiner sees the end
+/// of one; the shortest have 4 KiB of frames.
 const SEGMENTS_AHEAD: usize = 16;
 
 impl Workshop<'_> {
@@ -138,7 +140,8 @@ async fn cut(
     Ok(true)
 }
 
-/// Writes sound into an encoder until there is no more, or the encoder has ended, which is for its reader to explain.
+/// Writes sound into an encoder until there is no more, or the encoder has
+/// ended, which is for its reader to explain.
 async fn feed(
     mut stdin: UnixStream,
     header: Bytes,

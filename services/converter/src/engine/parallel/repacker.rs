@@ -1,6 +1,6 @@
-//! Gives frames that were encoded without the bit reservoir what the reservoir would have won: the room that one leaves over
-//! is filled by the next, which can do with a lower bit rate then. What the frames say stays the same, bit by bit, and so does
-//! the sound.
+//! Gives frames that were encoded without the bit reservoir what the reservoir would have won: the room that
+//! one leaves over is filled by the next, which can do with a lower bit rate then. What the frames say stays
+//! the same, bit by bit, and so does the sound.
 //!
 //! ISO/IEC 11172-3, 2.4.1.7 and 2.4.2.7; ISO/IEC 13818-3, 2.4.1.7. The idea is mp3packer's.
 

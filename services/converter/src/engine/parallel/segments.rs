@@ -1,33 +1,37 @@
 //! How a sound is divided into segments for encoders that take turns.
 //!
-//! A segment's encoder gets its frames and [`LEAD_FRAMES`] + [`TAIL_FRAMES`] more; the last of these are the next segment's
-//! first, too. Of what it makes of them, the first [`LEAD_FRAMES`] are dropped, during which it becomes what an encoder of the
-//! whole sound would be at this point, and so are the last [`TAIL_FRAMES`], which look ahead at sound that it does not have.
+//! A segment's encoder gets its frames and [`LEAD_FRAMES`] + [`TAIL_FRAMES`] more; the last of these are the
+//! next segment's first, too. Of what it makes of them, the first [`LEAD_FRAMES`] are dropped, during which
+//! it becomes what an encoder of the whole sound would be at this point, and so are the last [`TAIL_FRAMES`],
+//! which look ahead at sound that it does not have.
 
 use crate::engine::sound::Format;
 
-/// LAME remembers how loud it was: its threshold of hearing falls by 7.5 % a frame at the fastest, over a range of 32 dB
-/// (`adjust_ATH` of LAME 3.100), which makes 94 frames. Anything else is forgotten after four.
+/// LAME remembers how loud it was: its threshold of hearing falls by 7.5 % a frame at the fastest, over a
+/// range of 32 dB (`adjust_ATH` of LAME 3.100), which makes 94 frames. Anything else is forgotten after four.
 pub(crate) const LEAD_FRAMES: u32 = 94;
 
 /// LAME looks less than two frames ahead.
 pub(crate) const TAIL_FRAMES: u32 = 4;
 
-/// At a constant bit rate, frames are padded by a pattern that repeats after so many (at 44.1 kHz and its halves; there is
-/// none at other rates). Segments and what their encoders get are multiples of it, so that the pattern continues.
+/// At a constant bit rate, frames are padded by a pattern that repeats after so many (at 44.1 kHz
+/// and its halves; there is none at other rates). Segments and what their encoders get are
+/// multiples of it, so that the pattern continues.
 const PADDING_PERIOD: u32 = 49;
 
-/// Sound is passed on in pieces of so many frames: 63 KiB of stereo, of which a segment and its overlap are multiples.
+/// Sound is passed on in pieces of so many frames: 63 KiB of stereo, of which a
+/// segment and its overlap are multiples.
 const PIECE_FRAMES: u32 = 7;
 
 pub(crate) const OVERLAP_PIECES: usize = ((LEAD_FRAMES + TAIL_FRAMES) / PIECE_FRAMES) as usize;
 
 /// How a sound is divided among encoders that take turns.
 ///
-/// The decoder is many times as fast as an encoder, but makes one segment after the other: while it makes one, what it has made
-/// for the others must wait in memory, and the longer segments are, the less is encoded twice. So the encoders begin one
-/// after the other with a part of a segment, after which each has as much left of its own as the decoder needs time for, and end
-/// with what is missing. Then segments can be 2 / (*n* - 1) times as long as what may wait, with *n* encoders.
+/// The decoder is many times as fast as an encoder, but makes one segment after the other: while it makes
+/// one, what it has made for the others must wait in memory, and the longer segments are, the less is encoded
+/// twice. So the encoders begin one after the other with a part of a segment, after which each has as much
+/// left of its own as the decoder needs time for, and end with what is missing. Then segments can be 2 / (*n*
+/// - 1) times as long as what may wait, with *n* encoders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segments {
     encoders: u32,
@@ -151,12 +155,14 @@ mod tests {
         assert_eq!(shares, [vec![half, whole, whole, whole, whole, whole, half], vec![whole; 6]]);
     }
 
-    /// What waits at the most if all encoders are equally fast, and the decoder makes all that an encoder needs next.
+    /// What waits at the most if all encoders are equally fast, and the decoder
+    /// makes all that an encoder needs next.
     #[test]
     fn no_more_sound_waits_than_is_allowed() {
         for encoders in [2, 4, 16] {
             let segments = Segments::new(STEREO, encoders, Some(36_000.0), WAITING_BYTES);
-            // The next to need a segment is the one who ends first: until the decoder is there, the others' rest waits.
+            // The next to need a segment is the one who ends first: until the
+            // decoder is there, the others' rest waits.
             let rests = (1..u32::from(encoders)).map(|encoder| segments.frames(0) * encoder);
             let bytes = rests.sum::<u32>() * 1152 * 8;
             assert!(bytes as usize <= WAITING_BYTES, "{encoders}: {bytes}");

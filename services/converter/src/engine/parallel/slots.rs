@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The budget of a process. Jobs that encode in parallel ask for a slot for each segment: the oldest job gets it, so that
-/// jobs end one after the other instead of all of them late.
+/// The budget of a process. Jobs that encode in parallel ask for a slot for each segment: the oldest job gets
+/// it, so that jobs end one after the other instead of all of them late.
 #[derive(Debug, Clone)]
 pub(crate) struct EncoderSlots(Arc<Mutex<State>>);
 
@@ -24,7 +24,8 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct JobNumber(u64);
 
-/// A slot on its way to the one who waits for it. Counted as taken, and given back by whoever finds it unclaimed.
+/// A slot on its way to the one who waits for it. Counted as taken, and given
+/// back by whoever finds it unclaimed.
 #[derive(Debug)]
 struct Grant;
 
@@ -50,8 +51,8 @@ impl EncoderSlots {
         JobNumber(self.state().next_number())
     }
 
-    /// Takes a slot at once, free or not: a short conversion shall not wait behind a long one. The long ones give way when
-    /// they are done with the segments that they are at.
+    /// Takes a slot at once, free or not: a short conversion shall not wait behind a long one. The long ones
+    /// give way when they are done with the segments that they are at.
     pub(crate) fn take(&self) -> Slot {
         self.state().taken += 1;
         Slot(self.clone())

@@ -1,7 +1,8 @@
-//! Decoded sound as it comes out of FFmpeg: 32-bit floating point in Matroska, since that carries a time with each block.
+//! Decoded sound as it comes out of FFmpeg: 32-bit floating point in Matroska,
+//! since that carries a time with each block.
 //!
-//! 32 bits hold every sample of the formats that encoders take (16 and 24 bits, floating point) without a loss. Of Matroska
-//! (RFC 9559) only what FFmpeg's writer makes of one track of PCM is read.
+//! 32 bits hold every sample of the formats that encoders take (16 and 24 bits, floating point) without a
+//! loss. Of Matroska (RFC 9559) only what FFmpeg's writer makes of one track of PCM is read.
 
 use std::io;
 
@@ -172,7 +173,8 @@ fn number(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// What FFmpeg writes for a track of two channels at 44.1 kHz: the head, and two clusters with a block each.
+    /// What FFmpeg writes for a track of two channels at 44.1 kHz: the head,
+    /// and two clusters with a block each.
     fn stream() -> Vec<u8> {
         let head = b"\x1a\x45\xdf\xa3\x83\x42\x86\x81\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff\
             \xec\x01\0\0\0\0\0\0\x02\0\0\x16\x54\xae\x6b\x94\xae\x92\xd7\x81\x01\xe1\x8d\x9f\x81\x02\xb5\x88";

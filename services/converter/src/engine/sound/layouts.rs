@@ -75,16 +75,18 @@ impl Layout {
         LAYOUTS.into_iter().find(|layout| layout.name == name)
     }
 
-    /// With the channels at the side moved to the back where there are none: AC-3 and DTS say side where Opus and AAC say back.
+    /// With the channels at the side moved to the back where there are none: AC-3 and
+    /// DTS say side where Opus and AAC say back.
     fn with_back(self) -> u32 {
         if self.mask & 0x30 == 0 && self.mask & 0x600 != 0 { self.mask & !0x600 | 0x30 } else { self.mask }
     }
 
     /// What becomes of this layout in a format of at most eight channels.
     ///
-    /// Lossless formats hold it as it is. MP3 has two channels at the most: the centre goes into both at -3 dB, a surround channel
-    /// into its side at -3 dB, and the low frequency effects are left out (ITU-R BS.775-3, annex 4). AAC and Opus know some
-    /// layouts: the smallest that has all of its speakers is taken, or else one of as many channels, or of fewer.
+    /// Lossless formats hold it as it is. MP3 has two channels at the most: the centre goes into both at -3
+    /// dB, a surround channel into its side at -3 dB, and the low frequency effects are left out (ITU-R
+    /// BS.775-3, annex 4). AAC and Opus know some layouts: the smallest that has all of its speakers is
+    /// taken, or else one of as many channels, or of fewer.
     pub(crate) fn held_by(self, format: AudioFormat) -> Self {
         let known: &[Self] = match format {
             AudioFormat::Flac | AudioFormat::Wav => return self,

@@ -5,8 +5,8 @@ use crate::engine::source::TrackFacts;
 /// How FFmpeg joins tracks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Join {
-    /// The filter graph, as `-filter_complex` takes it, up to its only output. That has no name yet, so that more filters may
-    /// follow behind a comma.
+    /// The filter graph, as `-filter_complex` takes it, up to its only output. That has no name yet, so that
+    /// more filters may follow behind a comma.
     pub graph: String,
     /// The tracks that are in it, by their places among the audio tracks.
     pub places: Vec<usize>,
@@ -25,19 +25,21 @@ struct Layout {
     is_pair: bool,
 }
 
-/// The graph that joins the tracks at these places; `None` if it takes no graph, because they are fewer than two.
+/// The graph that joins the tracks at these places; `None` if it takes no
+/// graph, because they are fewer than two.
 ///
-/// - Two mono tracks are left and right, the first on the left: so does a field recorder write a pair of microphones. Their level
-///   stays as it is.
-/// - Any other number of mono tracks is mixed to mono, and tracks of which one has more channels are mixed to stereo. Of N tracks,
-///   each is divided by N, also where others are at their end: nothing clips, and no track fades. A track of more than
-///   two channels is mixed down before.
-/// - Each track is where it is on the file's clock. Silence stands for what is missing before a track, in its gaps, and behind it.
-///   So the sound begins with the file and lasts to the last track's end. (Of an MPEG transport stream it begins with
-///   the first of the tracks: that is where FFmpeg's clock begins, if it takes no picture.)
+/// - Two mono tracks are left and right, the first on the left: so does a field recorder write a pair of
+///   microphones. Their level stays as it is.
+/// - Any other number of mono tracks is mixed to mono, and tracks of which one has more channels are mixed to
+///   stereo. Of N tracks, each is divided by N, also where others are at their end: nothing clips, and no
+///   track fades. A track of more than two channels is mixed down before.
+/// - Each track is where it is on the file's clock. Silence stands for what is missing before a
+///   track, in its gaps, and behind it. So the sound begins with the file and lasts to the last
+///   track's end. (Of an MPEG transport stream it begins with the first of the tracks: that is where
+///   FFmpeg's clock begins, if it takes no picture.)
 ///
-/// A track without packets counts as silence, and makes the others quieter: leave it out where that is known. All places that the
-/// file has are in the graph.
+/// A track without packets counts as silence, and makes the others quieter: leave it out where that is known.
+/// All places that the file has are in the graph.
 pub(crate) fn join_filter(tracks: &[TrackFacts], places: &[usize]) -> Option<Join> {
     /// What most videos have, where a file does not say.
     const USUAL_RATE_HZ: u32 = 48_000;
@@ -54,7 +56,8 @@ pub(crate) fn join_filter(tracks: &[TrackFacts], places: &[usize]) -> Option<Joi
         let in_step = format!("aresample={rate}:async=1:first_pts=0:rematrix_maxval=1");
         format!("[0:a:{place}]{in_step},{}[track{input}]", layout.channels_of(input, track))
     });
-    // Of its first input, amix forgets what it has not mixed yet when that input ends. So the first one is silence.
+    // Of its first input, amix forgets what it has not mixed yet when that
+    // input ends. So the first one is silence.
     let silence = format!("anullsrc=r={rate}:cl={}:d=0.01[silence]", layout.name());
     let labels: Vec<_> = (0..joined.len()).map(|input| format!("[track{input}]")).collect();
     let mix = format!(

@@ -59,7 +59,8 @@ pub(crate) fn clean(pcm: &mut [u8]) {
     // NaN is in no range.
     let is_sound = |sample: &[u8; 4]| f32::from_le_bytes(*sample).abs() <= LOUDEST;
     for samples in pcm.chunks_mut(4096) {
-        // Looked at without a jump for each, which the compiler makes fast; written to only where there is need.
+        // Looked at without a jump for each, which the compiler makes fast;
+        // written to only where there is need.
         if samples.as_chunks().0.iter().fold(true, |all, sample| all & is_sound(sample)) {
             continue;
         }

@@ -1,7 +1,8 @@
-//! The waveform of a sound, for a page to draw: the lowest and the highest sample of each of up to two thousand stretches.
+//! The waveform of a sound, for a page to draw: the lowest and the highest sample
+//! of each of up to two thousand stretches.
 //!
-//! Written as the JSON of BBC's audiowaveform, version 2, which players such as peaks.js and wavesurfer.js read:
-//! <https://github.com/bbc/audiowaveform/blob/master/doc/DataFormat.md>.
+//! Written as the JSON of BBC's audiowaveform, version 2, which players such as peaks.js and wavesurfer.js
+//! read: <https://github.com/bbc/audiowaveform/blob/master/doc/DataFormat.md>.
 
 use serde::Serialize;
 
@@ -12,8 +13,8 @@ const MAX_POINTS: usize = 2048;
 
 const FIRST_SAMPLES_PER_POINT: u32 = 256;
 
-/// The waveform of what has come so far. Its memory is bounded whatever comes: when there are too many points, each two
-/// become one.
+/// The waveform of what has come so far. Its memory is bounded whatever comes: when there
+/// are too many points, each two become one.
 #[derive(Debug)]
 pub(crate) struct Peaks {
     format: Format,

@@ -1,9 +1,9 @@
 //! The one clock of a conversion: puts decoded sound in step with the file's picture by counting samples.
 //!
-//! Times of blocks are hints, since containers round them, writers make them jitter, and live streams begin anywhere. Samples are
-//! what counts: they follow one another, and none is ever left out. Only where the times stay ahead of the count is there a gap,
-//! which is filled with silence, so that what comes behind it stays in step. The sound begins with its first sample, however late
-//! that is on the file's clock.
+//! Times of blocks are hints, since containers round them, writers make them jitter, and live streams begin
+//! anywhere. Samples are what counts: they follow one another, and none is ever left out. Only where the
+//! times stay ahead of the count is there a gap, which is filled with silence, so that what comes behind it
+//! stays in step. The sound begins with its first sample, however late that is on the file's clock.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -93,7 +93,7 @@ impl Timeline {
         }
     }
 
-    /// Says that there are no more blocks. What it returns is as in [`add`](Self::add); call it until it returns nothing.
+    /// Ends the sound. Returns what [`add`](Self::add) returns; call it until it returns nothing.
     pub(crate) fn end(&mut self) -> Option<Gap> {
         while !self.doubtful.is_empty() {
             if let Some(gap) = self.judge() {
@@ -162,7 +162,7 @@ impl Timeline {
         None
     }
 
-    /// Goes on behind a decision by which the count moved: what is in step now is passed on, and the next block in any case.
+    /// Goes on after the count has moved: passes on what is in step now, and the next block in any case.
     fn move_doubts(&mut self, samples: i64) {
         for (_, ahead) in &mut self.doubtful {
             *ahead -= samples;

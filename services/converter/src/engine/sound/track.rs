@@ -87,7 +87,8 @@ impl Found {
 
     /// Whether the track has no gaps and is of one kind from its beginning to its end.
     pub(crate) fn is_uniform(&self) -> bool {
-        // FFmpeg says so for each chain of filters that it makes: one for each kind of samples that comes out of the decoder.
+        // FFmpeg says so for each chain of filters that it makes: one for each kind
+        // of samples that comes out of the decoder.
         let kinds =
             self.log.lines().filter(|line| line.starts_with("[graph_") && line.contains("samplerate:"));
         self.filled_seconds <= 0.0 && kinds.count() <= 1
@@ -135,7 +136,8 @@ impl<'a> Sound<'a> {
         self.blocks.format()
     }
 
-    /// Where what is passed on begins on the file's clock, in seconds. Known as soon as there is a part of it.
+    /// Where what is passed on begins on the file's clock, in seconds. Known as
+    /// soon as there is a part of it.
     pub(crate) fn begins_at(&self) -> f64 {
         self.sound_begins_at().max(self.wanted.selection.start)
     }

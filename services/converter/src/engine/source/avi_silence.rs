@@ -1,5 +1,5 @@
-//! The silence in an AVI file. Where a track has no sound for a while, writers put empty chunks, each as long as one block of
-//! sound: they alone keep it in step, since chunks have no times. FFmpeg passes over them.
+//! The silence in an AVI file. Where a track has no sound for a while, writers put empty chunks, each as long
+//! as one block of sound: they alone keep it in step, since chunks have no times. FFmpeg passes over them.
 //!
 //! The format is that of Microsoft's "AVI RIFF File Reference", and of `OpenDML` 1.02 for files above 1 GiB.
 

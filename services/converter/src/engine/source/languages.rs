@@ -1,7 +1,8 @@
 //! Languages as people and files write them: ISO 639-1, both lists of ISO 639-2, BCP 47.
 
-/// The languages of ISO 639-1, each with its other codes: those of ISO 639-2 (MP4 says `deu`, Matroska `ger`), codes that
-/// were withdrawn (`iw`), and what the code of a group of languages usually means (`cmn` for `zh`), as the CLDR lists it.
+/// The languages of ISO 639-1, each with its other codes: those of ISO 639-2 (MP4 says `deu`, Matroska
+/// `ger`), codes that were withdrawn (`iw`), and what the code of a group of languages usually means
+/// (`cmn` for `zh`), as the CLDR lists it.
 const LANGUAGES: &str = "\
     aa/aar ab/abk ae/ave af/afr ak/aka/tw/twi/fat am/amh an/arg ar/ara/arb as/asm av/ava ay/aym/ayr \
     az/aze/azj ba/bak be/bel bg/bul bh/bih/bho bi/bis bm/bam bn/ben bo/tib/bod br/bre bs/bos ca/cat ce/che \

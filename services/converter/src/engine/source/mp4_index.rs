@@ -1,5 +1,5 @@
-//! Whether the index of an MP4 or MOV file is whole. FFmpeg passes over what it cannot follow there, and shows the tracks that
-//! are left: a file that lost its sound that way is damaged, not silent.
+//! Whether the index of an MP4 or MOV file is whole. FFmpeg passes over what it cannot follow there, and
+//! shows the tracks that are left: a file that lost its sound that way is damaged, not silent.
 
 use std::fs::File;
 use std::io;

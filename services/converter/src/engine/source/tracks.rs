@@ -34,7 +34,8 @@ pub(crate) enum Role {
     Main,
     /// It is that in another language than it was recorded in.
     Dub,
-    /// It was made beside the sound: a commentary, a description for the blind, speech made clearer, music to sing to.
+    /// It was made beside the sound: a commentary, a description for the blind,
+    /// speech made clearer, music to sing to.
     Special,
 }
 
@@ -76,7 +77,8 @@ impl Role {
     }
 }
 
-/// Whether a track of this name is a commentary or a description for the blind. Most files tell by the name alone.
+/// Whether a track of this name is a commentary or a description for the blind.
+/// Most files tell by the name alone.
 fn is_special_name(name: &str) -> bool {
     // In English, and in languages whose word is much the same.
     const WORDS: [&str; 9] = [
@@ -95,14 +97,15 @@ fn is_special_name(name: &str) -> bool {
     WORDS.iter().any(|word| letters.contains(word))
 }
 
-/// The places of the tracks to try, one after another, until one has sound. With `all`: those to be joined, in the file's order.
+/// The places of the tracks to try, one after another, until one has sound. With `all`:
+/// those to be joined, in the file's order.
 ///
-/// Tracks that we cannot decode are left out. So are those of [`Role::Special`] with `all`, and those of another sample rate than
-/// the first: microphones of one recording have the same clock.
+/// Tracks that we cannot decode are left out. So are those of [`Role::Special`] with `all`, and those of
+/// another sample rate than the first: microphones of one recording have the same clock.
 ///
 /// # Errors
-/// [`FailureCode::NoSuchTrack`] if no track is of the index or language, [`FailureCode::UnsupportedFormat`] if none of those
-/// can be decoded.
+/// [`FailureCode::NoSuchTrack`] if no track is of the index or language,
+/// [`FailureCode::UnsupportedFormat`] if none of those can be decoded.
 pub(crate) fn candidates(
     tracks: &[TrackFacts],
     choice: Option<&TrackChoice>,
@@ -131,7 +134,8 @@ pub(crate) fn candidates(
     })
 }
 
-/// Those that fit: the sound itself before what was made beside it, then the better fit, then what a player would take.
+/// Those that fit: the sound itself before what was made beside it, then the
+/// better fit, then what a player would take.
 fn in_order(tracks: &[TrackFacts], fit: impl Fn(&TrackFacts) -> Option<Fit>) -> Vec<usize> {
     let mut places: Vec<_> =
         tracks.iter().enumerate().filter_map(|(place, track)| Some((fit(track)?, place))).collect();

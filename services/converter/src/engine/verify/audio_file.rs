@@ -24,8 +24,8 @@ pub struct AudioFile {
     pub mpeg: Option<MpegAudio>,
 }
 
-/// Samples of a frame or packet of the format, in the longest case: what an encoder may add at either end, since a file can only
-/// have whole ones.
+/// Samples of a frame or packet of the format, in the longest case: what an encoder may add at either
+/// end, since a file can only have whole ones.
 fn frame_samples(format: AudioFormat) -> f64 {
     match format {
         AudioFormat::Mp3 => 1152.0,
@@ -44,7 +44,8 @@ impl Workshop<'_> {
     /// Measures a file that was made of what was found, by decoding it.
     ///
     /// # Errors
-    /// [`ConversionError::Measure`] and [`ConversionError::Machine`] where it does not hold all of it, and no more.
+    /// [`ConversionError::Measure`] and [`ConversionError::Machine`] where it
+    /// does not hold all of it, and no more.
     pub(crate) async fn verify(
         self,
         format: AudioFormat,

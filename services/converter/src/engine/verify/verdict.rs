@@ -1,5 +1,5 @@
-//! Whether what was decoded is all of the sound that a file has. FFmpeg's exit status does not say: it is 0 for a file that breaks
-//! off in the middle. What containers say of lengths is a hint, and no more.
+//! Whether what was decoded is all of the sound that a file has. FFmpeg's exit status does not say: it is 0
+//! for a file that breaks off in the middle. What containers say of lengths is a hint, and no more.
 
 use contracts::{FailureCode, SourceFacts};
 
@@ -197,7 +197,8 @@ pub(crate) fn of_nothing(
     ConversionError::failed(code, format!("{} packets, and no sound: {}", packets.count, complaints(log)))
 }
 
-/// Whether FFmpeg could not follow the container, by lines such as `[avi @ 0x55d] [error] …`, or could not read on.
+/// Whether FFmpeg could not follow the container, by lines such as
+/// `[avi @ 0x55d] [error] …`, or could not read on.
 fn has_container_error(probe: &Probe, log: &str) -> bool {
     // A raw stream has no container, and its demuxer the name of its decoder.
     !probe.is_raw()

@@ -5,11 +5,12 @@ use contracts::{AudioFormat, Bitrate, Position};
 use crate::engine::ffmpeg::recipe::Recipe;
 use crate::engine::sound::Gain;
 
-/// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg gives up on the rate between them.
+/// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg
+/// gives up on the rate between them.
 const MP3_SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";
 
-/// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest true peak so far, where 1 is full
-/// scale.
+/// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest
+/// true peak so far, where 1 is full scale.
 pub(crate) const LOUDNESS_KEYS: [&str; 2] = ["lavfi.r128.I", "lavfi.r128.true_peak"];
 
 /// What the sound goes through.
@@ -23,8 +24,8 @@ pub(super) fn sound_filters(recipe: &Recipe) -> Vec<String> {
     chain.chain(Gain::filters(gain)).chain([shape]).collect()
 }
 
-/// What the sound goes through where its loudness is measured: as it will be encoded, with a line printed for each value
-/// of each tenth of a second.
+/// What the sound goes through where its loudness is measured: as it will be encoded, with a line printed
+/// for each value of each tenth of a second.
 pub(super) fn loudness_filters(recipe: &Recipe) -> Vec<String> {
     let mut chain: Vec<String> = cleaning(recipe).into_iter().chain(mix(recipe)).collect();
     chain.push(shape(recipe));
@@ -50,7 +51,8 @@ fn cleaning(recipe: &Recipe) -> Option<String> {
     recipe.track.is_float.then(|| clean.to_owned())
 }
 
-/// Mixes more channels than there are names for: odd ones to the left, even ones to the right, all equally loud.
+/// Mixes more channels than there are names for: odd ones to the left, even
+/// ones to the right, all equally loud.
 fn mix(recipe: &Recipe) -> Option<String> {
     let channels = recipe.mixed_channels()?;
     let side = |first: u32| {
@@ -77,8 +79,8 @@ fn shape(recipe: &Recipe) -> String {
     format!("aformat={}", parts.join(":"))
 }
 
-/// The sample rates at which a bit rate exists (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5). Without this LAME
-/// silently takes a lower bit rate for a recording of a lower sample rate.
+/// The sample rates at which a bit rate exists (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5). Without
+/// this LAME silently takes a lower bit rate for a recording of a lower sample rate.
 fn mp3_sample_rates(bitrate: Option<Bitrate>) -> &'static str {
     match bitrate.map_or(0, Bitrate::kilobits_per_second) {
         ..=64 => MP3_SAMPLE_RATES,

@@ -1,7 +1,7 @@
 //! The arguments of every FFmpeg that is started.
 //!
-//! Of what a user wrote there is nothing in them: titles are in a file ([`ABOUT`]). Each argument is one string of an array, and no
-//! shell reads it.
+//! Of what a user wrote there is nothing in them: titles are in a file ([`ABOUT`]). Each argument is one
+//! string of an array, and no shell reads it.
 
 mod codec;
 mod filters;
@@ -168,7 +168,8 @@ pub(crate) fn encode_whole(recipe: &Recipe, format: Format, output: &str) -> Vec
     arguments.0
 }
 
-/// Encodes decoded sound, which comes in on the standard input, to frames of MP3: all of it, or a segment of it.
+/// Encodes decoded sound, which comes in on the standard input, to frames of
+/// MP3: all of it, or a segment of it.
 pub(crate) fn encode_frames(rate: Mp3Rate, is_segment: bool) -> Vec<String> {
     let mut arguments = Arguments::open_sound();
     arguments.0.extend(lame(rate));
@@ -212,8 +213,8 @@ fn demuxer(format: AudioFormat) -> &'static str {
     }
 }
 
-/// Makes the cover: a JPEG of at most a thousand pixels each way, encoded anew, so that nothing of a stranger's picture is
-/// passed on but what can be seen.
+/// Makes the cover: a JPEG of at most a thousand pixels each way, encoded anew, so that nothing of a
+/// stranger's picture is passed on but what can be seen.
 pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
     let mut arguments = Arguments::begin("level+warning");
     arguments.0.extend(input.picture_options());

@@ -19,8 +19,8 @@ const MAX_COUNT: usize = 1000;
 const MILLISECOND: f64 = 0.001;
 
 impl Description {
-    /// The same with chapters on the clock of the finished sound, which begins at `begin` of the file's clock and lasts
-    /// so many seconds.
+    /// The same with chapters on the clock of the finished sound, which begins at `begin` of the
+    /// file's clock and lasts so many seconds.
     pub(crate) fn on_clock(self, begin: f64, seconds: Option<f64>) -> Self {
         // A little more than the last whole millisecond: 0.043 seconds are 42.99999999999999 of them.
         let end = seconds.map_or(f64::INFINITY, |seconds| (seconds / MILLISECOND + 0.001).floor());

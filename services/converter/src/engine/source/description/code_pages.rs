@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use contracts::decode_legacy_text;
 
-/// The characters that stand for the bytes 0x80 to 0xff where they are part of no UTF-8: the last ones for private use.
+/// The characters that stand for the bytes 0x80 to 0xff where they are part of
+/// no UTF-8: the last ones for private use.
 const MARKS: RangeInclusive<char> = '\u{10ff80}'..='\u{10ffff}';
 
 /// The character for byte 0.
@@ -50,17 +51,20 @@ pub(super) fn decode(mut texts: Vec<String>) -> Vec<String> {
         }
     }
     decode_those(&mut texts, |text| text.contains(is_mark).then(|| bytes(text)), |_| true);
-    // FFmpeg reads an ID3 text as Latin-1 where its frame says so, and many programs wrote that into every frame. If one
-    // text of a file is nonsense as Latin-1, those that are too short to tell are of the same code page.
+    // FFmpeg reads an ID3 text as Latin-1 where its frame says so, and many programs wrote
+    // that into every frame. If one text of a file is nonsense as Latin-1, those that are too
+    // short to tell are of the same code page.
     if texts.iter().any(|text| latin1(text).is_some() && is_nonsense(text)) {
         decode_those(&mut texts, |text| latin1(text).filter(|_| !has_mixed_word(text)), is_of_another_script);
     }
-    // There are no control codes in a title, but in Windows-1252 there are quotation marks and dashes at their places.
+    // There are no control codes in a title, but in Windows-1252 there are
+    // quotation marks and dashes at their places.
     decode_those(&mut texts, |text| latin1(text).filter(|_| has_control_codes(text)), |_| true);
     texts
 }
 
-/// Decodes those of the texts that have `bytes`, all in one piece: a guess is the better the more there is to go by.
+/// Decodes those of the texts that have `bytes`, all in one piece: a guess is
+/// the better the more there is to go by.
 fn decode_those(
     texts: &mut [String],
     bytes: impl Fn(&str) -> Option<Vec<u8>>,
@@ -84,8 +88,8 @@ fn is_mark(c: char) -> bool {
     MARKS.contains(&c)
 }
 
-/// The text as UTF-8, if that is what its bytes are but for a few that were damaged or cut off at the end. FFmpeg reads
-/// UTF-8 as Latin-1, too, where an ID3 frame says so.
+/// The text as UTF-8, if that is what its bytes are but for a few that were damaged or cut off at the end.
+/// FFmpeg reads UTF-8 as Latin-1, too, where an ID3 frame says so.
 fn utf8_of(text: &str) -> Option<String> {
     let bytes = if text.contains(is_mark) { bytes(text) } else { latin1(text)? };
     let utf8: String = bytes.utf8_chunks().map(|chunk| chunk.valid()).collect();
@@ -107,7 +111,8 @@ fn has_control_codes(text: &str) -> bool {
     text.contains(|c| ('\u{80}'..='\u{9f}').contains(&c))
 }
 
-/// Alphabets in parts, as somebody may list them. There are hardly any Russian or Greek words of these bytes alone.
+/// Alphabets in parts, as somebody may list them. There are hardly any Russian
+/// or Greek words of these bytes alone.
 const ALPHABETS: [&str; 3] = ["ÄÖÜßÅÆØäöüåæø", "ÁÉÍÓÚÝáéíóúý", "ÞÐÆÖþðæö"];
 
 /// Whether this cannot be Latin-1: a word of three different letters or more has no letter from A to Z.
@@ -122,7 +127,8 @@ fn is_nonsense(text: &str) -> bool {
     words(text).any(is_strange) && !ALPHABETS.iter().any(is_of)
 }
 
-/// Whether a letter from A to Z stands beside one of the Latin-1 Supplement, as in the languages of Western Europe.
+/// Whether a letter from A to Z stands beside one of the Latin-1 Supplement, as
+/// in the languages of Western Europe.
 fn has_mixed_word(text: &str) -> bool {
     words(text).any(|word| word.contains(is_accented) && has_latin_letter(word))
 }

@@ -7,8 +7,8 @@ use contracts::AudioFormat;
 use super::Description;
 use super::names::Name;
 
-/// FFmpeg's names, which it translates into those of the format. M4A has no place for a performer and a publisher, and
-/// WAV for neither of them, an album's artist, a composer, a disc and lyrics.
+/// FFmpeg's names, which it translates into those of the format. M4A has no place for a performer and a
+/// publisher, and WAV for neither of them, an album's artist, a composer, a disc and lyrics.
 const KEYS: [(Name, &str); 15] = [
     (Name::Title, "title"),
     (Name::Artist, "artist"),
@@ -28,8 +28,8 @@ const KEYS: [(Name, &str); 15] = [
 ];
 
 impl Description {
-    /// What FFmpeg reads with `-f ffmetadata`, for a file of this format. The text for M4A has a stream, which says the
-    /// language: `-map_metadata:s:a:0 1:s:0` puts it where M4A has it.
+    /// What FFmpeg reads with `-f ffmetadata`, for a file of this format. The text for M4A has a stream,
+    /// which says the language: `-map_metadata:s:a:0 1:s:0` puts it where M4A has it.
     pub(crate) fn ffmetadata(&self, format: AudioFormat) -> String {
         let mut file = ";FFMETADATA1\n".to_owned();
         for (name, key) in KEYS {
@@ -57,8 +57,8 @@ impl Description {
         }
     }
 
-    /// Chapters as Vorbis comments (<https://wiki.xiph.org/Chapter_Extension>). FFmpeg's own are up to a second late in
-    /// Opus, and there are none in FLAC.
+    /// Chapters as Vorbis comments (<https://wiki.xiph.org/Chapter_Extension>). FFmpeg's own are up to a
+    /// second late in Opus, and there are none in FLAC.
     fn add_chapter_comments(&self, file: &mut String) {
         for (number, (start, _, title)) in self.chapters_in_milliseconds().enumerate() {
             let (seconds, milliseconds) = (start / 1000, start % 1000);
@@ -83,7 +83,8 @@ fn add(file: &mut String, key: &str, text: &str) {
         file.push(c);
     }
     if text.ends_with('\\') {
-        // FFmpeg takes the end of the line for part of the text where any backslash is before it. A NUL ends the text.
+        // FFmpeg takes the end of the line for part of the text where any
+        // backslash is before it. A NUL ends the text.
         file.push('\0');
     }
     file.push('\n');

@@ -10,7 +10,8 @@ use super::names::Name;
 /// The longest tag with its picture. Players read all of it before they begin.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Frames of one text each. FFmpeg takes a performer for a conductor and the other way round; there is no better frame.
+/// Frames of one text each. FFmpeg takes a performer for a conductor and the
+/// other way round; there is no better frame.
 const TEXTS: [(Name, &str); 13] = [
     (Name::Title, "TIT2"),
     (Name::Artist, "TPE1"),
@@ -73,8 +74,8 @@ impl Description {
         encoded(&tag)
     }
 
-    /// The chapters and their table of contents, without which some players show none. Of many there are several tables
-    /// below the one.
+    /// The chapters and their table of contents, without which some players show none. Of many
+    /// there are several tables below the one.
     fn add_chapter_frames(&self, tag: &mut Tag) {
         let mut elements = Vec::new();
         for (start_time, end_time, title) in self.chapters_in_milliseconds() {

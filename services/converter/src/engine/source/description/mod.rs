@@ -1,5 +1,5 @@
-//! What is kept of what a source says about itself: a closed list of names. Everything else is left out, so that no place,
-//! device or person gets into an audio file by a spelling that nobody thought of.
+//! What is kept of what a source says about itself: a closed list of names. Everything else is left out, so
+//! that no place, device or person gets into an audio file by a spelling that nobody thought of.
 
 mod chapters;
 mod code_pages;
@@ -38,7 +38,8 @@ struct Candidate {
 }
 
 impl Description {
-    /// What is kept of the tags of a file, of those of its chosen audio stream, and of its chapters on the file's clock.
+    /// What is kept of the tags of a file, of those of its chosen audio stream,
+    /// and of its chapters on the file's clock.
     ///
     /// The texts may have bytes of old code pages in them, as [`valid_json`] marked them.
     pub(crate) fn of(
@@ -59,7 +60,8 @@ impl Description {
         Self { texts: best(candidates), chapters: chapters::cleaned(chapters) }
     }
 
-    /// The same with the texts of an upload instead of the source's, and without the source's if they are not wanted.
+    /// The same with the texts of an upload instead of the source's, and
+    /// without the source's if they are not wanted.
     pub(crate) fn with_options(self, options: &ConversionOptions) -> Self {
         let mut description = match options.metadata {
             Metadata::Keep => self,

@@ -33,8 +33,9 @@ pub(super) struct Rank {
     has_language: bool,
 }
 
-/// Spellings in small letters, without spaces, hyphens and underscores, the best ones first: those of ID3 as FFmpeg
-/// translates it, Vorbis comments, MP4 and MOV, Matroska, RIFF, APE and ASF. No `wmtrack`: it counts from 0.
+/// Spellings in small letters, without spaces, hyphens and underscores, the best ones first:
+/// those of ID3 as FFmpeg translates it, Vorbis comments, MP4 and MOV, Matroska, RIFF, APE
+/// and ASF. No `wmtrack`: it counts from 0.
 const SPELLINGS: [(Name, &[&str]); 17] = [
     (Name::Title, &["title"]),
     (Name::Artist, &["artist", "wmauthor", "author"]),

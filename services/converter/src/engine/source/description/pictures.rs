@@ -17,9 +17,11 @@ pub(crate) struct PictureStream {
     pub file_name: Option<String>,
 }
 
-/// FFmpeg's filter that makes a picture of square pixels, at most a thousand each way and no more than there were.
+/// FFmpeg's filter that makes a picture of square pixels, at most a thousand
+/// each way and no more than there were.
 ///
-/// Broad pixels lead to fewer lines, high ones to shorter lines. (FFmpeg's `sar` is 1 if the shape is not known.)
+/// Broad pixels lead to fewer lines, high ones to shorter lines. (FFmpeg's
+/// `sar` is 1 if the shape is not known.)
 pub(crate) const SQUARE_PIXELS: &str = "scale=w='max(1,round(iw*min(1,sar)*min(1,1000/max(iw*min(1,sar),ih/max(1,sar)))))':\
     h='max(1,round(ih/max(1,sar)*min(1,1000/max(iw*min(1,sar),ih/max(1,sar)))))',\
     setsar=1,format=yuvj420p";
@@ -36,7 +38,8 @@ enum Motif {
     Icon,
 }
 
-/// The index of the picture that is the cover: the front before others, large before small, and else the first.
+/// The index of the picture that is the cover: the front before others, large
+/// before small, and else the first.
 pub(crate) fn cover_of(pictures: &[PictureStream]) -> Option<u32> {
     let rank = |picture: &&PictureStream| {
         let pixels = u64::from(picture.width) * u64::from(picture.height);

@@ -19,8 +19,8 @@ fn is_of_a_place(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_' | '/')
 }
 
-/// Whether this is a point on earth as cameras write it (ISO 6709, annex H): latitude, longitude, and perhaps altitude and
-/// coordinate system, as in `+48.1234+016.2345+123.4CRSWGS_84/`.
+/// Whether this is a point on earth as cameras write it (ISO 6709, annex H): latitude, longitude, and perhaps
+/// altitude and coordinate system, as in `+48.1234+016.2345+123.4CRSWGS_84/`.
 ///
 /// Without a fraction or the slash it could be anything.
 fn is_place(text: &str) -> bool {

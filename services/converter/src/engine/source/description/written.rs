@@ -41,7 +41,8 @@ const NAMES: [Name; 15] = [
     Name::Lyrics,
 ];
 
-/// A description with this text for each name that takes any, and two chapters of it with a gap before and between them.
+/// A description with this text for each name that takes any, and two chapters
+/// of it with a gap before and between them.
 fn described(text: &str) -> Description {
     let texts = NAMES.map(|name| {
         let text = match name {

@@ -1,5 +1,5 @@
-//! Whether a file was cut off, by what its container says of its own size: FFmpeg often reads what is there, and takes the length of
-//! that for the length of the recording.
+//! Whether a file was cut off, by what its container says of its own size: FFmpeg often reads what is there,
+//! and takes the length of that for the length of the recording.
 
 mod mp4;
 
@@ -42,7 +42,8 @@ pub(crate) fn lack(path: &Path) -> io::Result<Lack> {
     }
 }
 
-/// Sizes that writers leave which could not go back to the header, such as those that write into a pipe: nearly 2 or 4 GiB.
+/// Sizes that writers leave which could not go back to the header, such as those
+/// that write into a pipe: nearly 2 or 4 GiB.
 fn is_placeholder(size: u32) -> bool {
     const NEAR: u32 = 64 * 1024;
     size == 0 || size >= u32::MAX - NEAR || size.abs_diff(1 << 31) <= NEAR

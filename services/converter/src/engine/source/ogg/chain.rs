@@ -1,8 +1,9 @@
-//! Makes one stream of the several that follow each other in a chained Ogg file, as recordings of web radios are.
+//! Makes one stream of the several that follow each other in a chained Ogg
+//! file, as recordings of web radios are.
 //!
-//! FFmpeg fails at the second link of a chain of Opus or FLAC, and takes the clock of one in Vorbis for the first one's. So all
-//! links get the first one's serial number, and go on with its clock. Decoders other than Vorbis' need no new headers: these are
-//! left out.
+//! FFmpeg fails at the second link of a chain of Opus or FLAC, and takes the clock of one in Vorbis for the
+//! first one's. So all links get the first one's serial number, and go on with its clock. Decoders other than
+//! Vorbis' need no new headers: these are left out.
 
 use std::fs::OpenOptions;
 use std::io;

@@ -1,5 +1,5 @@
-//! The codecs of Ogg streams that are joined: Opus (RFC 7845), FLAC (RFC 9639, section 10.1), Speex and Vorbis (Vorbis I,
-//! section 4.2).
+//! The codecs of Ogg streams that are joined: Opus (RFC 7845), FLAC (RFC 9639, section 10.1),
+//! Speex and Vorbis (Vorbis I, section 4.2).
 
 /// The kinds of streams that FFmpeg can decode in one go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! A scan over every packet of a file, for the cases where decoding it alone does not say whether all of its sound is there.
+//! A scan over every packet of a file, for the cases where decoding it alone does
+//! not say whether all of its sound is there.
 
 mod scan;
 mod steps;

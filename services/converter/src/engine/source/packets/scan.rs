@@ -10,8 +10,8 @@ const GAP_SECONDS: f64 = 0.1;
 /// Further gaps are taken for what they seem.
 const MAX_GAPS: usize = 1000;
 
-/// Between packets lie headers, indexes and padding, a little everywhere. If so much of what a file has for the time of a gap lies
-/// there in one piece, there was something.
+/// Between packets lie headers, indexes and padding, a little everywhere. If so much of what a file has for
+/// the time of a gap lies there in one piece, there was something.
 const TORN_SHARE: f64 = 0.25;
 
 /// What a container may put in front of each packet.
@@ -102,7 +102,8 @@ impl Scan {
     }
 
     fn count_bytes(&mut self, size: u64, position: Option<u64>) {
-        // A parser makes one packet of a frame and of what makes no sense behind it. Behind the last frame, that is no matter.
+        // A parser makes one packet of a frame and of what makes no sense behind it.
+        // Behind the last frame, that is no matter.
         self.packets.torn_bytes += self.excess_bytes;
         self.excess_bytes = self.raw_frame_bytes.map_or(0, |most| size.saturating_sub(most));
         let Some(position) = position else { return };

@@ -1,6 +1,8 @@
-//! The steps of a track's clock from one packet to the next, from which the length of its sound is worked out.
+//! The steps of a track's clock from one packet to the next, from which the
+//! length of its sound is worked out.
 
-/// Steps are summed by classes of a tenth of a millisecond, up to one second: memory stays bounded for any file.
+/// Steps are summed by classes of a tenth of a millisecond, up to one second:
+/// memory stays bounded for any file.
 const CLASSES: u16 = 10_000;
 
 /// A clock that goes back by no more was not set anew: it only jitters.
@@ -52,13 +54,14 @@ impl Steps {
         median.map_or(0.0, |class| class.seconds / f64::from(class.steps.max(1)))
     }
 
-    /// How long the packets are, all together. One in front of a gap, which is a step of at least `longest`, counts as
-    /// `typical`, and so does the last.
+    /// How long the packets are, all together. One in front of a gap, which is a step of at least `longest`,
+    /// counts as `typical`, and so does the last.
     pub(super) fn sound_seconds(&self, typical: f64, longest: f64) -> f64 {
         let (usual, outliers) = self.classes.split_at(usize::from(class_of(longest)));
         let outliers = outliers.iter().map(|class| f64::from(class.steps)).sum::<f64>() + 1.0;
         let sound = usual.iter().map(|class| class.seconds).sum::<f64>() + outliers * typical;
-        // Packets may say that they are longer than they are, and the clock goes back at the next that is right.
+        // Packets may say that they are longer than they are, and the clock
+        // goes back at the next that is right.
         sound.min(self.passed_seconds.max(0.0) + (self.times_set_anew + 1.0) * typical)
     }
 }

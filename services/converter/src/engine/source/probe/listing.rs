@@ -1,5 +1,5 @@
-//! What FFmpeg says about a file when it opens it, for people to read: all there is where ffprobe gives up, which it does as soon
-//! as a decoder refuses its track.
+//! What FFmpeg says about a file when it opens it, for people to read: all there is where ffprobe gives up,
+//! which it does as soon as a decoder refuses its track.
 
 use super::answer::{Answer, Format, ProbedChapter, Stream};
 use crate::engine::sound::Layout;

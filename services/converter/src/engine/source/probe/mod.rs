@@ -110,7 +110,8 @@ impl Probe {
         self.facts.audio_tracks.iter().any(|track| track.codec == self.format) || self.format == "loas"
     }
 
-    /// The largest frame of a raw stream whose frames FFmpeg finds itself (the standards' limits, with room for headers).
+    /// The largest frame of a raw stream whose frames FFmpeg finds itself (the
+    /// standards' limits, with room for headers).
     pub(crate) fn raw_frame_bytes(&self) -> Option<u64> {
         match self.format.as_str() {
             // Its demuxer finds the frames, and skips what is none.

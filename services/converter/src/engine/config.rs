@@ -31,7 +31,8 @@ pub struct EngineConfig {
     #[arg(long, env = "ALLOW_UNSANDBOXED_FFMPEG", default_value_t = false, action = ArgAction::Set)]
     pub allow_unsandboxed_ffmpeg: bool,
 
-    /// The program that confines FFmpeg and becomes it. Its `main` asks [`crate::sandbox::run_if_asked`] first.
+    /// The program that confines FFmpeg and becomes it. Its `main` asks
+    /// [`crate::sandbox::run_if_asked`] first.
     #[arg(skip = THIS_PROGRAM)]
     pub launcher: PathBuf,
 
@@ -78,5 +79,17 @@ impl EngineConfig {
     /// The longest sound in seconds, with one more for those who measure differently.
     pub(super) fn max_seconds(&self) -> f64 {
         self.max_duration.as_secs_f64() + 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_that_of_the_settings() {
+        let config = EngineConfig::default();
+        assert_eq!((config.max_duration, config.max_tracks), (Duration::from_hours(12), 100));
+        assert_eq!((config.launcher, config.encoder_slots), (THIS_PROGRAM.into(), None));
     }
 }

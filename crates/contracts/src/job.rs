@@ -109,6 +109,17 @@ pub struct Source {
     pub audio_tracks: Vec<AudioTrack>,
 }
 
+/// What a conversion found in the uploaded video: the fields of [`Source`] that are not known at first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceFacts {
+    /// Length of the audio in seconds: as the file says at first, then as it was found.
+    pub duration_seconds: Option<f64>,
+    /// Length of the audio in seconds by the file's own word, where less was found.
+    pub declared_seconds: Option<f64>,
+    /// Its audio tracks.
+    pub audio_tracks: Vec<AudioTrack>,
+}
+
 /// One audio track of a video.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AudioTrack {

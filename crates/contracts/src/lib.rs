@@ -30,7 +30,7 @@ pub use file_name::{MAX_FILE_NAME_BYTES, file_name_of, is_hidden, is_joiner};
 pub use ids::{ApiKeyId, FileId, InvalidId, JobId, MailId, Mp3Fid, SessionId, UserId, VideoFid};
 pub use job::{
     Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner,
-    Phase, Progress, Source,
+    Phase, Progress, Source, SourceFacts,
 };
 pub use legacy_text::decode_legacy_text;
 pub use link::{ArchiveLink, InvalidLink, LinkKey, SignedLink};

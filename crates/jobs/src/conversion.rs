@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::{Audio, AudioTrack, Failure, JobId, JobStatus, Outcome, Phase, Progress};
+use contracts::{Audio, Failure, JobId, JobStatus, Outcome, Phase, Progress, SourceFacts};
 use mongodb::bson::{Bson, Document, doc};
 use uuid::Uuid;
 
@@ -52,26 +52,6 @@ pub enum Claim {
     Gone,
 }
 
-/// What was found in the source.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SourceFacts {
-    /// Length of the audio in seconds: as the file says at first, then as it was found.
-    pub duration_seconds: Option<f64>,
-    /// Length of the audio in seconds by the file's own word, where less was found.
-    pub declared_seconds: Option<f64>,
-    /// Its audio tracks.
-    pub audio_tracks: Vec<AudioTrack>,
-}
-
-/// A sign of life from a converter.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// How far it is.
-    pub progress: Progress,
-    /// What it found in the source, once it knows.
-    pub source: Option<SourceFacts>,
-}
-
 impl JobStore {
     /// Takes a job for one converter, if it is waiting or its last holder's lease ran out.
     ///
@@ -101,10 +81,16 @@ impl JobStore {
         })
     }
 
-    /// Renews the lease and says how far the job is. `false`: the lease is lost, and the work with it.
-    pub async fn report(&self, lease: &Lease, report: &Report) -> Result<bool, JobsError> {
-        let mut set = doc! { "lease.until": from_now(lease.lasts), "progress": literal(&report.progress)? };
-        if let Some(source) = &report.source {
+    /// Renews the lease and says how far the job is, and what was found in its source. `false`: the lease is lost, and
+    /// the work with it.
+    pub async fn report(
+        &self,
+        lease: &Lease,
+        progress: &Progress,
+        source: Option<&SourceFacts>,
+    ) -> Result<bool, JobsError> {
+        let mut set = doc! { "lease.until": from_now(lease.lasts), "progress": literal(progress)? };
+        if let Some(source) = source {
             set.insert("source.duration_seconds", source.duration_seconds.map_or(Bson::Null, Bson::Double));
             set.insert("source.declared_seconds", source.declared_seconds.map_or(Bson::Null, Bson::Double));
             set.insert("source.audio_tracks", literal(&source.audio_tracks)?);

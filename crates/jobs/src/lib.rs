@@ -23,7 +23,7 @@ mod usage;
 
 pub use account_mails::{AccountMailStore, MailClaim, MailLease};
 pub use changes::Change;
-pub use conversion::{Claim, Lease, Report, SourceFacts};
+pub use conversion::{Claim, Lease};
 pub use databases::{Databases, MongoConfig, UnusableUrl};
 pub use erasures::{Accepted, pseudonym};
 pub use notices::{NoticeClaim, NoticeLease};

@@ -1,14 +1,14 @@
-//! Runs the engine on files, to see what the converter makes of them: `convert [OPTION=VALUE…] FILE…`. With `KEEP=FOLDER` in the
-//! environment what is made stays there; `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
+//! Runs the engine on files, to see what the converter makes of them:
+//! `convert [OPTION=VALUE…] FILE…`. With `KEEP=FOLDER` in the environment what is made stays there;
+//! `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use contracts::{ConversionOptions, Phase, Progress};
-use converter::engine::{Engine, EngineConfig, ScratchSpace};
-use jobs::Report;
+use contracts::ConversionOptions;
+use converter::engine::{Engine, EngineConfig, Report, ScratchSpace};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -23,21 +23,9 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 async fn convert_all() -> anyhow::Result<()> {
-    let engine = Engine::new(&EngineConfig {
-        ffmpeg: "ffmpeg".into(),
-        ffprobe: "ffprobe".into(),
-        launcher: "/proc/self/exe".into(),
-        allow_unsandboxed: false,
-        max_duration: Duration::from_hours(12),
-        max_tracks: 100,
-        max_audio_bytes: 1_800_000_000,
-        max_memory_bytes: 512 << 20,
-        base_conversion_time: Duration::from_mins(5),
-        conversion_time_factor: 1.0,
-        max_conversion_time: Duration::from_hours(2),
-        encoder_slots: None,
-        parallel_from: Duration::from_secs(std::env::var("PARALLEL_FROM").map_or(Ok(60), |s| s.parse())?),
-    })?;
+    let parallel_from =
+        Duration::from_secs(std::env::var("PARALLEL_FROM").map_or(Ok(60), |seconds| seconds.parse())?);
+    let engine = Engine::new(&EngineConfig { parallel_from, ..EngineConfig::default() })?;
     let folder = tempfile::tempdir()?;
     let space = ScratchSpace::open(folder.path())?;
     let (options, files): (Vec<String>, Vec<String>) =
@@ -57,8 +45,7 @@ async fn convert(
 ) -> anyhow::Result<String> {
     let scratch = space.begin_job()?;
     std::fs::copy(file, scratch.source()).with_context(|| format!("could not read {}", file.display()))?;
-    let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-    let (report, _) = watch::channel(Report { progress, source: None });
+    let (report, _) = watch::channel(Report::default());
     let started = Instant::now();
     let converted = engine.convert(&scratch, options, &report, &CancellationToken::new()).await;
     let took = started.elapsed().as_millis();

@@ -1,7 +1,9 @@
-//! Converts seeded mutations of small valid files, to see that none of them hangs the converter, crashes it, leaves anything
-//! behind, or becomes a file with less sound than plain FFmpeg decodes: `make fuzz`. `MUTATIONS` says how many, `SEED` from which on, `SECONDS` after how long it stops early.
+//! Converts seeded mutations of small valid files, to see that none of them hangs the converter, crashes it,
+//! leaves anything behind, or becomes a file with less sound than plain FFmpeg decodes: `make fuzz`.
+//! `MUTATIONS` says how many, `SEED` from which on, `SECONDS` after how long it stops early.
 //!
-//! Each mutation is made from its number alone: `SEED=4711 MUTATIONS=1` tries one again, and `KEEP=FILE` keeps it.
+//! Each mutation is made from its number alone: `SEED=4711 MUTATIONS=1` tries
+//! one again, and `KEEP=FILE` keeps it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +11,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use contracts::{AudioFormat, ConversionOptions, Phase, Progress};
-use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Scratch, ScratchSpace};
+use contracts::{AudioFormat, ConversionOptions};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Report, Scratch, ScratchSpace};
 use futures_util::{StreamExt as _, stream};
-use jobs::Report;
 use test_kit::seeded::Random;
 use test_kit::sound::{Sound, Timing};
 use test_kit::sources::SOURCES;
@@ -135,20 +136,12 @@ struct Attempt {
 impl Bench {
     fn new(folder: &Path) -> anyhow::Result<Self> {
         let engine = Engine::new(&EngineConfig {
-            ffmpeg: "ffmpeg".into(),
-            ffprobe: "ffprobe".into(),
-            launcher: "/proc/self/exe".into(),
-            allow_unsandboxed: false,
             max_duration: Duration::from_hours(1),
-            max_tracks: 100,
             max_audio_bytes: 200_000_000,
-            max_memory_bytes: 512 << 20,
-            base_conversion_time: Duration::from_mins(5),
-            conversion_time_factor: 1.0,
             max_conversion_time: Duration::from_mins(5),
-            encoder_slots: None,
             // Both courses are tried.
             parallel_from: Duration::from_millis(1010),
+            ..EngineConfig::default()
         })?;
         let scratch = folder.join("scratch");
         Ok(Self { engine, space: ScratchSpace::open(&scratch)?, scratch })
@@ -162,8 +155,7 @@ impl Bench {
         std::fs::write(scratch.source(), bytes)?;
         let format = usize::try_from(number % 5)?;
         let options = ConversionOptions { format: AudioFormat::ALL[format], ..ConversionOptions::default() };
-        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-        let (report, _) = watch::channel(Report { progress, source: None });
+        let (report, _) = watch::channel(Report::default());
         let (never, started) = (CancellationToken::new(), Instant::now());
         let converted = self.engine.convert(&scratch, &options, &report, &never).await;
         let took = started.elapsed();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contracts::{Audio, ConversionOptions, Mp3Fid, Phase, Progress};
-use jobs::{Lease, Record, Report};
+use jobs::{Lease, Record};
 use metrics::{gauge, histogram};
 use service_kit::Chain;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::conversions::Conversions;
-use crate::engine::{ConversionError, Converted, Reservation, ReservationError};
+use crate::engine::{ConversionError, Converted, Report, Reservation, ReservationError};
 use crate::lease::{LeaseKeeper, LeaseLost};
 use crate::room::StoreFull;
 use crate::transfer::{self, TransferError};
@@ -44,8 +44,7 @@ impl Conversions {
     /// The MP3 is in the store then, and no job refers to it yet.
     pub(crate) async fn make(&self, lease: &Lease, record: &Record) -> Result<Audio, AttemptError> {
         let _running = Running::begin();
-        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-        let (report, reports) = watch::channel(Report { progress, source: None });
+        let (report, reports) = watch::channel(Report::default());
         let stop = self.stop.child_token();
         let mut keeper = LeaseKeeper::new(&self.jobs, lease, reports);
         let mut work = std::pin::pin!(self.work(lease, record, &report, &stop));
@@ -79,7 +78,8 @@ impl Conversions {
         let fetched =
             unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await;
         let converted = match fetched {
-            // All that a conversion keeps while it waits would else be moved along with every future around it.
+            // All that a conversion keeps while it waits would else be moved
+            // along with every future around it.
             Ok(()) => Box::pin(self.engine.convert(&scratch, &record.job.options, report, stop)).await,
             Err(error) => return Err(self.judge_full_disk(error, &scratch)),
         };
@@ -108,9 +108,10 @@ impl Conversions {
         options: &ConversionOptions,
     ) -> Result<Reservation, AttemptError> {
         const LEAST: u64 = 64 * 1024 * 1024;
-        // Sound alone, at 128 kbit/s, has a twelfth of what it has in a WAV file. Lossy formats are seldom larger than a video.
+        // Sound alone, at 128 kbit/s, has a twelfth of what it has in a WAV file. Lossy
+        // formats are seldom larger than a video.
         let times = if options.format.is_lossless() { 12 } else { 1 };
-        let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.max_audio_bytes);
+        let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.config.engine.max_audio_bytes);
         let (scratch, needed) = (Arc::clone(&self.scratch), video_bytes.saturating_add(audio));
         let reserved = spawn_blocking(move || scratch.reserve(needed, video_bytes)).await;
         Ok(reserved.map_err(|panic| ReservationError::Look(panic.into()))??)

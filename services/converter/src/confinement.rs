@@ -5,8 +5,8 @@ use anyhow::{Context as _, bail};
 use crate::engine::{Engine, ScratchSpace};
 use crate::sandbox::Finding;
 
-/// Refuses a machine on which a layer does not hold, unless it is allowed to go without. Returns the layers that do, for
-/// the operator to read.
+/// Refuses a machine on which a layer does not hold, unless it is allowed to go without. Returns the
+/// layers that do, for the operator to read.
 pub(crate) async fn check(
     engine: &Engine,
     scratch: &ScratchSpace,

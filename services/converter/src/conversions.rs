@@ -1,7 +1,6 @@
 //! What a converter does with a `video` message.
 
 use std::error::Error;
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::attempt::AttemptError;
+use crate::config::Config;
 use crate::engine::{ConversionError, Engine, ReservationError, ScratchSpace};
 use crate::lease::LeaseLost;
 use crate::transfer::TransferError;
@@ -35,20 +35,15 @@ pub(crate) struct Conversions {
     pub broker: Broker,
     pub engine: Arc<Engine>,
     pub scratch: Arc<ScratchSpace>,
-    pub max_audio_bytes: u64,
-    pub mongodb_reserve_bytes: u64,
     /// Cancelled when conversions must be given back, done or not.
     pub stop: CancellationToken,
     pub worker: String,
-    pub lease: Duration,
-    pub max_attempts: u32,
-    pub jobs_at_once: NonZeroU16,
-    pub keep_mp3: Duration,
-    pub keep_video: Duration,
+    pub config: Config,
 }
 
 impl Conversions {
-    /// Handles one message. Every way through this may be cut off by a crash at any point, and then begins again.
+    /// Handles one message. Every way through this may be cut off by a crash at
+    /// any point, and then begins again.
     pub(crate) async fn deliver(&self, delivery: Delivery<ConversionRequested>) -> Verdict {
         let message = delivery.message;
         if message.version != MESSAGE_VERSION {
@@ -60,10 +55,10 @@ impl Conversions {
             if let Err(full) = self.find_room_in_store(0).await {
                 return wait_for_room(&full);
             }
-            match self.jobs.claim(message.job_id, &self.worker, self.lease).await {
+            match self.jobs.claim(message.job_id, &self.worker, self.config.lease).await {
                 Ok(Claim::Claimed(lease, record)) => self.attempt(&lease, *record).await,
                 // Its converter may have died: the message must be there when the lease has run out.
-                Ok(Claim::Busy) => Verdict::Defer { delay: self.lease },
+                Ok(Claim::Busy) => Verdict::Defer { delay: self.config.lease },
                 // It ended before, but perhaps not to the point that this message was acknowledged.
                 Ok(Claim::Finished(_, record)) => self.announce(&record).await,
                 Ok(Claim::Gone) => Verdict::Done,
@@ -75,7 +70,7 @@ impl Conversions {
     }
 
     async fn attempt(&self, lease: &Lease, record: Record) -> Verdict {
-        if record.job.attempts > self.max_attempts {
+        if record.job.attempts > self.config.max_attempts {
             tracing::error!(attempts = record.job.attempts, "a job is given up");
             return self.end_failed(lease, record, FailureCode::Interrupted).await;
         }
@@ -89,8 +84,8 @@ impl Conversions {
         match self.commit_converted(lease, &audio).await {
             Ok(true) => {}
             Ok(false) => return self.give_way(audio.fid).await,
-            // The file stays: the commit may have taken effect. If it has not, the sweep for files that nothing
-            // refers to finds it.
+            // The file stays: the commit may have taken effect. If it has not, the sweep
+            // for files that nothing refers to finds it.
             Err(error) => return retry("could not commit the job", &error),
         }
         counter!("mixdown_conversions_total", "outcome" => "converted").increment(1);
@@ -99,7 +94,7 @@ impl Conversions {
         record.job.status = JobStatus::Converted;
         record.job.audio = Some(audio);
         let verdict = self.announce(&record).await;
-        if verdict == Verdict::Done && self.keep_video.is_zero() {
+        if verdict == Verdict::Done && self.config.keep_video.is_zero() {
             self.delete_video(&record).await;
         }
         verdict
@@ -109,7 +104,8 @@ impl Conversions {
     async fn commit_converted(&self, lease: &Lease, audio: &Audio) -> Result<bool, JobsError> {
         let mut delays = COMMIT_DELAYS.iter();
         loop {
-            let committed = self.jobs.commit_converted(lease, audio, self.keep_mp3, self.keep_video).await;
+            let committed =
+                self.jobs.commit_converted(lease, audio, self.config.keep_mp3, self.config.keep_video).await;
             match (committed, delays.next()) {
                 (Ok(true), _) => return Ok(true),
                 // The lease is gone as well if an earlier try was carried out.
@@ -142,7 +138,7 @@ impl Conversions {
             // Whoever has the job now has a message of their own, unless they die too.
             AttemptError::LeaseLost(LeaseLost) => {
                 tracing::info!("a job was cancelled or taken over");
-                Verdict::Defer { delay: self.lease }
+                Verdict::Defer { delay: self.config.lease }
             }
             AttemptError::Stopped | AttemptError::Convert(ConversionError::Cancelled) => {
                 tracing::info!("a job is handed back unfinished");
@@ -158,7 +154,8 @@ impl Conversions {
                 note_unreturned(self.jobs.release(lease).await);
                 wait_for_room(&error)
             }
-            // Others have filled the disk meanwhile. Each time costs a conversion, so that the next is to come later each time.
+            // Others have filled the disk meanwhile. Each time costs a conversion, so
+            // that the next is to come later each time.
             error if error.is_of_a_full_disk() => {
                 counter!("mixdown_conversions_total", "outcome" => "retried").increment(1);
                 note_unreturned(self.jobs.release(lease).await);
@@ -174,9 +171,9 @@ impl Conversions {
 
     async fn end_failed(&self, lease: &Lease, mut record: Record, code: FailureCode) -> Verdict {
         let failure = Failure::from(code);
-        match self.jobs.commit_failed(lease, &failure, self.keep_mp3).await {
+        match self.jobs.commit_failed(lease, &failure, self.config.keep_mp3).await {
             Ok(true) => {}
-            Ok(false) => return Verdict::Defer { delay: self.lease },
+            Ok(false) => return Verdict::Defer { delay: self.config.lease },
             Err(error) => return retry("could not commit the job's failure", &error),
         }
         counter!("mixdown_conversions_total", "outcome" => "failed").increment(1);
@@ -208,7 +205,7 @@ impl Conversions {
 
     /// Announces the next job of a user of whom one has ended.
     async fn give_turn(&self, user: UserId) -> Result<(), Box<dyn Error + Send + Sync>> {
-        if let Some(next) = self.jobs.next_turn(user, self.jobs_at_once).await? {
+        if let Some(next) = self.jobs.next_turn(user, self.config.jobs_at_once).await? {
             let message = ConversionRequested::of(&next.job, &next.owner);
             self.broker.publish(Queue::Video, &next.job.id.to_string(), &message).await?;
             self.jobs.mark_announced(&next).await?;
@@ -233,7 +230,7 @@ impl Conversions {
         if let Err(error) = self.mp3s.delete(fid.0).await {
             tracing::warn!(error = %Chain(&error), "could not delete an MP3 that no job refers to");
         }
-        Verdict::Defer { delay: self.lease }
+        Verdict::Defer { delay: self.config.lease }
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use jobs::{JobStore, Lease, Report};
+use jobs::{JobStore, Lease};
 use service_kit::Chain;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::engine::Report;
 
 /// How often a person watching a job sees its progress, and how soon a cancelled one is stopped.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -62,7 +64,7 @@ impl<'a> LeaseKeeper<'a> {
         if self.is_source_written {
             report.source = None;
         }
-        match self.jobs.report(self.lease, &report).await {
+        match self.jobs.report(self.lease, &report.progress, report.source.as_ref()).await {
             Ok(true) => {
                 self.is_source_written |= report.source.is_some();
                 Ok(())

@@ -1,12 +1,13 @@
-//! The converter owns the conversion. It consumes queue `video`, makes an MP3 of each video, commits the job and
-//! announces its outcome on queue `mp3`.
+//! The converter owns the conversion. It consumes queue `video`, makes an MP3 of each video, commits the job
+//! and announces its outcome on queue `mp3`.
 //!
-//! **Nothing is lost to a crash.** The `video` message is acknowledged last, after the job was committed and the broker
-//! has confirmed the `mp3` message. Whatever happens before that, the message comes again, and whoever gets it finds
-//! in the job's document how far it was.
+//! **Nothing is lost to a crash.** The `video` message is acknowledged last, after the job was committed and
+//! the broker has confirmed the `mp3` message. Whatever happens before that, the message comes again, and
+//! whoever gets it finds in the job's document how far it was.
 //!
-//! **Nothing is done twice that counts.** A job is worked on under a lease, and every change of it names the
-//! lease's token: of two converters that believe a job theirs, one commits, and the other deletes what it made.
+//! **Nothing is done twice that counts.** A job is worked on under a lease, and every
+//! change of it names the lease's token: of two converters that believe a job theirs, one
+//! commits, and the other deletes what it made.
 
 mod attempt;
 mod config;
@@ -26,14 +27,14 @@ use anyhow::Context as _;
 use broker::{Broker, Subscription};
 use contracts::Queue;
 use jobs::{Databases, JobStore};
-use media_store::{MediaStore, StoreError};
+use media_store::MediaStore;
 use service_kit::{Chain, Process, Readiness, Shutdown};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::config::Config;
 use crate::conversions::Conversions;
-use crate::engine::{Engine, EngineConfig, MissingProgram, ScratchSpace};
+use crate::engine::{Engine, ScratchSpace, cores};
 
 /// Below the patience of the readiness probe.
 const READY_PATIENCE: Duration = Duration::from_secs(1);
@@ -43,14 +44,14 @@ const HAND_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Converts videos until the process is shut down.
 ///
-/// On a drain the conversions under way go on. Those that are not done at the abort are given back for another converter,
-/// and do not count as an attempt.
+/// On a drain the conversions under way go on. Those that are not done at the abort are given back for
+/// another converter, and do not count as an attempt.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let folder = config.scratch_dir.clone();
     let scratch = tokio::task::spawn_blocking(move || ScratchSpace::open(&folder)).await?;
     let scratch = scratch.with_context(|| format!("could not use {}", config.scratch_dir.display()))?;
-    let engine = Arc::new(engine(&config)?);
-    let layers = confinement::check(&engine, &scratch, config.allow_unsandboxed_ffmpeg).await?;
+    let engine = Arc::new(Engine::new(&config.engine)?);
+    let layers = confinement::check(&engine, &scratch, config.engine.allow_unsandboxed_ffmpeg).await?;
     engine.check_encoders().await?;
 
     let databases = Databases::connect(&config.mongodb).await?;
@@ -71,19 +72,13 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             broker: broker.clone(),
             engine,
             scratch: Arc::new(scratch),
-            max_audio_bytes: config.max_audio_bytes,
-            mongodb_reserve_bytes: config.mongodb_reserve_bytes,
             stop: shutdown.abort().clone(),
             worker: worker_name(),
-            lease: config.lease,
-            max_attempts: config.max_attempts,
-            jobs_at_once: config.jobs_at_once,
-            keep_mp3: config.keep_mp3,
-            keep_video: config.keep_video,
+            config,
         });
         let videos = Subscription {
             queue: Queue::Video,
-            slots: slots(&config),
+            slots: conversions.config.slots.map_or_else(cores, NonZeroU16::get),
             drain: shutdown.drain().clone(),
             abort: later(shutdown.abort().clone(), HAND_BACK_PATIENCE),
         };
@@ -99,31 +94,6 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     closing.cancel();
     broker.closed().await;
     Ok(())
-}
-
-fn engine(config: &Config) -> Result<Engine, MissingProgram> {
-    Engine::new(&EngineConfig {
-        ffmpeg: config.ffmpeg.clone(),
-        ffprobe: config.ffprobe.clone(),
-        launcher: config.launcher.clone(),
-        allow_unsandboxed: config.allow_unsandboxed_ffmpeg,
-        max_duration: config.max_duration,
-        max_tracks: config.max_tracks,
-        max_audio_bytes: config.max_audio_bytes,
-        max_memory_bytes: config.max_memory_bytes,
-        base_conversion_time: config.base_conversion_time,
-        conversion_time_factor: config.conversion_time_factor,
-        max_conversion_time: config.max_conversion_time,
-        encoder_slots: config.encoder_slots,
-        parallel_from: config.parallel_from,
-    })
-}
-
-fn slots(config: &Config) -> u16 {
-    let cores = || {
-        std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
-    };
-    config.slots.map_or_else(cores, NonZeroU16::get)
 }
 
 /// What the operator sees as the holder of a lease: the machine's name and the process's number on it.
@@ -150,12 +120,13 @@ fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>, layers: &st
         .tells("ffmpeg is confined by", layers)
 }
 
-/// Waits for MongoDB and makes the indexes without which no MP3 may be stored. `false`: the process ends before.
+/// Waits for MongoDB and makes the indexes without which no MP3 may be stored.
+/// `false`: the process ends before.
 async fn prepared(mp3s: &MediaStore, shutdown: &Shutdown) -> bool {
     let prepare = async {
         let mut delay = Duration::from_millis(500);
         while let Err(error) = mp3s.ensure_indexes().await {
-            report_unprepared(&error);
+            tracing::warn!(error = %Chain(&error), "waiting for MongoDB before any work begins");
             sleep(delay).await;
             delay = (delay * 2).min(Duration::from_secs(10));
         }
@@ -164,10 +135,6 @@ async fn prepared(mp3s: &MediaStore, shutdown: &Shutdown) -> bool {
         () = prepare => true,
         () = shutdown.drain().cancelled() => false,
     }
-}
-
-fn report_unprepared(error: &StoreError) {
-    tracing::warn!(error = %Chain(error), "waiting for MongoDB before any work begins");
 }
 
 /// A token that is cancelled this long after another one.

@@ -1,5 +1,5 @@
-//! Room on the two disks that a conversion fills: the scratch folder's and MongoDB's. A job that finds none waits; nothing of it is
-//! spent.
+//! Room on the two disks that a conversion fills: the scratch folder's and MongoDB's. A job that
+//! finds none waits; nothing of it is spent.
 
 use std::io;
 use std::sync::Arc;
@@ -29,11 +29,13 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 impl Conversions {
     /// Whether MongoDB has room for an audio file of so many bytes.
     ///
-    /// A server that does not say, or does not answer, is believed to have some: where it has not, storing fails.
+    /// A server that does not say, or does not answer, is believed to have
+    /// some: where it has not, storing fails.
     pub(crate) async fn find_room_in_store(&self, bytes: u64) -> Result<(), StoreFull> {
         let Ok(Some(room)) = self.mp3s.room().await else { return Ok(()) };
-        // Uploads keep out of the whole reserve: half of it is for what they become, and lets their videos be deleted.
-        let usable = room.usable_bytes(room.reserve(self.mongodb_reserve_bytes) / 2);
+        // Uploads keep out of the whole reserve: half of it is for what they
+        // become, and lets their videos be deleted.
+        let usable = room.usable_bytes(room.reserve(self.config.mongodb_reserve_bytes) / 2);
         if usable == 0 || bytes > usable { Err(StoreFull { usable, needed: bytes }) } else { Ok(()) }
     }
 

@@ -60,7 +60,8 @@ const PIECE_BYTES: usize = 512 * 1024;
 /// Eight times what a picture of noise has, and a quarter of what a document of MongoDB holds.
 const MAX_PICTURE_BYTES: usize = 4 << 20;
 
-/// Copies a finished file, its waveform and its picture into the store. Until a job refers to it, it is the caller's to delete.
+/// Copies a finished file, its waveform and its picture into the store. Until a job
+/// refers to it, it is the caller's to delete.
 pub(crate) async fn store(
     mp3s: &MediaStore,
     name: &str,
@@ -70,7 +71,8 @@ pub(crate) async fn store(
     let mut file = File::open(&converted.path).await?;
     file.set_max_buf_size(PIECE_BYTES);
     let mut upload = mp3s.begin(name, converted.format.media_type()).await?;
-    // However long it takes until the job is committed: as long as it can be, the sweeper leaves the file alone.
+    // However long it takes until the job is committed: as long as it can be,
+    // the sweeper leaves the file alone.
     upload.reserve(right);
     upload.attach(Bytes::copy_from_slice(&converted.peaks));
     if let Some(cover) = &converted.cover {

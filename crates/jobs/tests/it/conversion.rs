@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use contracts::{AudioTrack, FailureCode, JobId, JobStatus, Outcome, Phase, Progress};
-use jobs::{Claim, Report, SourceFacts};
+use contracts::{AudioTrack, FailureCode, JobId, JobStatus, Outcome, Phase, Progress, SourceFacts};
+use jobs::Claim;
 
 use crate::{A_MINUTE, A_WEEK, accepted, audio, claimed, store, taken_over};
 
-fn encoding(ratio: f64) -> Report {
-    Report { progress: Progress { phase: Phase::Encoding, ratio }, source: None }
+fn encoding(ratio: f64) -> Progress {
+    Progress { phase: Phase::Encoding, ratio }
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_job_goes_from_queued_to_converted() {
         declared_seconds: Some(4.0),
         audio_tracks: vec![track.clone()],
     };
-    assert!(store.report(&lease, &Report { source: Some(facts), ..encoding(0.5) }).await.unwrap());
+    assert!(store.report(&lease, &encoding(0.5), Some(&facts)).await.unwrap());
     let job = store.get(id).await.unwrap().unwrap().job;
     assert_eq!((job.status, job.attempts, job.progress.ratio), (JobStatus::Converting, 1, 0.5));
     assert_eq!((job.source.duration_seconds, job.source.audio_tracks), (Some(2.5), vec![track]));
@@ -77,12 +77,12 @@ async fn a_worker_that_lost_its_lease_can_change_nothing() {
     let (lease, record) = taken_over(&store, id).await;
     assert_eq!(record.job.attempts, 2);
 
-    assert!(!store.report(&dead, &encoding(0.9)).await.unwrap());
+    assert!(!store.report(&dead, &encoding(0.9), None).await.unwrap());
     assert!(!store.commit_converted(&dead, &audio(), A_WEEK, Duration::ZERO).await.unwrap());
     assert!(!store.commit_failed(&dead, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
     assert!(!store.release(&dead).await.unwrap());
     assert!(!store.set_back(&dead).await.unwrap());
-    assert!(store.report(&lease, &encoding(0.1)).await.unwrap());
+    assert!(store.report(&lease, &encoding(0.1), None).await.unwrap());
 }
 
 #[tokio::test]

@@ -98,11 +98,13 @@ async fn a_job_is_counted_once_whatever_a_crash_leaves_and_failures_cost_what_th
     let job = insert(&store, owner).await;
     assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (20_000.0, 0.0));
     let lease = claimed(&store, job, A_MINUTE).await;
-    let found =
-        jobs::SourceFacts { duration_seconds: Some(600.0), declared_seconds: None, audio_tracks: Vec::new() };
+    let found = contracts::SourceFacts {
+        duration_seconds: Some(600.0),
+        declared_seconds: None,
+        audio_tracks: Vec::new(),
+    };
     let progress = contracts::Progress { phase: contracts::Phase::Encoding, ratio: 0.5 };
-    let report = jobs::Report { progress, source: Some(found) };
-    assert!(store.report(&lease, &report).await.unwrap());
+    assert!(store.report(&lease, &progress, Some(&found)).await.unwrap());
     assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (600.0, 0.0));
 
     // The converter dies right behind the commit.

@@ -33,7 +33,8 @@ impl Reference {
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
-    /// All of the sound, if plain FFmpeg decodes as much as the file declares and has nothing to complain about.
+    /// All of the sound, if plain FFmpeg decodes as much as the file declares
+    /// and has nothing to complain about.
     fn whole_sound(&self) -> Option<&Sound> {
         let declared = self.description.as_ref().and_then(|description| description.declared_seconds);
         self.sound.as_ref().filter(|sound| {

@@ -1,5 +1,6 @@
-//! Converts every file below a folder to every format, and compares with what plain FFmpeg decodes: `make sweep FOLDER=…`.
-//! Prints a row for each file and format, and then every surprise: where the converter and plain FFmpeg disagree.
+//! Converts every file below a folder to every format, and compares with what plain FFmpeg
+//! decodes: `make sweep FOLDER=…`. Prints a row for each file and format, and then every surprise:
+//! where the converter and plain FFmpeg disagree.
 
 mod judge;
 
@@ -8,10 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use contracts::{AudioFormat, ConversionOptions, Phase, Progress};
-use converter::engine::{ConversionError, Converted, Engine, EngineConfig, ScratchSpace};
+use contracts::{AudioFormat, ConversionOptions};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Report, ScratchSpace};
 use futures_util::{StreamExt as _, stream};
-use jobs::Report;
 use test_kit::sound::{Comparison, Sound, Timing};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -106,19 +106,9 @@ struct Bench {
 impl Bench {
     fn new() -> anyhow::Result<Self> {
         let engine = Engine::new(&EngineConfig {
-            ffmpeg: "ffmpeg".into(),
-            ffprobe: "ffprobe".into(),
-            launcher: "/proc/self/exe".into(),
-            allow_unsandboxed: false,
-            max_duration: Duration::from_hours(12),
-            max_tracks: 100,
             max_audio_bytes: 8_000_000_000,
-            max_memory_bytes: 512 << 20,
             base_conversion_time: BASE_TIME,
-            conversion_time_factor: 1.0,
-            max_conversion_time: Duration::from_hours(2),
-            encoder_slots: None,
-            parallel_from: Duration::from_mins(1),
+            ..EngineConfig::default()
         })?;
         let folder = tempfile::tempdir()?;
         Ok(Self { engine, space: ScratchSpace::open(folder.path())?, _folder: folder })
@@ -143,8 +133,7 @@ impl Bench {
         let scratch = self.space.begin_job()?;
         tokio::fs::copy(file, scratch.source()).await?;
         let options = ConversionOptions { format, ..ConversionOptions::default() };
-        let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-        let (report, _) = watch::channel(Report { progress, source: None });
+        let (report, _) = watch::channel(Report::default());
         let cancel = CancellationToken::new();
         let _guard = cancel.clone().drop_guard();
         let deadline = BASE_TIME + reference.length();

@@ -8,8 +8,8 @@ use tempfile::TempDir;
 
 /// Where a converter keeps the files of the jobs that it works on.
 ///
-/// Several converters may share one scratch folder: each has a directory of its own in it, locked for as long as the
-/// process lives.
+/// Several converters may share one scratch folder: each has a directory of its own in it,
+/// locked for as long as the process lives.
 #[derive(Debug)]
 pub struct ScratchSpace {
     own: TempDir,
@@ -51,7 +51,8 @@ pub enum ReservationError {
     },
 }
 
-/// A job that has filled so much of a disk would fill a larger one, too: what others take is less than what it lacks.
+/// A job that has filled so much of a disk would fill a larger one, too: what
+/// others take is less than what it lacks.
 const NEARLY_ALL: f64 = 0.9;
 
 /// The disk that a folder is on.
@@ -127,9 +128,11 @@ impl ScratchSpace {
         Ok(filled_by(job.directory()) >= Volume::of(self.own.path())?.nearly_all())
     }
 
-    /// Sets room aside for a job that is about to begin, beside what others have set aside and not filled yet. Blocks.
+    /// Sets room aside for a job that is about to begin, beside what others
+    /// have set aside and not filled yet. Blocks.
     ///
-    /// `least` is what it cannot do without, `bytes` what it will probably need: more than nearly all of the disk is nobody's.
+    /// `least` is what it cannot do without, `bytes` what it will probably need: more
+    /// than nearly all of the disk is nobody's.
     pub fn reserve(&self, bytes: u64, least: u64) -> Result<Reservation, ReservationError> {
         let volume = Volume::of(self.own.path())?;
         if least >= volume.size {

@@ -16,8 +16,8 @@ const LIBRARY_INDEX: &str = "/etc/ld.so.cache";
 /// The last that is known here. Of what came after the first, a kernel does what it can.
 const NEWEST: ABI = ABI::V9;
 
-/// Takes every file from this process but those that the program needs, and as far as the kernel knows how: TCP, devices,
-/// abstract sockets, and signals to others. The filter of system calls takes these again.
+/// Takes every file from this process but those that the program needs, and as far as the kernel knows how:
+/// TCP, devices, abstract sockets, and signals to others. The filter of system calls takes these again.
 pub(super) fn restrict(confinement: &Confinement, program: &OsStr) -> Result<(), RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::WriteFile | AccessFs::Truncate;

@@ -17,8 +17,8 @@ const ADDRESS_BYTES: u64 = 3 << 30;
 /// FFmpeg opens a library after the other, then the video and the MP3.
 const OPEN_FILES: u64 = 64;
 
-/// There are no processes for it, so this bounds threads. The kernel counts all that the user has on the machine, in
-/// other containers too, where the same number may be a user of many services.
+/// There are no processes for it, so this bounds threads. The kernel counts all that the user has on the
+/// machine, in other containers too, where the same number may be a user of many services.
 const THREADS: u64 = 16_384;
 
 impl Limits {

@@ -1,7 +1,8 @@
 //! What a program that reads a stranger's bytes may do, held by the kernel.
 //!
-//! The engine does not start FFmpeg itself but this program again, as its launcher: it confines itself, and then becomes
-//! FFmpeg. Nothing of that needs privileges or user namespaces, so it holds in a pod of the profile `restricted` too.
+//! The engine does not start FFmpeg itself but this program again, as its launcher: it confines
+//! itself, and then becomes FFmpeg. Nothing of that needs privileges or user namespaces, so it holds
+//! in a pod of the profile `restricted` too.
 //!
 //! | layer | by | what it takes away |
 //! |---|---|---|
@@ -96,7 +97,8 @@ fn read(json: &OsStr) -> Option<Confinement> {
     serde_json::from_str(json.to_str()?).ok()
 }
 
-/// Confines this process. The filter of system calls comes last: it forbids what the other layers are set up with.
+/// Confines this process. The filter of system calls comes last: it forbids
+/// what the other layers are set up with.
 fn enter(confinement: &Confinement, program: &OsStr) -> Result<(), Unconfined> {
     let required = |layer: Result<(), Unconfined>| if confinement.is_strict { layer } else { Ok(()) };
     required(

@@ -1,8 +1,8 @@
 //! The system calls that a program has, and no others.
 //!
-//! A list of what is allowed and not of what is forbidden: a kernel gets new ones with every version. All others answer
-//! that they do not exist (`ENOSYS`), which programs and libraries know from older kernels and have another way for; a
-//! call that kills would make each new version of a library a crash.
+//! A list of what is allowed and not of what is forbidden: a kernel gets new ones with every version. All
+//! others answer that they do not exist (`ENOSYS`), which programs and libraries know from older kernels and
+//! have another way for; a call that kills would make each new version of a library a crash.
 
 use std::collections::BTreeMap;
 
@@ -131,8 +131,8 @@ const ALLOWED_HERE: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];
 
-/// A thread of this process, in no namespace of its own. `clone3` hides its flags in memory, where no filter can see
-/// them; without it, the C library takes `clone`.
+/// A thread of this process, in no namespace of its own. `clone3` hides its flags in memory, where no filter
+/// can see them; without it, the C library takes `clone`.
 const THREAD: c_int = libc::CLONE_THREAD;
 const THREAD_MASK: c_int = libc::CLONE_THREAD
     | libc::CLONE_NEWCGROUP
@@ -152,8 +152,9 @@ const PRCTLS: [c_int; 5] = [
     libc::PR_GET_NO_NEW_PRIVS,
 ];
 
-/// Copies of a descriptor, its flags, and the room of a pipe. Others name a process that gets signals (`F_SETOWN`,
-/// `F_SETOWN_EX`) and which one (`F_SETSIG`): before Linux 6.12, Landlock does not ask whose process that is.
+/// Copies of a descriptor, its flags, and the room of a pipe. Others name a process that gets
+/// signals (`F_SETOWN`, `F_SETOWN_EX`) and which one (`F_SETSIG`): before Linux 6.12,
+/// Landlock does not ask whose process that is.
 const FCNTLS: [c_int; 8] = [
     libc::F_DUPFD,
     libc::F_DUPFD_CLOEXEC,

@@ -1,7 +1,7 @@
 //! A program that tries what a confined program must not be able to do.
 //!
-//! It is started like FFmpeg, and shows what the kernel really does: a layer that was set up without an error is not yet
-//! one that holds.
+//! It is started like FFmpeg, and shows what the kernel really does: a layer that was set up
+//! without an error is not yet one that holds.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use contracts::{ConversionOptions, FailureCode, Phase, Progress};
-use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Scratch, ScratchSpace};
-use jobs::Report;
+use contracts::{ConversionOptions, FailureCode};
+use converter::engine::{ConversionError, Converted, Engine, EngineConfig, Report, Scratch, ScratchSpace};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -39,25 +38,16 @@ impl Mp3 {
 
 pub(crate) fn config() -> EngineConfig {
     EngineConfig {
-        ffmpeg: "ffmpeg".into(),
-        ffprobe: "ffprobe".into(),
         launcher: LAUNCHER.into(),
-        allow_unsandboxed: false,
         max_duration: Duration::from_hours(1),
-        max_tracks: 100,
         max_audio_bytes: 200_000_000,
-        max_memory_bytes: 512 << 20,
-        base_conversion_time: Duration::from_mins(5),
-        conversion_time_factor: 1.0,
         max_conversion_time: Duration::from_mins(10),
-        encoder_slots: None,
-        parallel_from: Duration::from_mins(1),
+        ..EngineConfig::default()
     }
 }
 
 pub(crate) fn nothing_reported() -> watch::Sender<Report> {
-    let progress = Progress { phase: Phase::Probing, ratio: 0.0 };
-    watch::Sender::new(Report { progress, source: None })
+    watch::Sender::new(Report::default())
 }
 
 impl Bench {

@@ -1,4 +1,5 @@
-//! Files that break off, or are broken in the middle. The worst answer to them is an MP3 with a part of the sound.
+//! Files that break off, or are broken in the middle. The worst answer to them
+//! is an MP3 with a part of the sound.
 
 use contracts::FailureCode;
 

@@ -1,5 +1,6 @@
-//! Random edits of random sources: a conversion may fail, but a success holds all of the sound. `EDITS` says how many are
-//! tried, `SEED` from which on. Each is made from its number alone: `SEED=4711 EDITS=1` tries one again.
+//! Random edits of random sources: a conversion may fail, but a success holds all of the
+//! sound. `EDITS` says how many are tried, `SEED` from which on. Each is made from its number
+//! alone: `SEED=4711 EDITS=1` tries one again.
 
 use contracts::{AudioFormat, ConversionOptions, FailureCode};
 use converter::engine::ConversionError;

@@ -40,7 +40,7 @@ fn careless_launcher(workshop: &Workshop) -> PathBuf {
 #[tokio::test]
 async fn a_converter_that_cannot_confine_ffmpeg_does_not_start() {
     let (mut world, workshop) = (World::new().await, Workshop::new());
-    world.config.launcher = careless_launcher(&workshop);
+    world.config.engine.launcher = careless_launcher(&workshop);
     let error = format!("{:#}", world.converter().await.failed().await);
     for layer in [Layer::Files, Layer::SystemCalls, Layer::Resources, Layer::Lifetime] {
         assert!(error.contains(layer.name()) && error.contains(layer.needs()), "{error}");
@@ -51,8 +51,8 @@ async fn a_converter_that_cannot_confine_ffmpeg_does_not_start() {
 #[tokio::test]
 async fn a_converter_that_may_go_without_says_what_is_missing() {
     let (mut world, workshop) = (World::new().await, Workshop::new());
-    world.config.launcher = careless_launcher(&workshop);
-    world.config.allow_unsandboxed_ffmpeg = true;
+    world.config.engine.launcher = careless_launcher(&workshop);
+    world.config.engine.allow_unsandboxed_ffmpeg = true;
     let converter = world.converter().await;
     let (id, _) = world.submit(&Sample::Mp4.bytes(Duration::from_secs(2)).await).await;
     world.becomes(id, JobStatus::Converted).await;
@@ -105,8 +105,8 @@ fn confined(directory: &Path, program: &str, reads: &[&str]) -> Command {
     command
 }
 
-/// Every way in which a descriptor, a timer or a number names the process that gets a signal. The kernel answers for a
-/// command that is allowed and wrong with another error than for one that does not exist.
+/// Every way in which a descriptor, a timer or a number names the process that gets a signal. The kernel
+/// answers for a command that is allowed and wrong with another error than for one that does not exist.
 #[test]
 fn no_system_call_sends_a_signal_to_another_process() {
     let job = tempfile::tempdir().unwrap();

@@ -146,7 +146,8 @@ async fn a_blink_of_sound_is_converted() {
     assert!((0.1..0.4).contains(&mp3.seconds()), "{}", mp3.seconds());
 }
 
-/// Changes a file's first AAC track into one of a kind that FFmpeg does not decode (audio object type 42, xHE-AAC).
+/// Changes a file's first AAC track into one of a kind that FFmpeg does not
+/// decode (audio object type 42, xHE-AAC).
 fn unknown_aac(file: &Path) -> Vec<u8> {
     let mut bytes = std::fs::read(file).unwrap();
     // The configuration of stereo at 44.1 kHz, behind the name of what it is in.

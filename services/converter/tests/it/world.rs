@@ -12,6 +12,7 @@ use contracts::{
     MESSAGE_VERSION, MailPreferences, Mp3Fid, Owner, Queue, Source, UserId, VideoFid,
 };
 use converter::Config;
+use converter::engine::EngineConfig;
 use futures_util::TryStreamExt as _;
 use jobs::{Databases, JobStore, MongoConfig, NewJob};
 use media_store::MediaStore;
@@ -75,22 +76,10 @@ impl World {
                 retry_delays: RetryLadder::new([200, 400, 1000].map(Duration::from_millis).to_vec()).unwrap(),
                 ..BrokerConfig::new(rabbitmq_url.to_owned().into())
             },
-            slots: None,
-            encoder_slots: None,
-            parallel_from: Duration::from_mins(1),
-            scratch_dir: folder.path().join("scratch"),
-            ffmpeg: "ffmpeg".into(),
-            ffprobe: "ffprobe".into(),
-            allow_unsandboxed_ffmpeg: false,
-            launcher: LAUNCHER.into(),
-            max_duration: Duration::from_hours(12),
-            max_tracks: 100,
-            max_audio_bytes: 1_800_000_000,
             mongodb_reserve_bytes: 0,
-            max_memory_bytes: 512 << 20,
-            base_conversion_time: Duration::from_mins(5),
-            conversion_time_factor: 1.0,
-            max_conversion_time: Duration::from_hours(2),
+            slots: None,
+            scratch_dir: folder.path().join("scratch"),
+            engine: EngineConfig { launcher: LAUNCHER.into(), ..EngineConfig::default() },
             max_attempts: 8,
             jobs_at_once: const { NonZeroU16::new(8).unwrap() },
             lease: Duration::from_secs(3),

@@ -1,7 +1,8 @@
-//! Files that were made to do harm: to read other files, to reach the network, to use up the machine, to crash a parser.
+//! Files that were made to do harm: to read other files, to reach the network,
+//! to use up the machine, to crash a parser.
 //!
-//! Each has one right outcome, which comes within seconds. Nothing may be left, nothing else may be touched, and the next
-//! file is converted as if nothing had been.
+//! Each has one right outcome, which comes within seconds. Nothing may be left, nothing else may be touched,
+//! and the next file is converted as if nothing had been.
 
 mod canary;
 mod kinds;

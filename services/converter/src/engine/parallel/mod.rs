@@ -1,0 +1,203 @@
+//! Makes an MP3 of decoded sound: one FFmpeg encodes it, or several encode
+//! segments of it and their frames are joined.
+//!
+//! Several work without the bit reservoir. Then no frame needs bits of another, so that the joined frames are
+//! those that one encoder would have made of the whole sound.
+
+mod cutter;
+mod joiner;
+mod repacker;
+mod segments;
+mod slots;
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use contracts::{Encoder, FailureCode};
+use futures_util::future::try_join_all;
+use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::cutter::{Cutter, Feed, Room, Uncut};
+pub use self::joiner::JoinError;
+use self::joiner::{Orders, Style};
+use self::segments::Segments;
+pub(super) use self::slots::EncoderSlots;
+pub(crate) use self::slots::cores;
+use self::slots::{JobNumber, Slot};
+use crate::engine::error::ConversionError;
+use crate::engine::ffmpeg::{Child, Course, Place, Recipe, Workshop, arguments, complaints};
+use crate::engine::mp3::Id3Tag;
+use crate::engine::sound::{Format, Sound};
+
+/// Decoded sound that may wait for the encoders of a job, all together.
+const WAITING_BYTES: usize = 56 * 1024 * 1024;
+
+/// More encoders than this wait for the decoder.
+const MAX_ENCODERS: u16 = 16;
+
+/// FFmpeg holds back up to 32 KiB of what it has encoded until it gets more to encode. So
+/// much may the segments of another round be that were begun before the joiner sees the end
+/// of one; the shortest have 4 KiB of frames.
+const SEGMENTS_AHEAD: usize = 16;
+
+impl Workshop<'_> {
+    /// Makes the MP3 of what is decoded; `on_progress` gets the seconds that are encoded.
+    pub(crate) async fn encode_segments(
+        self,
+        sound: &mut Sound<'_>,
+        recipe: &Recipe,
+        tag: Id3Tag,
+        approximate_seconds: Option<f64>,
+        on_progress: impl FnMut(f64),
+    ) -> Result<PathBuf, ConversionError> {
+        let output = self.directory.join("joined.mp3");
+        let (format, rate) = (sound.format(), recipe.options.mp3_rate());
+        let is_divided = recipe.course() == Course::Segments;
+        let count = if is_divided { self.slots.total().min(MAX_ENCODERS) } else { 1 };
+        let segments = if is_divided {
+            Segments::new(format, count, approximate_seconds, WAITING_BYTES)
+        } else {
+            Segments::undivided(format)
+        };
+        let room = Room::new(WAITING_BYTES, segments.piece_bytes());
+        let style = Style { rate, is_repacked: is_divided && recipe.options.encoder == Encoder::Repacked };
+        let job = self.slots.begin_job();
+        let header = Bytes::from(format.wave_header(recipe.layout(format.channels)));
+        let (mut encoders, mut outputs, mut lanes) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..count {
+            // Bounded by the room.
+            let (encoder, fed) = mpsc::unbounded_channel();
+            // Each message may be a frame. An encoder that had to wait for the joiner would wait for ever.
+            let (frames, output) = mpsc::channel(segments.frames_ahead());
+            let arguments = arguments::encode_frames(rate, is_divided);
+            let (child, stdin) = self.encoder(arguments, Place::without_files(self.directory))?;
+            encoders.push(encoder);
+            outputs.push(output);
+            // One encoder alone does not wait for its turn.
+            let slot = (!is_divided).then(|| self.slots.take());
+            let fed = feed(stdin, header.clone(), fed, self.slots.clone(), job, slot);
+            lanes.push(async { tokio::join!(fed, read(child, frames)).1 });
+        }
+        let (further, further_segments) = mpsc::channel(usize::from(count) * SEGMENTS_AHEAD);
+        let (counted, samples) = oneshot::channel();
+        let (joined, progress) = watch::channel(0);
+        let orders = Orders { encoders: outputs, further_segments, samples, tag, joined };
+        let cutter = Cutter { segments, encoders, further_segments: further, room };
+        let (is_cut, _, is_joined, ()) = tokio::try_join!(
+            cut(sound, cutter, counted),
+            try_join_all(lanes),
+            self.join(&output, style, segments, orders),
+            follow(progress, format, on_progress),
+        )?;
+        if is_cut && is_joined {
+            Ok(output)
+        } else {
+            Err(ConversionError::encoder("an encoder ended before its input"))
+        }
+    }
+
+    /// `false`: something that ended too early is at fault, and says so itself.
+    async fn join(
+        self,
+        path: &Path,
+        style: Style,
+        segments: Segments,
+        orders: Orders,
+    ) -> Result<bool, ConversionError> {
+        let max_bytes = self.launcher.limits.file_bytes;
+        let path = path.to_owned();
+        let join = move || joiner::join(&path, style, segments, max_bytes, orders);
+        let joined = self.keepers.spawn_blocking(join).await;
+        match joined.map_err(|panic| ConversionError::ffmpeg(panic.into()))? {
+            Ok(()) => Ok(true),
+            Err(JoinError::Short) => Ok(false),
+            Err(JoinError::TooLarge) => {
+                Err(ConversionError::failed(FailureCode::AudioTooLarge, "the MP3 is larger than is allowed"))
+            }
+            Err(error @ (JoinError::Write(_) | JoinError::NoFrame)) => Err(ConversionError::Join(error)),
+        }
+    }
+}
+
+/// Deals out what the decoder makes. `false`: it was not wanted any more.
+async fn cut(
+    sound: &mut Sound<'_>,
+    cutter: Cutter,
+    counted: oneshot::Sender<u64>,
+) -> Result<bool, ConversionError> {
+    let sample_bytes = u64::from(sound.format().bytes_per_sample());
+    let bytes = match cutter.cut(sound).await {
+        Ok(bytes) => bytes,
+        Err(Uncut::Read(error)) => return Err(error),
+        Err(Uncut::Refused) => return Ok(false),
+    };
+    // The joiner may have failed, which it says itself.
+    let _ = counted.send(bytes / sample_bytes);
+    Ok(true)
+}
+
+/// Writes sound into an encoder until there is no more, or the encoder has
+/// ended, which is for its reader to explain.
+async fn feed(
+    mut stdin: UnixStream,
+    header: Bytes,
+    mut sound: mpsc::UnboundedReceiver<Feed>,
+    slots: EncoderSlots,
+    job: JobNumber,
+    mut slot: Option<Slot>,
+) {
+    if stdin.write_all(&header).await.is_err() {
+        return;
+    }
+    while let Some(feed) = sound.recv().await {
+        match feed {
+            Feed::Piece(piece, _room) => {
+                if slot.is_none() {
+                    slot = Some(slots.acquire(job).await);
+                }
+                if stdin.write_all(&piece).await.is_err() {
+                    return;
+                }
+            }
+            // What is left to encode then is a pipe full of sound: milliseconds.
+            Feed::EndOfSegment => slot = None,
+        }
+    }
+}
+
+async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), ConversionError> {
+    loop {
+        let mut piece = BytesMut::with_capacity(32 * 1024);
+        if child.stdout.read_buf(&mut piece).await.map_err(ConversionError::ffmpeg)? == 0 {
+            break;
+        }
+        if frames.send(piece.freeze()).await.is_err() {
+            // The joiner has ended, and tells why if it was too early.
+            return Ok(());
+        }
+    }
+    let ended = child.ended().await.map_err(ConversionError::ffmpeg)?;
+    if ended.status.signal() == Some(Signal::XCPU.as_raw()) {
+        return Err(ConversionError::failed(FailureCode::TimedOut, "an encoder worked for too long"));
+    }
+    // Sound without a container is no reason for an encoder to fail.
+    if !ended.status.success() {
+        return Err(ConversionError::encoder(format!("{}: {}", ended.status, complaints(&ended.log))));
+    }
+    Ok(())
+}
+
+async fn follow(
+    mut joined: watch::Receiver<u64>,
+    format: Format,
+    mut on_progress: impl FnMut(f64),
+) -> Result<(), ConversionError> {
+    while joined.changed().await.is_ok() {
+        on_progress(format.seconds(*joined.borrow() * u64::from(format.frame_samples())));
+    }
+    Ok(())
+}

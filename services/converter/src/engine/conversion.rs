@@ -142,6 +142,11 @@ impl<'a> Job<'a> {
         if recipe.copies && !found.is_uniform() {
             return Err(ConversionError::encoder("a copy cannot have gaps, nor change in the middle"));
         }
+        // A packet that ours could not decode, no other decoder can. Frames of MP3 are walked one by one instead.
+        let is_walked = recipe.options.format == AudioFormat::Mp3;
+        if recipe.copies && !is_walked && verdict::has_decoder_error(&found.log) {
+            return Err(ConversionError::encoder("a copy cannot hold what does not decode"));
+        }
         let audio = workshop.verify(recipe.options.format, &path, &found).await?;
         let source = evidence.source_facts();
         self.report.send_modify(|report| report.source = Some(source.clone()));

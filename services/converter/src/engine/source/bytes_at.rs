@@ -4,10 +4,13 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Fills as much of a buffer as there is.
+/// Fills as much of a buffer as there is. Nothing is where no file can reach: broken sizes lead there.
 pub(crate) fn read_at(file: &File, mut position: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
+        if i64::try_from(position).is_err() {
+            break;
+        }
         match file.read_at(&mut buffer[length..], position)? {
             0 => break,
             read => {
@@ -24,4 +27,17 @@ pub(crate) fn array_at<const N: usize>(file: &File, position: u64) -> io::Result
     let mut bytes = [0; N];
     let read = read_at(file, position, &mut bytes)?;
     Ok((read == N).then_some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_nothing_where_no_file_can_reach() {
+        let file = File::open("/proc/self/exe").unwrap();
+        for position in [i64::MAX as u64 + 1, u64::MAX - 8, u64::MAX] {
+            assert_eq!(array_at::<4>(&file, position).unwrap(), None, "{position}");
+        }
+    }
 }

@@ -11,6 +11,9 @@ use crate::engine::source::{Lack, Packets, Probe, Scanner};
 /// So much may be missing: what decoders leave out at the ends of a track, and a scratch.
 const ALLOWANCE_SECONDS: f64 = 0.5;
 
+/// A sound that is as short as this is what a broken size left of a longer one, if the rest of the file lies beside it.
+const SPLINTER_SECONDS: f64 = 0.01;
+
 /// What is told of a file that was decoded.
 pub(crate) struct Evidence<'a> {
     pub probe: &'a Probe,
@@ -74,6 +77,7 @@ impl Evidence<'_> {
             || self.lack != Lack::Nothing
             || has_container_error(self.probe, log)
             || has_decoder_error(log)
+            || self.found.sound_seconds < SPLINTER_SECONDS
             || self.declared_end().is_none_or(|declared| (self.end() - declared).abs() > ALLOWANCE_SECONDS)
     }
 
@@ -87,6 +91,10 @@ impl Evidence<'_> {
                 "{sound_seconds:.2} s of its {whole:.2} s could be decoded: {}",
                 complaints(log)
             ));
+        }
+        let is_splinter = *sound_seconds < SPLINTER_SECONDS && !self.until.is_finite();
+        if is_splinter && packets.all_bytes < self.file_bytes / 10 {
+            return damaged(format!("{} of its {} bytes are sound", packets.all_bytes, self.file_bytes));
         }
         if packets.torn_seconds > ALLOWANCE_SECONDS {
             return damaged(format!("{:.2} s are missing where bytes make no sense", packets.torn_seconds));
@@ -213,6 +221,6 @@ fn has_container_error(probe: &Probe, log: &str) -> bool {
 }
 
 /// Whether a decoder could not make sense of something.
-fn has_decoder_error(log: &str) -> bool {
+pub(crate) fn has_decoder_error(log: &str) -> bool {
     log.lines().any(|line| line.starts_with("[error] Error while decoding stream"))
 }

@@ -11,6 +11,9 @@ use crate::engine::sound::mixing;
 use crate::engine::source::description::{self, Description};
 use crate::engine::source::tracks;
 
+/// Twice what the fastest recorders write: of more, a header is broken.
+const MAX_SAMPLE_RATE_HZ: u32 = 1_536_000;
+
 impl Answer {
     /// What it says of the track that is wanted.
     pub(crate) fn understood(self, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
@@ -40,6 +43,10 @@ impl Answer {
         let mut track = tracks.next().ok_or_else(|| {
             ConversionError::failed(FailureCode::NoAudioTrack, "no audio stream is to be taken")
         })?;
+        if track.sample_rate_hz > MAX_SAMPLE_RATE_HZ {
+            let detail = format!("its header says {} samples a second", track.sample_rate_hz);
+            return Err(ConversionError::failed(FailureCode::Damaged, detail));
+        }
         let approximate_seconds = audio[track.place].seconds().or(container_seconds);
         if let Some(join) = &join {
             track = Track::joined(join, &track);

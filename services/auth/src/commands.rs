@@ -8,13 +8,13 @@ use contracts::{AccountChange, EmailAddress, Role, UserId};
 use secrecy::SecretString;
 
 use crate::DatabaseConfig;
-use crate::accounts::{self, Account};
-use crate::database::{Database, transact};
-use crate::keyring::Keyring;
-use crate::outbox::{self, MailKind};
-use crate::sealing::KeyEncryptionKey;
 use crate::service::administration;
-use crate::signing_keys::SigningKeys;
+use crate::tables::accounts::{self, Account};
+use crate::tables::database::{Database, transact};
+use crate::tables::outbox::{self, MailKind};
+use crate::tables::signing_keys::SigningKeys;
+use crate::tokens::keyring::Keyring;
+use crate::tokens::sealing::KeyEncryptionKey;
 
 /// Settings of `auth user`.
 #[derive(Debug, Clone, Args)]
@@ -100,7 +100,7 @@ pub async fn user(command: &UserCommand) -> anyhow::Result<String> {
         UserAction::ResetPassword => {
             ensure!(!account.is_disabled, "the account is closed; enable it first");
             transact!(database, |transaction| {
-                crate::sessions::revoke_all(transaction, account.id).await?;
+                crate::tables::sessions::revoke_all(transaction, account.id).await?;
                 outbox::put(transaction, MailKind::Reset, &account.email, None).await
             })
             .await?;

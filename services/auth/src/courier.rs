@@ -12,12 +12,12 @@ use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::accounts;
-use crate::database::{Database, DatabaseError, transact};
-use crate::mail_tokens::{self, MailToken, Purpose};
-use crate::opaque::TokenHash;
-use crate::outbox::{self, Decision, MailKind, Wanted};
-use crate::sealing::MailTokenKey;
+use crate::tables::accounts;
+use crate::tables::database::{Database, DatabaseError, transact};
+use crate::tables::mail_tokens::{self, MailToken, Purpose};
+use crate::tables::outbox::{self, Decision, MailKind, Wanted};
+use crate::tokens::opaque::TokenHash;
+use crate::tokens::sealing::MailTokenKey;
 
 /// How long mails live and how many there may be.
 #[derive(Debug, Clone, Copy)]

@@ -8,10 +8,10 @@ use contracts::ProblemCode;
 use service_kit::{Chain, Problem};
 use tracing::Level;
 
-use crate::database::DatabaseError;
-use crate::hashing::HashingError;
-use crate::keyring::NotLoaded;
 use crate::oidc::OidcError;
+use crate::passwords::hashing::HashingError;
+use crate::tables::database::DatabaseError;
+use crate::tokens::keyring::NotLoaded;
 
 /// Why auth did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]

@@ -4,33 +4,17 @@
 //! (`/internal/…`). Mails are asked for in the outbox, in the transaction that makes them necessary, and a courier
 //! publishes them to queue `account`.
 
-mod accounts;
-mod address_changes;
-mod api_keys;
 mod commands;
 mod config;
 mod courier;
-mod database;
 mod error;
-mod hashing;
-mod identities;
-mod keyring;
-mod login_failures;
-mod mail_tokens;
 mod oidc;
-mod opaque;
-mod outbox;
-mod password_hash;
 mod passwords;
 mod purge;
 mod routes;
-mod schema;
-mod sealing;
 mod service;
-mod sessions;
-mod signing_keys;
+mod tables;
 mod tokens;
-mod turns;
 
 use std::sync::Arc;
 
@@ -40,17 +24,19 @@ use tokio::net::TcpListener;
 
 pub use commands::{RotateCommand, UserAction, UserCommand, rotate_keys, user};
 pub use config::{Config, DatabaseConfig};
-pub use schema::migrate;
+pub use tables::schema::migrate;
 
 use broker::Broker;
 use courier::{Bell, Courier, MailPolicy};
-use database::Database;
-use hashing::Hasher;
-use keyring::Keyring;
 use oidc::Oidc;
-use sealing::KeyEncryptionKey;
+use passwords::hashing::Hasher;
+use passwords::turns::Turns;
 use service::{Lifetimes, Service};
-use signing_keys::SigningKeys;
+use tables::database::Database;
+use tables::schema;
+use tables::signing_keys::SigningKeys;
+use tokens::keyring::Keyring;
+use tokens::sealing::KeyEncryptionKey;
 
 /// Serves until the process drains. Starts while the database is away, and recovers with it.
 ///
@@ -76,7 +62,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     let service = Service {
         database: database.clone(),
         hasher: Hasher::new(config.password_hashing_slots),
-        turns: turns::Turns::default(),
+        turns: Turns::default(),
         keyring: Arc::clone(&keyring),
         lifetimes,
         bell: bell.clone(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use service_kit::Chain;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{Database, DatabaseError};
-use crate::{accounts, address_changes, login_failures, mail_tokens, sessions};
+use crate::tables::database::{Database, DatabaseError};
+use crate::tables::{accounts, address_changes, login_failures, mail_tokens, sessions};
 
 const EVERY: Duration = Duration::from_mins(5);
 

@@ -15,8 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::opaque;
 use crate::service::Vouched;
+use crate::tokens::opaque;
 use provider::Provider;
 
 /// Why nobody is signed in.

@@ -8,8 +8,8 @@ use contracts::{AddressRequest, ResetRequest, VerifyRequest};
 use super::credentials::Body;
 use super::register::Accepted;
 use crate::error::Error;
-use crate::outbox::MailKind;
 use crate::service::Service;
+use crate::tables::outbox::MailKind;
 
 /// `POST /verify`: confirms an address.
 pub(crate) async fn verify(

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use crate::accounts::Registered;
 use crate::error::Error;
 use crate::service::{Credentials, Service};
+use crate::tables::accounts::Registered;
 
 /// Nothing: the answer for a new address and for a taken one must not differ.
 #[derive(Serialize)]

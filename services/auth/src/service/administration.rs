@@ -4,10 +4,10 @@ use contracts::{AccountChange, AccountPage, AccountSummary, UserId};
 use service_kit::Audit;
 
 use super::{Caller, Service};
-use crate::accounts;
-use crate::database::{Database, DatabaseError, transact};
 use crate::error::Error;
-use crate::{api_keys, sessions};
+use crate::tables::accounts;
+use crate::tables::database::{Database, DatabaseError, transact};
+use crate::tables::{api_keys, sessions};
 
 const PAGE: u16 = 50;
 
@@ -65,8 +65,8 @@ pub(crate) async fn begin_erasure(database: &Database, id: UserId) -> Result<boo
         accounts::mark_erasing(transaction, id).await?;
         sessions::revoke_all(transaction, id).await?;
         api_keys::delete_all(transaction, id).await?;
-        crate::mail_tokens::forget_all(transaction, id).await?;
-        crate::outbox::remove_all(transaction, id, &account.email).await?;
+        crate::tables::mail_tokens::forget_all(transaction, id).await?;
+        crate::tables::outbox::remove_all(transaction, id, &account.email).await?;
         Ok(true)
     })
     .await

@@ -6,11 +6,11 @@ use contracts::{
 use service_kit::Audit;
 
 use super::{Caller, Service};
-use crate::accounts;
-use crate::api_keys::{self, NewKey};
-use crate::database::transact;
 use crate::error::Error;
-use crate::opaque;
+use crate::tables::accounts;
+use crate::tables::api_keys::{self, NewKey};
+use crate::tables::database::transact;
+use crate::tokens::opaque;
 
 /// More than a person can tell apart.
 const MAX_KEYS: usize = 50;

@@ -4,11 +4,11 @@ use contracts::{EmailAddress, IssuedTokens, OidcFinish, OidcStart, OidcStarted, 
 use service_kit::Audit;
 
 use super::{Service, hand_over};
-use crate::accounts;
-use crate::database::transact;
 use crate::error::Error;
-use crate::identities;
 use crate::oidc::OidcError;
+use crate::tables::accounts;
+use crate::tables::database::transact;
+use crate::tables::identities;
 
 /// Somebody that a provider vouches for.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use contracts::{Erasures, UserId};
 use service_kit::Audit;
 
 use super::Service;
-use crate::accounts;
-use crate::database::transact;
 use crate::error::Error;
+use crate::tables::accounts;
+use crate::tables::database::transact;
 
 /// A gateway asks again when it is done with these.
 const BATCH: u16 = 100;

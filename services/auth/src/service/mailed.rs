@@ -4,14 +4,14 @@ use contracts::{EmailAddress, ResetRequest, Secret, UserId};
 use service_kit::Audit;
 
 use super::{Service, hand_over};
-use crate::accounts;
-use crate::address_changes;
-use crate::database::transact;
 use crate::error::Error;
-use crate::login_failures::{self, Guess};
-use crate::mail_tokens::{self, MailToken, Purpose};
-use crate::opaque::TokenHash;
-use crate::outbox::{self, MailKind};
+use crate::tables::accounts;
+use crate::tables::address_changes;
+use crate::tables::database::transact;
+use crate::tables::login_failures::{self, Guess};
+use crate::tables::mail_tokens::{self, MailToken, Purpose};
+use crate::tables::outbox::{self, MailKind};
+use crate::tokens::opaque::TokenHash;
 
 impl Service {
     /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.

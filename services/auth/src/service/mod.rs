@@ -15,20 +15,20 @@ use contracts::{EmailAddress, JwkSet, Revocations, Secret};
 use service_kit::Audit;
 use sqlx::MySqlConnection;
 
-use crate::accounts::{self, Account};
 use crate::courier::Bell;
-use crate::database::{Database, transact};
 use crate::error::Error;
-use crate::hashing::Hasher;
-use crate::keyring::Keyring;
-use crate::login_failures::{self, Guess};
 use crate::oidc::Oidc;
-use crate::password_hash::PasswordHash;
-use crate::passwords::Password;
+use crate::passwords::hashing::Hasher;
+use crate::passwords::password::Password;
+use crate::passwords::password_hash::PasswordHash;
+use crate::passwords::turns::{Turn, Turns};
 use crate::purge::TOLD_FOR;
-use crate::tokens::Refusal;
-use crate::turns::{Turn, Turns};
-use crate::{address_changes, mail_tokens, sessions};
+use crate::tables::accounts::{self, Account};
+use crate::tables::database::{Database, transact};
+use crate::tables::login_failures::{self, Guess};
+use crate::tables::{address_changes, mail_tokens, sessions};
+use crate::tokens::access_token::Refusal;
+use crate::tokens::keyring::Keyring;
 
 pub(crate) use elsewhere::Vouched;
 pub(crate) use oneself::Caller;
@@ -165,7 +165,7 @@ async fn hand_over(
     mail_tokens::forget_all(connection, id).await?;
     if !account.is_verified {
         // Whoever registered has not shown that the address is theirs: what they could come in with must end.
-        crate::api_keys::delete_all(connection, id).await?;
+        crate::tables::api_keys::delete_all(connection, id).await?;
     }
     accounts::mark_verified(connection, id, email).await
 }

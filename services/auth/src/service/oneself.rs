@@ -8,11 +8,11 @@ use contracts::{
 use service_kit::Audit;
 
 use super::{Service, administration};
-use crate::accounts::{self, Account};
-use crate::database::transact;
 use crate::error::Error;
-use crate::outbox::{self, MailKind};
-use crate::{mail_tokens, sessions};
+use crate::tables::accounts::{self, Account};
+use crate::tables::database::transact;
+use crate::tables::outbox::{self, MailKind};
+use crate::tables::{mail_tokens, sessions};
 
 /// Somebody who is signed in.
 #[derive(Debug)]

@@ -7,15 +7,15 @@ use secrecy::SecretString;
 use service_kit::Audit;
 
 use super::Service;
-use crate::accounts::{self, Account, Registered};
-use crate::database::transact;
 use crate::error::Error;
-use crate::login_failures::{self, Guess};
-use crate::opaque::{self, TokenHash};
-use crate::outbox::{self, MailKind};
-use crate::password_hash::PasswordHash;
-use crate::passwords::Password;
-use crate::sessions::{self, NewSession, TokenState};
+use crate::passwords::password::Password;
+use crate::passwords::password_hash::PasswordHash;
+use crate::tables::accounts::{self, Account, Registered};
+use crate::tables::database::transact;
+use crate::tables::login_failures::{self, Guess};
+use crate::tables::outbox::{self, MailKind};
+use crate::tables::sessions::{self, NewSession, TokenState};
+use crate::tokens::opaque::{self, TokenHash};
 
 /// An address and a password as they came; nothing is known of them yet.
 pub(crate) struct Credentials {

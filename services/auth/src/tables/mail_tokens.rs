@@ -6,8 +6,8 @@ use contracts::{EmailAddress, UserId};
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
-use crate::database::{micros, unexpected};
-use crate::opaque::TokenHash;
+use crate::tables::database::{micros, unexpected};
+use crate::tokens::opaque::TokenHash;
 
 /// What a token out of a mail is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

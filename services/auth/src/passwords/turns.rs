@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-use crate::hashing::HashingError;
-use crate::opaque::TokenHash;
+use crate::passwords::hashing::HashingError;
+use crate::tokens::opaque::TokenHash;
 
 /// How many may wait for one address: more than a person or a script has under way.
 const QUEUE: usize = 64;

@@ -9,7 +9,7 @@ use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::mysql::MySqlConnection;
 
 use crate::DatabaseConfig;
-use crate::database::{self, Database, DatabaseError};
+use crate::tables::database::{self, Database, DatabaseError};
 
 /// The migrations of this build. Ones that it doesn't know were applied by a later build, which is no error: an old
 /// build must still start, and its `auth migrate` do nothing, when a release is rolled back.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use contracts::{EmailAddress, UserId};
 use sqlx::MySqlConnection;
 
-use crate::database::micros;
-use crate::opaque::TokenHash;
+use crate::tables::database::micros;
+use crate::tokens::opaque::TokenHash;
 
 /// So many are what people need who try all the passwords that they have.
 const FREE: u32 = 5;

@@ -6,8 +6,8 @@ use contracts::{Session, SessionId, UserId};
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
-use crate::database::micros;
-use crate::opaque::TokenHash;
+use crate::tables::database::micros;
+use crate::tokens::opaque::TokenHash;
 
 /// A session that begins.
 pub(crate) struct NewSession<'a> {

@@ -12,7 +12,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, get_current_timestamp};
 use uuid::Uuid;
 
-use crate::accounts::Account;
+use crate::tables::accounts::Account;
 
 /// A token for its owner.
 pub(crate) struct AccessToken {

@@ -7,7 +7,7 @@ use sqlx::MySqlConnection;
 use time::PrimitiveDateTime;
 use uuid::Uuid;
 
-use crate::database::unexpected;
+use crate::tables::database::unexpected;
 
 /// A key that is made.
 pub(crate) struct NewKey<'a> {

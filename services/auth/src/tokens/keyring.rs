@@ -11,10 +11,10 @@ use service_kit::Chain;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::DatabaseError;
-use crate::sealing::KeyEncryptionKey;
-use crate::signing_keys::{SigningKeys, StoredKey};
-use crate::tokens::{self, NotAPair, SigningKey, VerifyingKeys};
+use crate::tables::database::DatabaseError;
+use crate::tables::signing_keys::{SigningKeys, StoredKey};
+use crate::tokens::access_token::{self, NotAPair, SigningKey, VerifyingKeys};
+use crate::tokens::sealing::KeyEncryptionKey;
 
 /// The keys could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ impl Keyring {
         // A gateway that has not heard of the new key yet would refuse its tokens. The key before it signs until then.
         let before = stored.iter().rev().find(|key| !key.is_active && !key.is_new);
         let signing = self.open(if active.is_new { before.unwrap_or(active) } else { active })?;
-        let keys = stored.iter().map(|key| tokens::jwk(&key.public_key)).collect();
+        let keys = stored.iter().map(|key| access_token::jwk(&key.public_key)).collect();
         let published = JwkSet { keys };
         Ok(Keys { signing, verifying: VerifyingKeys::of(&published), published })
     }
@@ -133,7 +133,7 @@ impl Keyring {
     fn generate(&self) -> Result<StoredKey, KeyringError> {
         let pair = Ed25519KeyPair::generate().map_err(KeyringError::Generate)?;
         let public_key = pair.public_key().as_ref().to_vec();
-        let kid = tokens::key_id(&public_key);
+        let kid = access_token::key_id(&public_key);
         let pkcs8 = pair.to_pkcs8v1().map_err(KeyringError::Generate)?;
         let sealed_private_key =
             self.encryption.seal(&kid, pkcs8.as_ref()).map_err(KeyringError::Generate)?;

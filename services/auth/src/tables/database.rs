@@ -144,17 +144,17 @@ macro_rules! transact {
             loop {
                 let mut transaction = $database.begin().await?;
                 let work = transaction.run(async |$transaction: &mut sqlx::MySqlConnection| $work);
-                let done = match tokio::time::timeout(crate::database::QUERY_PATIENCE, work).await {
+                let done = match tokio::time::timeout(crate::tables::database::QUERY_PATIENCE, work).await {
                     Ok(done) => transaction.end(done).await,
-                    Err(_) => Err(crate::database::DatabaseError::TimedOut),
+                    Err(_) => Err(crate::tables::database::DatabaseError::TimedOut),
                 };
                 match done {
                     Err(error)
-                        if attempt < crate::database::ATTEMPTS
-                            && crate::database::Database::is_deadlock(&error) =>
+                        if attempt < crate::tables::database::ATTEMPTS
+                            && crate::tables::database::Database::is_deadlock(&error) =>
                     {
                         // Those that met here would meet again.
-                        tokio::time::sleep(crate::database::pause_after(attempt)).await;
+                        tokio::time::sleep(crate::tables::database::pause_after(attempt)).await;
                         attempt += 1;
                     }
                     done => break done,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::database::{Database, DatabaseError, micros, transact};
+use crate::tables::database::{Database, DatabaseError, micros, transact};
 
 /// A row: a key pair whose private half is encrypted.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use contracts::{EmailAddress, MailId, UserId};
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
-use crate::database::{micros, unexpected};
+use crate::tables::database::{micros, unexpected};
 
 /// What was asked for. What becomes of it is decided when it is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

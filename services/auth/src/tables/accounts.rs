@@ -7,8 +7,8 @@ use sqlx::MySqlConnection;
 use time::{OffsetDateTime, PrimitiveDateTime};
 use uuid::Uuid;
 
-use crate::database::{micros, unexpected};
-use crate::password_hash::PasswordHash;
+use crate::passwords::password_hash::PasswordHash;
+use crate::tables::database::{micros, unexpected};
 
 /// An account.
 #[derive(Debug, Clone)]

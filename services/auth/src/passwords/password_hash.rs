@@ -4,7 +4,7 @@ use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::password_hash::{self, Error};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 
-use crate::passwords::Password;
+use crate::passwords::password::Password;
 
 /// The least that OWASP's Password Storage Cheat Sheet asks of Argon2id, since a login must not cost more than some
 /// 30 ms of a core and 19 MiB: whoever sends logins chooses how often. Constants, so that nobody weakens them by

@@ -6,7 +6,7 @@ use contracts::{MovedAccount, UserId};
 use sqlx::MySqlConnection;
 use uuid::Uuid;
 
-use crate::database::{micros, unexpected};
+use crate::tables::database::{micros, unexpected};
 
 /// Remembers that the account has another address than before.
 pub(crate) async fn put(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {

@@ -6,9 +6,9 @@
 
 mod commands;
 mod config;
-mod courier;
 mod error;
 mod oidc;
+mod outbox_relay;
 mod passwords;
 mod purge;
 mod routes;
@@ -27,8 +27,8 @@ pub use config::{Config, DatabaseConfig};
 pub use tables::schema::migrate;
 
 use broker::Broker;
-use courier::{Bell, Courier, MailPolicy};
 use oidc::Oidc;
+use outbox_relay::{Bell, Courier, MailPolicy};
 use passwords::hashing::Hasher;
 use passwords::turns::Turns;
 use service::{Lifetimes, Service};

@@ -1,16 +1,16 @@
 //! The URL table.
 
 mod admin;
+mod api_keys;
 mod caller;
 mod credentials;
-mod elsewhere;
 mod internal;
 mod jwks;
-mod keys;
 mod login;
-mod mailed;
 mod me;
+mod oidc;
 mod register;
+mod verification;
 
 use std::sync::Arc;
 
@@ -28,24 +28,24 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/.well-known/jwks.json", get(jwks::jwks))
         // For everybody.
         .route("/register", post(register::register))
-        .route("/verify", post(mailed::verify))
-        .route("/verify/resend", post(mailed::resend))
-        .route("/password/forgot", post(mailed::forgot))
-        .route("/password/reset", post(mailed::reset))
+        .route("/verify", post(verification::verify))
+        .route("/verify/resend", post(verification::resend))
+        .route("/password/forgot", post(verification::forgot))
+        .route("/password/reset", post(verification::reset))
         .route("/login", post(login::log_in))
         .route("/token/refresh", post(login::refresh))
         .route("/logout", post(login::log_out))
-        .route("/oidc/providers", get(elsewhere::providers))
-        .route("/oidc/{provider}/start", post(elsewhere::start))
-        .route("/oidc/{provider}/finish", post(elsewhere::finish))
+        .route("/oidc/providers", get(oidc::providers))
+        .route("/oidc/{provider}/start", post(oidc::start))
+        .route("/oidc/{provider}/finish", post(oidc::finish))
         // With an access token, which the gateway passes on.
         .route("/me", get(me::read).patch(me::change).delete(me::erase))
         .route("/me/password", post(me::change_password))
         .route("/me/email", post(me::change_address))
         .route("/sessions", get(me::sessions).delete(me::end_sessions))
         .route("/sessions/{id}", delete(me::end_session))
-        .route("/keys", get(keys::list).post(keys::make))
-        .route("/keys/{id}", delete(keys::delete))
+        .route("/keys", get(api_keys::list).post(api_keys::make))
+        .route("/keys/{id}", delete(api_keys::delete))
         .route("/admin/users", get(admin::list))
         .route("/admin/users/{id}", patch(admin::change))
         // For the gateway itself.

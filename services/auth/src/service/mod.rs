@@ -1,12 +1,12 @@
 //! What auth does, without HTTP.
 
+mod account_settings;
 pub(crate) mod administration;
 mod api_keys;
-mod elsewhere;
 mod erasure;
-mod mailed;
-mod oneself;
+mod oidc;
 mod sign_in;
+mod verification;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use contracts::{EmailAddress, JwkSet, Revocations, Secret};
 use service_kit::Audit;
 use sqlx::MySqlConnection;
 
-use crate::courier::Bell;
 use crate::error::Error;
 use crate::oidc::Oidc;
+use crate::outbox_relay::Bell;
 use crate::passwords::hashing::Hasher;
 use crate::passwords::password::Password;
 use crate::passwords::password_hash::PasswordHash;
@@ -30,8 +30,8 @@ use crate::tables::{address_changes, mail_tokens, sessions};
 use crate::tokens::access_token::Refusal;
 use crate::tokens::keyring::Keyring;
 
-pub(crate) use elsewhere::Vouched;
-pub(crate) use oneself::Caller;
+pub(crate) use account_settings::Caller;
+pub(crate) use oidc::Vouched;
 pub(crate) use sign_in::Credentials;
 
 /// How long things of a session last.

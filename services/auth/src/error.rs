@@ -48,7 +48,9 @@ pub(crate) enum Error {
     BadRequest(&'static str),
     #[error("there are too many keys")]
     TooManyKeys,
-    #[error("the identity provider's answer is refused")]
+    #[error("the identity provider has not confirmed the address")]
+    AddressNotVerified,
+    #[error("the sign-in with the identity provider failed")]
     Oidc(#[from] OidcError),
     #[error("there is no randomness")]
     Random(#[from] aws_lc_rs::error::Unspecified),
@@ -81,10 +83,10 @@ impl Error {
             Self::InvalidToken => (ProblemCode::InvalidToken, Level::DEBUG),
             Self::ExpiredToken => (ProblemCode::ExpiredToken, Level::DEBUG),
             Self::AdminOnly => (ProblemCode::AdminOnly, Level::DEBUG),
-            Self::NotFound => (ProblemCode::NotFound, Level::DEBUG),
+            Self::NotFound | Self::Oidc(OidcError::UnknownProvider) => (ProblemCode::NotFound, Level::DEBUG),
             Self::BadRequest(_) => (ProblemCode::BadRequest, Level::DEBUG),
             Self::TooManyKeys => (ProblemCode::TooManyKeys, Level::DEBUG),
-            Self::Oidc(OidcError::Unverified) => (ProblemCode::AddressNotVerified, Level::INFO),
+            Self::AddressNotVerified => (ProblemCode::AddressNotVerified, Level::INFO),
             Self::Oidc(
                 OidcError::Status(_)
                 | OidcError::Malformed(_)
@@ -100,6 +102,7 @@ impl Error {
             | Self::Database(DatabaseError::Unexpected(_))
             | Self::Hash(_)
             | Self::Random(_)
+            | Self::Oidc(OidcError::Random(_))
             | Self::Sign(_) => (ProblemCode::Internal, Level::ERROR),
         }
     }

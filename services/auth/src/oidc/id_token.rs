@@ -5,8 +5,7 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::Deserialize;
 
-use super::OidcError;
-use crate::service::Vouched;
+use super::{Identity, OidcError};
 
 /// What the token must say.
 pub(super) struct Expected<'a> {
@@ -55,7 +54,7 @@ pub(super) fn verify(
     header: &Header,
     keys: &JwkSet,
     expected: &Expected<'_>,
-) -> Result<Vouched, OidcError> {
+) -> Result<Identity, OidcError> {
     if !ALGORITHMS.contains(&header.alg) {
         return Err(OidcError::IdToken("its algorithm is not among ours"));
     }
@@ -95,7 +94,7 @@ pub(super) fn verify(
         None => false,
     };
     let email = claims.email.filter(|_| is_verified).and_then(|email| email.parse::<EmailAddress>().ok());
-    Ok(Vouched { issuer: expected.issuer.to_owned(), subject: claims.sub, email })
+    Ok(Identity { issuer: expected.issuer.to_owned(), subject: claims.sub, email })
 }
 
 /// The provider's key that the header names, or its only one.

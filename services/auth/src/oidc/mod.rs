@@ -8,16 +8,24 @@ mod id_token;
 mod provider;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::error::Unspecified;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contracts::{OidcFinish, OidcStarted, Provider as PublicProvider, Providers};
+use contracts::{EmailAddress, OidcFinish, OidcStarted, Provider as PublicProvider, Providers};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::error::Error;
-use crate::service::Vouched;
 use crate::tokens::opaque;
 use provider::Provider;
+
+/// Somebody as a provider knows them.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    /// The address, if the provider has confirmed it.
+    pub(crate) email: Option<EmailAddress>,
+}
 
 /// Why nobody is signed in.
 #[derive(Debug, thiserror::Error)]
@@ -34,8 +42,10 @@ pub(crate) enum OidcError {
     IdToken(&'static str),
     #[error("the ID token's signature or times are not right")]
     Signature(#[source] jsonwebtoken::errors::Error),
-    #[error("the provider has not confirmed the address")]
-    Unverified,
+    #[error("the settings name no such provider")]
+    UnknownProvider,
+    #[error("there is no randomness")]
+    Random(#[from] Unspecified),
 }
 
 /// A provider as the settings name it.
@@ -94,7 +104,7 @@ impl Oidc {
     }
 
     /// Where the browser goes to sign in.
-    pub(crate) async fn start(&self, provider: &str, redirect_uri: &str) -> Result<OidcStarted, Error> {
+    pub(crate) async fn start(&self, provider: &str, redirect_uri: &str) -> Result<OidcStarted, OidcError> {
         let provider = self.find(provider)?;
         let random = || opaque::random_bytes().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
         let (state, nonce, verifier) = (random()?, random()?, random()?);
@@ -105,23 +115,23 @@ impl Oidc {
     }
 
     /// Who came back.
-    pub(crate) async fn finish(&self, provider: &str, finish: OidcFinish) -> Result<Vouched, Error> {
+    pub(crate) async fn finish(&self, provider: &str, finish: OidcFinish) -> Result<Identity, OidcError> {
         let provider = self.find(provider)?;
         let attempt = Attempt::parse(finish.attempt.expose()).ok_or(OidcError::Attempt)?;
         // A callback for one provider with an attempt at another would send one's code to the other.
         if attempt.provider != provider.id() || !is_same(attempt.state, finish.state.expose()) {
-            return Err(OidcError::Attempt.into());
+            return Err(OidcError::Attempt);
         }
         if finish.iss.as_deref().is_some_and(|issuer| issuer != provider.issuer()) {
-            return Err(OidcError::Attempt.into());
+            return Err(OidcError::Attempt);
         }
         let id_token =
             provider.exchange(finish.code.expose(), attempt.verifier, &finish.redirect_uri).await?;
-        Ok(provider.verify(&id_token, attempt.nonce).await?)
+        provider.verify(&id_token, attempt.nonce).await
     }
 
-    fn find(&self, id: &str) -> Result<&Provider, Error> {
-        self.providers.iter().find(|provider| provider.id() == id).ok_or(Error::NotFound)
+    fn find(&self, id: &str) -> Result<&Provider, OidcError> {
+        self.providers.iter().find(|provider| provider.id() == id).ok_or(OidcError::UnknownProvider)
     }
 }
 

@@ -13,8 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use super::id_token::{Expected, verify};
-use super::{InvalidProviders, OidcError, ProviderConfig};
-use crate::service::Vouched;
+use super::{Identity, InvalidProviders, OidcError, ProviderConfig};
 
 /// OpenID Connect Discovery 1.0, section 3; what we need of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -140,7 +139,7 @@ impl Provider {
     }
 
     /// Whom an ID token is about, if the provider made it for us and for this attempt.
-    pub(super) async fn verify(&self, id_token: &SecretString, nonce: &str) -> Result<Vouched, OidcError> {
+    pub(super) async fn verify(&self, id_token: &SecretString, nonce: &str) -> Result<Identity, OidcError> {
         let id_token = id_token.expose_secret();
         let header = jsonwebtoken::decode_header(id_token).map_err(OidcError::Signature)?;
         let expected = Expected { issuer: &self.config.issuer, client_id: &self.config.client_id, nonce };

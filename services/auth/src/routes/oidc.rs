@@ -19,7 +19,7 @@ pub(crate) async fn start(
     Path(provider): Path<String>,
     Body(start): Body<OidcStart>,
 ) -> Result<Json<OidcStarted>, Error> {
-    service.start_elsewhere(&provider, &start).await.map(Json)
+    service.start_oidc(&provider, &start).await.map(Json)
 }
 
 pub(crate) async fn finish(
@@ -27,7 +27,7 @@ pub(crate) async fn finish(
     Path(provider): Path<String>,
     Body(finish): Body<OidcFinish>,
 ) -> Result<impl IntoResponse, Error> {
-    let issued = service.finish_elsewhere(&provider, finish).await;
+    let issued = service.finish_oidc(&provider, finish).await;
     let result = issued.as_ref().map_or_else(|error| error.code().as_str(), |_| "success");
     metrics::counter!("mixdown_logins_elsewhere_total", "result" => result).increment(1);
     issued.map(tokens)

@@ -31,7 +31,6 @@ use crate::tokens::access_token::Refusal;
 use crate::tokens::keyring::Keyring;
 
 pub(crate) use account_settings::Caller;
-pub(crate) use oidc::Vouched;
 pub(crate) use sign_in::Credentials;
 
 /// How long things of a session last.

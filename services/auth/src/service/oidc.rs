@@ -1,62 +1,48 @@
 //! Sign-in with an outside identity provider.
 
-use contracts::{EmailAddress, IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
+use contracts::{IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
 use service_kit::Audit;
 
 use super::{Service, hand_over};
 use crate::error::Error;
-use crate::oidc::OidcError;
+use crate::oidc::Identity;
 use crate::tables::accounts;
 use crate::tables::database::transact;
 use crate::tables::identities;
-
-/// Somebody that a provider vouches for.
-#[derive(Debug)]
-pub(crate) struct Vouched {
-    pub(crate) issuer: String,
-    pub(crate) subject: String,
-    /// The address, if the provider has seen that it is theirs.
-    pub(crate) email: Option<EmailAddress>,
-}
 
 impl Service {
     pub(crate) fn providers(&self) -> Providers {
         self.oidc.providers()
     }
 
-    pub(crate) async fn start_elsewhere(
-        &self,
-        provider: &str,
-        start: &OidcStart,
-    ) -> Result<OidcStarted, Error> {
-        self.oidc.start(provider, &start.redirect_uri).await
+    pub(crate) async fn start_oidc(&self, provider: &str, start: &OidcStart) -> Result<OidcStarted, Error> {
+        Ok(self.oidc.start(provider, &start.redirect_uri).await?)
     }
 
-    pub(crate) async fn finish_elsewhere(
+    pub(crate) async fn finish_oidc(
         &self,
         provider: &str,
         finish: OidcFinish,
     ) -> Result<IssuedTokens, Error> {
         self.keyring.current()?;
         let client = finish.client.clone();
-        let vouched = self.oidc.finish(provider, finish).await?;
-        let account = self.account_of(&vouched).await?;
+        let identity = self.oidc.finish(provider, finish).await?;
+        let account = self.account_of(&identity).await?;
         let issued = self.begin_session(account, &client, false).await?;
         Audit::SignedInElsewhere.record(Some(account), Some(provider));
         Ok(issued)
     }
 
-    /// The account of somebody that a provider vouches for: the one that was linked before, else the one with the address,
-    /// else a new one.
-    async fn account_of(&self, vouched: &Vouched) -> Result<UserId, Error> {
-        let Vouched { issuer, subject, email } = vouched;
+    /// The account of an identity: the one that was linked before, else the one with the address, else a new one.
+    async fn account_of(&self, identity: &Identity) -> Result<UserId, Error> {
+        let Identity { issuer, subject, email } = identity;
         let linked =
             self.database.ask(async |connection| identities::find(connection, issuer, subject).await);
         if let Some(account) = linked.await? {
             return Ok(account);
         }
-        // An address that nobody has confirmed could be that of somebody else's account.
-        let email = email.as_ref().ok_or(OidcError::Unverified)?;
+        // An unconfirmed address could belong to somebody else's account.
+        let email = email.as_ref().ok_or(Error::AddressNotVerified)?;
         let new = UserId::generate();
         let account = transact!(self.database, |transaction| {
             // Two callbacks at once.
@@ -69,7 +55,7 @@ impl Service {
                 }
                 account.id
             } else {
-                accounts::insert_vouched(transaction, new, email).await?;
+                accounts::insert_verified(transaction, new, email).await?;
                 new
             };
             identities::insert(transaction, issuer, subject, account).await?;

@@ -139,8 +139,8 @@ pub(crate) async fn register(
     Ok(if written.rows_affected() == 1 { Registered::Created } else { Registered::Taken })
 }
 
-/// Makes an account whose owner an identity provider vouches for. Fails where the address has one.
-pub(crate) async fn insert_vouched(
+/// Creates an account whose address an identity provider has confirmed. Fails where the address has one.
+pub(crate) async fn insert_verified(
     connection: &mut MySqlConnection,
     id: UserId,
     email: &EmailAddress,

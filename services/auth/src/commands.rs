@@ -12,6 +12,7 @@ use crate::service::administration;
 use crate::tables::accounts::{self, Account};
 use crate::tables::database::{Database, transact};
 use crate::tables::outbox::{self, MailKind};
+use crate::tables::sessions;
 use crate::tables::signing_keys::SigningKeys;
 use crate::tokens::keyring::Keyring;
 use crate::tokens::sealing::KeyEncryptionKey;
@@ -100,14 +101,14 @@ pub async fn user(command: &UserCommand) -> anyhow::Result<String> {
         UserAction::ResetPassword => {
             ensure!(!account.is_disabled, "the account is closed; enable it first");
             transact!(database, |transaction| {
-                crate::tables::sessions::revoke_all(transaction, account.id).await?;
-                outbox::put(transaction, MailKind::Reset, &account.email, None).await
+                sessions::revoke_all(transaction, account.id).await?;
+                outbox::insert(transaction, MailKind::Reset, &account.email, None).await
             })
             .await?;
             return Ok(format!("{}: its sessions are ended and a link is on its way", line(&account)));
         }
         UserAction::Delete => {
-            administration::begin_erasure(&database, account.id).await?;
+            administration::request_erasure(&database, account.id).await?;
             return Ok(format!("{}: being erased", line(&account)));
         }
     };

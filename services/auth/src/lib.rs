@@ -1,7 +1,7 @@
 //! The auth service: accounts, passwords, access tokens and the keys that verify them, all of it in `MySQL`.
 //!
 //! An internal service. The gateway alone talks to it: for people, whose access tokens it passes on, and for itself
-//! (`/internal/…`). Mails are asked for in the outbox, in the transaction that makes them necessary, and a courier
+//! (`/internal/…`). Mails are asked for in the outbox, in the transaction that makes them necessary, and the outbox relay
 //! publishes them to queue `account`.
 
 mod commands;
@@ -28,7 +28,7 @@ pub use tables::schema::migrate;
 
 use broker::Broker;
 use oidc::Oidc;
-use outbox_relay::{Bell, Courier, MailPolicy};
+use outbox_relay::{MailPolicy, OutboxRelay, RelayWaker};
 use passwords::hashing::Hasher;
 use passwords::turns::Turns;
 use service::{Lifetimes, Service};
@@ -58,14 +58,14 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         session: config.session_lifetime,
         grace: config.refresh_grace,
     };
-    let bell = Bell::default();
+    let waker = RelayWaker::default();
     let service = Service {
         database: database.clone(),
         hasher: Hasher::new(config.password_hashing_slots),
         turns: Turns::default(),
         keyring: Arc::clone(&keyring),
         lifetimes,
-        bell: bell.clone(),
+        relay: waker.clone(),
         oidc: Oidc::new(config.oidc_providers.as_ref())?,
     };
     // RabbitMQ may be away: mails wait in the outbox, and everything else goes on.
@@ -75,7 +75,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         reset_lifetime: config.reset_lifetime,
         per_hour: config.account_mails_per_hour,
     };
-    let courier = Courier { database: database.clone(), broker, policy, tokens: mail_tokens, bell };
+    let relay = OutboxRelay { database: database.clone(), broker, policy, tokens: mail_tokens, waker };
 
     let shutdown = process.serve_admin(readiness(database.clone(), Arc::clone(&keyring)));
     let router = service_kit::http::with_layers(routes::router(Arc::new(service)));
@@ -87,14 +87,14 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         let loaded = keyring.keep_current(config.signing_key_refresh, shutdown.drain()).await;
         loaded.context("could not load the signing keys")
     };
-    let keeping_house = async {
+    let background = async {
         tokio::join!(
-            courier.run(shutdown.drain()),
+            relay.run(shutdown.drain()),
             purge::run(&database, lifetimes.revocation(), shutdown.drain()),
         );
         Ok(())
     };
-    tokio::try_join!(serving, loading, keeping_house)?;
+    tokio::try_join!(serving, loading, background)?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::tables::accounts;
 use crate::tables::database::{Database, DatabaseError, transact};
 use crate::tables::mail_tokens::{self, MailToken, Purpose};
-use crate::tables::outbox::{self, Decision, MailKind, Wanted};
+use crate::tables::outbox::{self, Decision, MailKind, RequestedMail};
 use crate::tokens::opaque::TokenHash;
 use crate::tokens::sealing::MailTokenKey;
 
@@ -46,26 +46,26 @@ fn purpose_of(decision: Decision) -> Option<Purpose> {
     }
 }
 
-/// Wakes the courier when there is a mail, instead of with its next look.
+/// Wakes the relay when there is a mail, before its next poll.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Bell(Arc<Notify>);
+pub(crate) struct RelayWaker(Arc<Notify>);
 
-impl Bell {
-    pub(crate) fn ring(&self) {
+impl RelayWaker {
+    pub(crate) fn wake(&self) {
         self.0.notify_one();
     }
 }
 
-pub(crate) struct Courier {
+pub(crate) struct OutboxRelay {
     pub(crate) database: Database,
     pub(crate) broker: Broker,
     pub(crate) policy: MailPolicy,
     pub(crate) tokens: MailTokenKey,
-    pub(crate) bell: Bell,
+    pub(crate) waker: RelayWaker,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum CourierError {
+enum RelayError {
     #[error("could not ask the database")]
     Database(#[from] DatabaseError),
     #[error("could not publish a mail")]
@@ -73,9 +73,9 @@ enum CourierError {
 }
 
 /// Whether the address is that of the account that was asked for, and not of an older one.
-async fn is_own(connection: &mut MySqlConnection, wanted: &Wanted) -> Result<bool, sqlx::Error> {
-    let account = accounts::find(connection, &wanted.email).await?;
-    Ok(account.is_some_and(|account| Some(account.id) == wanted.account))
+async fn is_own(connection: &mut MySqlConnection, requested: &RequestedMail) -> Result<bool, sqlx::Error> {
+    let account = accounts::find(connection, &requested.email).await?;
+    Ok(account.is_some_and(|account| Some(account.id) == requested.account))
 }
 
 /// For what another replica left, and what was put here by a command.
@@ -87,13 +87,13 @@ const LEASE: Duration = Duration::from_secs(15);
 /// Between looks while the database is away.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How often the courier looks whether RabbitMQ is back.
+/// How often the relay checks whether RabbitMQ is back.
 const BROKER_POLL: Duration = Duration::from_millis(250);
 
 /// The most that one mail is put off, however often it was tried.
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
-impl Courier {
+impl OutboxRelay {
     /// Publishes until the end.
     pub(crate) async fn run(self, end: &CancellationToken) {
         let _ = end.run_until_cancelled(self.publish_for_ever()).await;
@@ -108,7 +108,7 @@ impl Courier {
             match self.publish_next().await {
                 Ok(true) => {}
                 Ok(false) => {
-                    let _ = tokio::time::timeout(LOOK_EVERY, self.bell.0.notified()).await;
+                    let _ = tokio::time::timeout(LOOK_EVERY, self.waker.0.notified()).await;
                 }
                 Err(error) => {
                     tracing::warn!(error = %Chain(&error), "could not look for mails, will try again");
@@ -120,40 +120,40 @@ impl Courier {
 
     /// Takes one mail and publishes it, or puts it off. `false`: there is none.
     async fn publish_next(&self) -> Result<bool, DatabaseError> {
-        let wanted = self.database.ask(async |connection| outbox::take(connection, LEASE).await).await?;
-        let Some(wanted) = wanted else { return Ok(false) };
-        if let Err(error) = self.handle(&wanted).await {
-            tracing::warn!(mail.id = %wanted.id, error = %Chain(&error), "could not publish a mail, will try again");
+        let requested = self.database.ask(async |connection| outbox::claim(connection, LEASE).await).await?;
+        let Some(requested) = requested else { return Ok(false) };
+        if let Err(error) = self.handle(&requested).await {
+            tracing::warn!(mail.id = %requested.id, error = %Chain(&error), "could not publish a mail, will try again");
             // The next one's turn, whatever is the matter with this one.
             self.database
-                .ask(async |connection| outbox::put_off(connection, wanted.id, LONGEST_DELAY).await)
+                .ask(async |connection| outbox::postpone(connection, requested.id, LONGEST_DELAY).await)
                 .await?;
         }
         Ok(true)
     }
 
-    async fn handle(&self, wanted: &Wanted) -> Result<(), CourierError> {
-        let kind = wanted.kind.as_str();
-        let result = match self.write(wanted).await? {
+    async fn handle(&self, requested: &RequestedMail) -> Result<(), RelayError> {
+        let kind = requested.kind.as_str();
+        let result = match self.write(requested).await? {
             Some(mail) => {
-                self.broker.publish(Queue::Account, &wanted.id.to_string(), &mail).await?;
+                self.broker.publish(Queue::Account, &requested.id.to_string(), &mail).await?;
                 "published"
             }
             None => "dropped",
         };
         // After the confirm: a crash before this publishes the mail again, and notification sends it once.
-        self.database.ask(async |connection| outbox::remove(connection, wanted.id).await).await?;
+        self.database.ask(async |connection| outbox::delete(connection, requested.id).await).await?;
         metrics::counter!("mixdown_account_mails_total", "kind" => kind, "result" => result).increment(1);
-        tracing::info!(mail.id = %wanted.id, kind, result, "handled a mail");
+        tracing::info!(mail.id = %requested.id, kind, result, "handled a mail");
         Ok(())
     }
 
     /// The mail, if somebody is to get it: the same one at every try.
-    async fn write(&self, wanted: &Wanted) -> Result<Option<AccountMail>, CourierError> {
-        let token = self.tokens.token(wanted.id);
+    async fn write(&self, requested: &RequestedMail) -> Result<Option<AccountMail>, RelayError> {
+        let token = self.tokens.token(requested.id);
         let hash = TokenHash::of(token.expose());
         let decision = transact!(self.database, |transaction| {
-            match outbox::lock_decision(transaction, wanted.id).await? {
+            match outbox::lock_decision(transaction, requested.id).await? {
                 None => Ok(None),
                 Some(Some(decision)) => {
                     if let Some(purpose) = purpose_of(decision) {
@@ -162,9 +162,9 @@ impl Courier {
                     Ok(Some(decision))
                 }
                 Some(None) => {
-                    let decision = self.decide(transaction, wanted, &hash).await?;
+                    let decision = self.decide(transaction, requested, &hash).await?;
                     if let Some(decision) = decision {
-                        outbox::decide(transaction, wanted.id, decision).await?;
+                        outbox::decide(transaction, requested.id, decision).await?;
                     }
                     Ok(decision)
                 }
@@ -186,35 +186,35 @@ impl Courier {
             Decision::AddressChanged => AccountMailContent::AddressChanged,
             Decision::PasswordChanged => AccountMailContent::PasswordChanged,
         };
-        Ok(Some(AccountMail::new(wanted.id, wanted.email.clone(), content)))
+        Ok(Some(AccountMail::new(requested.id, requested.email.clone(), content)))
     }
 
     /// What the mail says, if somebody is to get it; counted, and with its token kept.
     async fn decide(
         &self,
         connection: &mut MySqlConnection,
-        wanted: &Wanted,
+        requested: &RequestedMail,
         hash: &TokenHash,
     ) -> Result<Option<Decision>, sqlx::Error> {
-        Ok(match wanted.kind {
+        Ok(match requested.kind {
             MailKind::AddressChanged => Some(Decision::AddressChanged),
             MailKind::PasswordChanged => Some(Decision::PasswordChanged),
-            MailKind::Registered if !is_own(connection, wanted).await? => {
-                self.decide_taken(connection, &wanted.email).await?
+            MailKind::Registered if !is_own(connection, requested).await? => {
+                self.decide_taken(connection, &requested.email).await?
             }
             MailKind::Verify | MailKind::Registered => {
-                let may = self.token_for_owner(connection, wanted, Purpose::Verify, hash).await?;
+                let may = self.token_for_owner(connection, requested, Purpose::Verify, hash).await?;
                 may.then_some(Decision::VerifyAddress)
             }
             MailKind::Reset => {
-                let may = self.token_for_owner(connection, wanted, Purpose::Reset, hash).await?;
+                let may = self.token_for_owner(connection, requested, Purpose::Reset, hash).await?;
                 may.then_some(Decision::ResetPassword)
             }
             MailKind::NewAddress => {
-                match (accounts::find(connection, &wanted.email).await?, wanted.account) {
-                    (Some(_), _) => self.decide_taken(connection, &wanted.email).await?,
+                match (accounts::find(connection, &requested.email).await?, requested.account) {
+                    (Some(_), _) => self.decide_taken(connection, &requested.email).await?,
                     (None, Some(account)) => {
-                        let may = self.token_for_move(connection, account, &wanted.email, hash).await?;
+                        let may = self.token_for_move(connection, account, &requested.email, hash).await?;
                         may.then_some(Decision::ConfirmAddress)
                     }
                     (None, None) => None,
@@ -238,17 +238,17 @@ impl Courier {
     async fn token_for_owner(
         &self,
         connection: &mut MySqlConnection,
-        wanted: &Wanted,
+        requested: &RequestedMail,
         purpose: Purpose,
         hash: &TokenHash,
     ) -> Result<bool, sqlx::Error> {
-        let Some(account) = accounts::find(connection, &wanted.email).await? else { return Ok(false) };
+        let Some(account) = accounts::find(connection, &requested.email).await? else { return Ok(false) };
         let is_pointless =
             account.is_erasing || account.is_disabled || (purpose == Purpose::Verify && account.is_verified);
         if is_pointless || !accounts::may_mail(connection, account.id, self.policy.per_hour).await? {
             return Ok(false);
         }
-        let token = MailToken { account: account.id, purpose, email: wanted.email.clone() };
+        let token = MailToken { account: account.id, purpose, email: requested.email.clone() };
         mail_tokens::insert(connection, hash, &token, self.policy.lifetime(purpose)).await?;
         Ok(true)
     }
@@ -265,7 +265,7 @@ impl Courier {
             return Ok(false);
         }
         // The last wish counts. A second wish for the same address leaves the first one's link: both mails may be on their way.
-        mail_tokens::forget_other_moves(connection, account.id, email).await?;
+        mail_tokens::delete_other_moves(connection, account.id, email).await?;
         let token = MailToken { account: account.id, purpose: Purpose::Address, email: email.clone() };
         mail_tokens::insert(connection, hash, &token, self.policy.lifetime(Purpose::Address)).await?;
         Ok(true)

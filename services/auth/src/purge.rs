@@ -6,7 +6,7 @@ use service_kit::Chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::tables::database::{Database, DatabaseError};
-use crate::tables::{accounts, address_changes, login_failures, mail_tokens, sessions};
+use crate::tables::{address_changes, erasures, login_failures, mail_tokens, sessions};
 
 const EVERY: Duration = Duration::from_mins(5);
 
@@ -29,7 +29,7 @@ async fn purge(database: &Database, revoked_for: Duration) -> Result<u64, Databa
     let sessions = database.ask(async |connection| sessions::purge(connection, revoked_for).await).await?;
     let tokens = database.ask(async |connection| mail_tokens::purge(connection).await).await?;
     let failures = database.ask(async |connection| login_failures::purge(connection).await).await?;
-    let erased = database.ask(async |connection| accounts::forget_erased(connection, TOLD_FOR).await).await?;
+    let erased = database.ask(async |connection| erasures::purge(connection, TOLD_FOR).await).await?;
     let moved = database.ask(async |connection| address_changes::purge(connection, TOLD_FOR).await).await?;
     Ok(sessions + tokens + failures + erased + moved)
 }

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_are_no_providers_are_refused_without_being_shown() {
+    fn malformed_provider_settings_are_refused_without_being_shown() {
         let provider = |id: &str, issuer: &str| {
             format!(
                 r#"{{"id":"{id}","name":"N","issuer":"{issuer}","client_id":"c","client_secret":"s3cret"}}"#

@@ -39,8 +39,8 @@ pub(super) struct Provider {
 }
 
 /// Longer than a provider may take, shorter than the gateway waits for us.
-const PATIENCE: Duration = Duration::from_secs(5);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Ten times what the largest providers send.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -67,8 +67,8 @@ impl Provider {
         let http = reqwest::Client::builder()
             // A redirect could lead to a server that we never meant to ask.
             .redirect(Policy::none())
-            .connect_timeout(CONNECT_PATIENCE)
-            .timeout(PATIENCE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(|_| InvalidProviders("no HTTP client can be made"))?;
         Ok(Self { config, http, metadata: Mutex::default(), keys: Mutex::default() })
@@ -170,8 +170,8 @@ impl Provider {
         let mut kept = self.keys.lock().await;
         if let Some((at, keys)) = &*kept {
             let is_known = kid.is_none_or(|kid| keys.find(kid).is_some());
-            let patience = if is_known { KEEP_FOR } else { ASK_AGAIN_AFTER };
-            if at.elapsed() < patience {
+            let max_age = if is_known { KEEP_FOR } else { ASK_AGAIN_AFTER };
+            if at.elapsed() < max_age {
                 return Ok(keys.clone());
             }
         }

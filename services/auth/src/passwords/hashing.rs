@@ -26,7 +26,7 @@ pub(crate) enum HashingError {
 const QUEUE: usize = 64;
 
 /// How long one may wait: on a machine so busy that the queue hardly moves, an answer still comes.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SLOT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A number of slots for work of tens of milliseconds of CPU and 19 MiB: without a bound, 200 logins at once would
 /// need 4 GiB.
@@ -48,7 +48,7 @@ impl Hasher {
     ///
     /// # Errors
     ///
-    /// [`HashingError::Busy`] at once where the queue is full, or after [`PATIENCE`].
+    /// [`HashingError::Busy`] at once where the queue is full, or after [`SLOT_TIMEOUT`].
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -56,7 +56,7 @@ impl Hasher {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| HashingError::Busy)?;
         let slot = {
             let _waiting = Counted::in_gauge(gauge!("mixdown_password_hashing_waiting"));
-            timeout(PATIENCE, Arc::clone(&self.slots).acquire_owned()).await
+            timeout(SLOT_TIMEOUT, Arc::clone(&self.slots).acquire_owned()).await
         };
         let Ok(Ok(slot)) = slot else { return Err(HashingError::Busy) };
         let hashing = tokio::task::spawn_blocking(move || {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_finds_the_queue_full_is_told_at_once_and_whoever_waits_too_long_in_time() {
+    async fn a_full_queue_refuses_at_once_and_a_long_wait_ends_in_time() {
         let hasher = hasher(1);
         let (finish, finished) = mpsc::channel::<()>();
         let first = tokio::spawn({
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slot_stays_taken_when_the_one_who_waits_for_it_hangs_up() {
+    async fn a_slot_stays_taken_when_its_client_hangs_up() {
         let hasher = hasher(1);
         let (finish, finished) = mpsc::channel::<()>();
         let hung_up = tokio::spawn({

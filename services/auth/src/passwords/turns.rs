@@ -17,7 +17,7 @@ use crate::tokens::opaque::TokenHash;
 const QUEUE: usize = 64;
 
 /// How long one may wait, as for hashing.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Doors = Arc<Mutex<HashMap<TokenHash, Arc<tokio::sync::Mutex<()>>>>>;
 
@@ -37,7 +37,7 @@ impl Turns {
     ///
     /// # Errors
     ///
-    /// [`HashingError::Busy`] at once where too many wait, or after [`PATIENCE`].
+    /// [`HashingError::Busy`] at once where too many wait, or after [`TURN_TIMEOUT`].
     pub(crate) async fn take(&self, key: TokenHash) -> Result<Turn, HashingError> {
         let door = {
             let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +49,7 @@ impl Turns {
         };
         // Made before the wait: it clears up behind a wait that is given up, too.
         let mut turn = Turn { guard: None, doors: Arc::clone(&self.0), key };
-        turn.guard = Some(timeout(PATIENCE, door.lock_owned()).await.map_err(|_| HashingError::Busy)?);
+        turn.guard = Some(timeout(TURN_TIMEOUT, door.lock_owned()).await.map_err(|_| HashingError::Busy)?);
         Ok(turn)
     }
 }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_at_a_time_for_each_address_and_nothing_stays() {
+    async fn each_address_has_one_turn_at_a_time_and_no_lock_stays_behind() {
         let turns = Turns::default();
         let (ada, eve) = (TokenHash::of("ada"), TokenHash::of("eve"));
         let first = turns.take(ada).await.unwrap();

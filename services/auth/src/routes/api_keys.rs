@@ -5,26 +5,26 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use contracts::{ApiKeys, CreatedApiKey, NewApiKey};
 
-use super::credentials::Body;
+use super::body::Body;
 use crate::error::Error;
 use crate::service::{Caller, Service};
 
-pub(crate) async fn list(
+pub(crate) async fn list_keys(
     State(service): State<Arc<Service>>,
     caller: Caller,
 ) -> Result<Json<ApiKeys>, Error> {
-    service.keys(&caller).await.map(Json)
+    service.list_keys(&caller).await.map(Json)
 }
 
-pub(crate) async fn make(
+pub(crate) async fn create_key(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Body(new): Body<NewApiKey>,
 ) -> Result<(StatusCode, Json<CreatedApiKey>), Error> {
-    Ok((StatusCode::CREATED, Json(service.make_key(&caller, &new).await?)))
+    Ok((StatusCode::CREATED, Json(service.create_key(&caller, &new).await?)))
 }
 
-pub(crate) async fn delete(
+pub(crate) async fn delete_key(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Path(id): Path<String>,

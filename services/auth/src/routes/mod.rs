@@ -2,8 +2,8 @@
 
 mod admin;
 mod api_keys;
+mod body;
 mod caller;
-mod credentials;
 mod internal;
 mod jwks;
 mod login;
@@ -28,30 +28,30 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/.well-known/jwks.json", get(jwks::jwks))
         // For everybody.
         .route("/register", post(register::register))
-        .route("/verify", post(verification::verify))
-        .route("/verify/resend", post(verification::resend))
-        .route("/password/forgot", post(verification::forgot))
-        .route("/password/reset", post(verification::reset))
+        .route("/verify", post(verification::verify_address))
+        .route("/verify/resend", post(verification::resend_verification))
+        .route("/password/forgot", post(verification::forgot_password))
+        .route("/password/reset", post(verification::reset_password))
         .route("/login", post(login::log_in))
         .route("/token/refresh", post(login::refresh))
         .route("/logout", post(login::log_out))
-        .route("/oidc/providers", get(oidc::providers))
-        .route("/oidc/{provider}/start", post(oidc::start))
-        .route("/oidc/{provider}/finish", post(oidc::finish))
+        .route("/oidc/providers", get(oidc::list_providers))
+        .route("/oidc/{provider}/start", post(oidc::start_oidc))
+        .route("/oidc/{provider}/finish", post(oidc::finish_oidc))
         // With an access token, which the gateway passes on.
-        .route("/me", get(me::read).patch(me::change).delete(me::erase))
+        .route("/me", get(me::get_me).patch(me::change_me).delete(me::delete_me))
         .route("/me/password", post(me::change_password))
         .route("/me/email", post(me::change_address))
-        .route("/sessions", get(me::sessions).delete(me::end_sessions))
+        .route("/sessions", get(me::list_sessions).delete(me::end_sessions))
         .route("/sessions/{id}", delete(me::end_session))
-        .route("/keys", get(api_keys::list).post(api_keys::make))
-        .route("/keys/{id}", delete(api_keys::delete))
-        .route("/admin/users", get(admin::list))
-        .route("/admin/users/{id}", patch(admin::change))
+        .route("/keys", get(api_keys::list_keys).post(api_keys::create_key))
+        .route("/keys/{id}", delete(api_keys::delete_key))
+        .route("/admin/users", get(admin::list_users))
+        .route("/admin/users/{id}", patch(admin::change_user))
         // For the gateway itself.
         .route("/internal/revocations", get(internal::revocations))
         .route("/internal/keys/check", post(internal::check_key))
-        .route("/internal/erasures", get(internal::erasures))
+        .route("/internal/erasures", get(internal::list_erasures))
         .route("/internal/erasures/{id}/done", post(internal::finish_erasure))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(service)

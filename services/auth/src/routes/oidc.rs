@@ -5,16 +5,16 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use contracts::{OidcFinish, OidcStart, OidcStarted, Providers};
 
-use super::credentials::Body;
+use super::body::Body;
 use super::login::tokens;
 use crate::error::Error;
 use crate::service::Service;
 
-pub(crate) async fn providers(State(service): State<Arc<Service>>) -> Json<Providers> {
+pub(crate) async fn list_providers(State(service): State<Arc<Service>>) -> Json<Providers> {
     Json(service.providers())
 }
 
-pub(crate) async fn start(
+pub(crate) async fn start_oidc(
     State(service): State<Arc<Service>>,
     Path(provider): Path<String>,
     Body(start): Body<OidcStart>,
@@ -22,7 +22,7 @@ pub(crate) async fn start(
     service.start_oidc(&provider, &start).await.map(Json)
 }
 
-pub(crate) async fn finish(
+pub(crate) async fn finish_oidc(
     State(service): State<Arc<Service>>,
     Path(provider): Path<String>,
     Body(finish): Body<OidcFinish>,

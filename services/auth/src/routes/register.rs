@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use super::body::CredentialsBody;
 use crate::error::Error;
 use crate::service::{Credentials, Service};
 use crate::tables::accounts::Registered;
@@ -16,7 +17,7 @@ pub(crate) struct Accepted {}
 /// `POST /register`: 201 for every address that could have been registered.
 pub(crate) async fn register(
     State(service): State<Arc<Service>>,
-    credentials: Credentials,
+    CredentialsBody(credentials): CredentialsBody<Credentials>,
 ) -> Result<(StatusCode, Json<Accepted>), Error> {
     let registered = service.register(credentials).await;
     let result = match &registered {

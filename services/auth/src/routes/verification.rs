@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use contracts::{AddressRequest, ResetRequest, VerifyRequest};
 
-use super::credentials::Body;
+use super::body::Body;
 use super::register::Accepted;
 use crate::error::Error;
 use crate::service::Service;
 use crate::tables::outbox::MailKind;
 
 /// `POST /verify`: confirms an address.
-pub(crate) async fn verify(
+pub(crate) async fn verify_address(
     State(service): State<Arc<Service>>,
     Body(request): Body<VerifyRequest>,
 ) -> Result<StatusCode, Error> {
@@ -20,25 +20,25 @@ pub(crate) async fn verify(
 }
 
 /// `POST /verify/resend`: another mail with a link, if the address has an account that needs one.
-pub(crate) async fn resend(
+pub(crate) async fn resend_verification(
     State(service): State<Arc<Service>>,
     Body(request): Body<AddressRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Error> {
-    service.ask_for_mail(MailKind::Verify, &request.email).await?;
+    service.request_mail(MailKind::Verify, &request.email).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted {})))
 }
 
 /// `POST /password/forgot`: a mail with a link, if the address has an account.
-pub(crate) async fn forgot(
+pub(crate) async fn forgot_password(
     State(service): State<Arc<Service>>,
     Body(request): Body<AddressRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Error> {
-    service.ask_for_mail(MailKind::Reset, &request.email).await?;
+    service.request_mail(MailKind::Reset, &request.email).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted {})))
 }
 
 /// `POST /password/reset`: a new password.
-pub(crate) async fn reset(
+pub(crate) async fn reset_password(
     State(service): State<Arc<Service>>,
     Body(request): Body<ResetRequest>,
 ) -> Result<StatusCode, Error> {

@@ -25,7 +25,7 @@ pub(crate) struct Caller {
 const FRESH: Duration = Duration::from_mins(15);
 
 impl Service {
-    pub(crate) async fn me(&self, caller: &Caller) -> Result<Me, Error> {
+    pub(crate) async fn get_me(&self, caller: &Caller) -> Result<Me, Error> {
         let id = caller.account.id;
         let pending = self.database.ask(async |connection| mail_tokens::pending_email(connection, id).await);
         Ok(caller.account.me(pending.await?))
@@ -38,7 +38,7 @@ impl Service {
         mails.failed = change.mails.failed.unwrap_or(mails.failed);
         let (id, mails) = (caller.account.id, *mails);
         self.database.ask(async |connection| accounts::set_mails(connection, id, mails).await).await?;
-        self.me(&caller).await
+        self.get_me(&caller).await
     }
 
     /// Replaces the password and ends all sessions, this one too.
@@ -48,12 +48,12 @@ impl Service {
         let hash = self.hash_new(change.new_password, email.clone()).await?;
         let changed = transact!(self.database, |transaction| {
             accounts::set_password(transaction, id, Some(&hash)).await?;
-            mail_tokens::forget(transaction, id, mail_tokens::Purpose::Reset).await?;
+            mail_tokens::delete(transaction, id, mail_tokens::Purpose::Reset).await?;
             sessions::revoke_all(transaction, id).await?;
-            outbox::put(transaction, MailKind::PasswordChanged, &email, None).await
+            outbox::insert(transaction, MailKind::PasswordChanged, &email, None).await
         });
         changed.await?;
-        self.bell.ring();
+        self.relay.wake();
         Audit::PasswordChanged.record(Some(id), None);
         Ok(())
     }
@@ -65,14 +65,14 @@ impl Service {
         let id = caller.account.id;
         let asked = self
             .database
-            .ask(async |connection| outbox::put(connection, MailKind::NewAddress, &email, Some(id)).await);
+            .ask(async |connection| outbox::insert(connection, MailKind::NewAddress, &email, Some(id)).await);
         asked.await?;
-        self.bell.ring();
+        self.relay.wake();
         Ok(())
     }
 
     /// Begins the end of the account: from now on it cannot be used. The gateway deletes the jobs, then this row goes.
-    pub(crate) async fn begin_erasure(&self, caller: Caller, request: ErasureRequest) -> Result<(), Error> {
+    pub(crate) async fn request_erasure(&self, caller: Caller, request: ErasureRequest) -> Result<(), Error> {
         let id = caller.account.id;
         if caller.account.password_hash.is_some() {
             self.confirm(&caller.account, request.password).await?;
@@ -80,17 +80,17 @@ impl Service {
             let session = caller.session;
             let is_fresh = self
                 .database
-                .ask(async |connection| sessions::began_within(connection, session, FRESH).await);
+                .ask(async |connection| sessions::created_within(connection, session, FRESH).await);
             if !is_fresh.await? {
                 return Err(Error::WrongPassword);
             }
         }
-        administration::begin_erasure(&self.database, id).await?;
+        administration::request_erasure(&self.database, id).await?;
         Audit::ErasureBegun.record(Some(id), None);
         Ok(())
     }
 
-    pub(crate) async fn sessions(&self, caller: &Caller) -> Result<Sessions, Error> {
+    pub(crate) async fn list_sessions(&self, caller: &Caller) -> Result<Sessions, Error> {
         let id = caller.account.id;
         let mut listed = self.database.ask(async |connection| sessions::list(connection, id).await).await?;
         for session in &mut listed {

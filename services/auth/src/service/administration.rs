@@ -5,14 +5,17 @@ use service_kit::Audit;
 
 use super::{Caller, Service};
 use crate::error::Error;
-use crate::tables::accounts;
 use crate::tables::database::{Database, DatabaseError, transact};
-use crate::tables::{api_keys, sessions};
+use crate::tables::{accounts, api_keys, erasures, mail_tokens, outbox, sessions};
 
 const PAGE: u16 = 50;
 
 impl Service {
-    pub(crate) async fn accounts(&self, part: &str, before: Option<UserId>) -> Result<AccountPage, Error> {
+    pub(crate) async fn list_accounts(
+        &self,
+        part: &str,
+        before: Option<UserId>,
+    ) -> Result<AccountPage, Error> {
         let listed =
             self.database.ask(async |connection| accounts::page(connection, part, before, PAGE + 1).await);
         // One more than a page tells whether there is another.
@@ -59,14 +62,14 @@ pub(crate) async fn apply(
 }
 
 /// Begins the end of an account on an operator's wish.
-pub(crate) async fn begin_erasure(database: &Database, id: UserId) -> Result<bool, DatabaseError> {
+pub(crate) async fn request_erasure(database: &Database, id: UserId) -> Result<bool, DatabaseError> {
     transact!(database, |transaction| {
         let Some(account) = accounts::lock(transaction, id).await? else { return Ok(false) };
-        accounts::mark_erasing(transaction, id).await?;
+        erasures::request(transaction, id).await?;
         sessions::revoke_all(transaction, id).await?;
         api_keys::delete_all(transaction, id).await?;
-        crate::tables::mail_tokens::forget_all(transaction, id).await?;
-        crate::tables::outbox::remove_all(transaction, id, &account.email).await?;
+        mail_tokens::delete_all(transaction, id).await?;
+        outbox::delete_all(transaction, id, &account.email).await?;
         Ok(true)
     })
     .await

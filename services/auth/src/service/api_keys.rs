@@ -19,13 +19,13 @@ const MAX_NAME_CHARS: usize = 100;
 const MAX_DAYS: u16 = 3650;
 
 impl Service {
-    pub(crate) async fn keys(&self, caller: &Caller) -> Result<ApiKeys, Error> {
+    pub(crate) async fn list_keys(&self, caller: &Caller) -> Result<ApiKeys, Error> {
         let id = caller.account.id;
         let keys = self.database.ask(async |connection| api_keys::list(connection, id).await).await?;
         Ok(ApiKeys { keys })
     }
 
-    pub(crate) async fn make_key(&self, caller: &Caller, new: &NewApiKey) -> Result<CreatedApiKey, Error> {
+    pub(crate) async fn create_key(&self, caller: &Caller, new: &NewApiKey) -> Result<CreatedApiKey, Error> {
         let name = new.name.trim();
         if name.is_empty()
             || name.chars().count() > MAX_NAME_CHARS

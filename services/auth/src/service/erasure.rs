@@ -5,22 +5,22 @@ use service_kit::Audit;
 
 use super::Service;
 use crate::error::Error;
-use crate::tables::accounts;
 use crate::tables::database::transact;
+use crate::tables::erasures;
 
 /// A gateway asks again when it is done with these.
 const BATCH: u16 = 100;
 
 impl Service {
     /// The accounts whose jobs and files are to be deleted.
-    pub(crate) async fn erasures(&self) -> Result<Erasures, Error> {
-        let accounts = self.database.ask(async |connection| accounts::erasing(connection, BATCH).await);
+    pub(crate) async fn list_erasures(&self) -> Result<Erasures, Error> {
+        let accounts = self.database.ask(async |connection| erasures::list_pending(connection, BATCH).await);
         Ok(Erasures { accounts: accounts.await? })
     }
 
     /// Ends an account whose jobs and files are gone.
     pub(crate) async fn finish_erasure(&self, id: UserId) -> Result<(), Error> {
-        if transact!(self.database, |transaction| accounts::erase(transaction, id).await).await? {
+        if transact!(self.database, |transaction| erasures::finish(transaction, id).await).await? {
             Audit::Erased.record(Some(id), None);
         }
         Ok(())

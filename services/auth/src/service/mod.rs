@@ -17,7 +17,7 @@ use sqlx::MySqlConnection;
 
 use crate::error::Error;
 use crate::oidc::Oidc;
-use crate::outbox_relay::Bell;
+use crate::outbox_relay::RelayWaker;
 use crate::passwords::hashing::Hasher;
 use crate::passwords::password::Password;
 use crate::passwords::password_hash::PasswordHash;
@@ -26,7 +26,7 @@ use crate::purge::TOLD_FOR;
 use crate::tables::accounts::{self, Account};
 use crate::tables::database::{Database, transact};
 use crate::tables::login_failures::{self, Guess};
-use crate::tables::{address_changes, mail_tokens, sessions};
+use crate::tables::{address_changes, erasures, mail_tokens, sessions};
 use crate::tokens::access_token::Refusal;
 use crate::tokens::keyring::Keyring;
 
@@ -59,7 +59,7 @@ pub(crate) struct Service {
     pub(crate) turns: Turns,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) lifetimes: Lifetimes,
-    pub(crate) bell: Bell,
+    pub(crate) relay: RelayWaker,
     pub(crate) oidc: Oidc,
 }
 
@@ -87,8 +87,8 @@ impl Service {
         let revocations = self.database.ask(async |connection| {
             Ok(Revocations {
                 sessions: sessions::revoked_within(connection, revocation).await?,
-                erased_accounts: accounts::erased_within(connection, TOLD_FOR).await?,
-                moved_accounts: address_changes::within(connection, TOLD_FOR).await?,
+                erased_accounts: erasures::requested_within(connection, TOLD_FOR).await?,
+                moved_accounts: address_changes::changed_within(connection, TOLD_FOR).await?,
             })
         });
         Ok(revocations.await?)
@@ -115,14 +115,14 @@ impl Service {
         if !self.is_right(guess, password, hash).await? {
             return Err(Error::WrongPassword);
         }
-        self.database.ask(async |connection| login_failures::forget(connection, guess).await).await?;
+        self.database.ask(async |connection| login_failures::delete(connection, guess).await).await?;
         Ok(())
     }
 
     /// Counts a try of a password, or refuses it, before anything is hashed. The turn is to be held until its outcome is recorded.
     async fn count_guess(&self, guess: Guess<'_>) -> Result<Turn, Error> {
         let turn = self.turns.take(guess.hash()).await?;
-        let delay = transact!(self.database, |transaction| login_failures::begin(transaction, guess).await);
+        let delay = transact!(self.database, |transaction| login_failures::count(transaction, guess).await);
         let delay = delay.await?;
         if delay.is_zero() {
             return Ok(turn);
@@ -142,7 +142,7 @@ impl Service {
             Ok(matches) => matches.map_err(Error::Hash),
             Err(error) => {
                 self.database
-                    .ask(async |connection| login_failures::take_back(connection, guess).await)
+                    .ask(async |connection| login_failures::uncount(connection, guess).await)
                     .await?;
                 Err(error.into())
             }
@@ -161,7 +161,7 @@ async fn hand_over(
     let id = account.id;
     accounts::set_password(connection, id, password_hash).await?;
     sessions::revoke_all(connection, id).await?;
-    mail_tokens::forget_all(connection, id).await?;
+    mail_tokens::delete_all(connection, id).await?;
     if !account.is_verified {
         // Whoever registered has not shown that the address is theirs: what they could come in with must end.
         crate::tables::api_keys::delete_all(connection, id).await?;

@@ -6,9 +6,8 @@ use service_kit::Audit;
 use super::{Service, hand_over};
 use crate::error::Error;
 use crate::oidc::Identity;
-use crate::tables::accounts;
 use crate::tables::database::transact;
-use crate::tables::identities;
+use crate::tables::{accounts, identities};
 
 impl Service {
     pub(crate) fn providers(&self) -> Providers {
@@ -28,7 +27,7 @@ impl Service {
         let client = finish.client.clone();
         let identity = self.oidc.finish(provider, finish).await?;
         let account = self.account_of(&identity).await?;
-        let issued = self.begin_session(account, &client, false).await?;
+        let issued = self.create_session(account, &client, false).await?;
         Audit::SignedInElsewhere.record(Some(account), Some(provider));
         Ok(issued)
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contracts::{EmailAddress, IssuedTokens, LoginRequest, Secret, SessionId, UserId};
-use secrecy::SecretString;
+use serde::Deserialize;
 use service_kit::Audit;
 
 use super::Service;
@@ -17,10 +17,11 @@ use crate::tables::outbox::{self, MailKind};
 use crate::tables::sessions::{self, NewSession, TokenState};
 use crate::tokens::opaque::{self, TokenHash};
 
-/// An address and a password as they came; nothing is known of them yet.
+/// An address and a password as they came, unchecked.
+#[derive(Deserialize)]
 pub(crate) struct Credentials {
     pub(crate) email: String,
-    pub(crate) password: SecretString,
+    pub(crate) password: Secret,
 }
 
 /// What became of a refresh token.
@@ -38,25 +39,15 @@ impl Service {
     /// mail.
     pub(crate) async fn register(&self, credentials: Credentials) -> Result<Registered, Error> {
         let email: EmailAddress = credentials.email.parse().map_err(|_| Error::BadEmail)?;
-        let password = Password::parse(credentials.password).map_err(|_| Error::BadPassword)?;
-        let hash = {
-            let email = email.clone();
-            let hash = move || {
-                if password.is_common(&email) {
-                    return Err(Error::CommonPassword);
-                }
-                PasswordHash::of(&password).map_err(Error::Hash)
-            };
-            self.hasher.run(hash).await??
-        };
+        let hash = self.hash_new(credentials.password, email.clone()).await?;
         let id = UserId::generate();
         let registered = transact!(self.database, |transaction| {
             // Last comes what is locked until the end: others may be registering with this address.
-            outbox::put(transaction, MailKind::Registered, &email, Some(id)).await?;
+            outbox::insert(transaction, MailKind::Registered, &email, Some(id)).await?;
             accounts::register(transaction, id, &email, &hash).await
         });
         let registered = registered.await?;
-        self.bell.ring();
+        self.relay.wake();
         match registered {
             Registered::Created => Audit::Registered.record(Some(id), None),
             Registered::Taken => Audit::RegisteredAgain.record(None, None),
@@ -77,17 +68,17 @@ impl Service {
         let (account, hash) = match account {
             Some(account) => {
                 let hash = account.password_hash.clone();
-                (hash.is_some().then_some(account), hash.unwrap_or_else(PasswordHash::of_nobody))
+                (hash.is_some().then_some(account), hash.unwrap_or_else(PasswordHash::dummy))
             }
-            None => (None, PasswordHash::of_nobody()),
+            None => (None, PasswordHash::dummy()),
         };
         let is_right = self.is_right(Guess::SignIn(&email), password, hash).await?;
         match account {
             Some(account) if is_right => {
-                let issued = self.begin_session(account.id, &request.client, request.is_short).await?;
+                let issued = self.create_session(account.id, &request.client, request.is_short).await?;
                 Audit::SignedIn.record(Some(account.id), None);
                 self.database
-                    .ask(async |connection| login_failures::forget(connection, Guess::SignIn(&email)).await)
+                    .ask(async |connection| login_failures::delete(connection, Guess::SignIn(&email)).await)
                     .await?;
                 Ok(issued)
             }
@@ -99,7 +90,7 @@ impl Service {
     }
 
     /// Begins a session of somebody who has shown who they are.
-    pub(super) async fn begin_session(
+    pub(super) async fn create_session(
         &self,
         account: UserId,
         client: &str,

@@ -5,20 +5,19 @@ use service_kit::Audit;
 
 use super::{Service, hand_over};
 use crate::error::Error;
-use crate::tables::accounts;
-use crate::tables::address_changes;
 use crate::tables::database::transact;
 use crate::tables::login_failures::{self, Guess};
 use crate::tables::mail_tokens::{self, MailToken, Purpose};
 use crate::tables::outbox::{self, MailKind};
+use crate::tables::{accounts, address_changes};
 use crate::tokens::opaque::TokenHash;
 
 impl Service {
     /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
-    pub(crate) async fn ask_for_mail(&self, kind: MailKind, email: &str) -> Result<(), Error> {
+    pub(crate) async fn request_mail(&self, kind: MailKind, email: &str) -> Result<(), Error> {
         let email: EmailAddress = email.parse().map_err(|_| Error::BadEmail)?;
-        self.database.ask(async |connection| outbox::put(connection, kind, &email, None).await).await?;
-        self.bell.ring();
+        self.database.ask(async |connection| outbox::insert(connection, kind, &email, None).await).await?;
+        self.relay.wake();
         Ok(())
     }
 
@@ -38,7 +37,7 @@ impl Service {
             if account.is_erasing {
                 return Ok(None);
             }
-            mail_tokens::forget(transaction, id, purpose).await?;
+            mail_tokens::delete(transaction, id, purpose).await?;
             if purpose == Purpose::Verify {
                 accounts::mark_verified(transaction, id, &email).await?;
             } else {
@@ -46,15 +45,15 @@ impl Service {
                 if !accounts::set_email(transaction, id, &email).await? {
                     return Ok(None);
                 }
-                address_changes::put(transaction, id).await?;
+                address_changes::record(transaction, id).await?;
                 // Links in the old address' mailbox must not open what has left it.
-                mail_tokens::forget_all(transaction, id).await?;
-                outbox::put(transaction, MailKind::AddressChanged, &account.email, None).await?;
+                mail_tokens::delete_all(transaction, id).await?;
+                outbox::insert(transaction, MailKind::AddressChanged, &account.email, None).await?;
             }
             Ok(Some(id))
         });
         let id = verified.await?.ok_or(Error::BadMailToken)?;
-        self.bell.ring();
+        self.relay.wake();
         Audit::AddressConfirmed.record(Some(id), None);
         Ok(())
     }
@@ -81,12 +80,12 @@ impl Service {
             }
             // Whoever has the link reads the address' mail.
             hand_over(transaction, &account, &email, Some(&password_hash)).await?;
-            login_failures::forget(transaction, Guess::SignIn(&email)).await?;
-            outbox::put(transaction, MailKind::PasswordChanged, &account.email, None).await?;
+            login_failures::delete(transaction, Guess::SignIn(&email)).await?;
+            outbox::insert(transaction, MailKind::PasswordChanged, &account.email, None).await?;
             Ok::<Option<UserId>, sqlx::Error>(Some(id))
         });
         let id = reset.await?.ok_or(Error::BadMailToken)?;
-        self.bell.ring();
+        self.relay.wake();
         Audit::PasswordReset.record(Some(id), None);
         Ok(())
     }

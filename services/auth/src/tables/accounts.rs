@@ -1,6 +1,4 @@
-//! The table `accounts`, and `erased_accounts`, what remains of a row of it.
-
-use std::time::Duration;
+//! The table `accounts`.
 
 use contracts::{AccountSummary, EmailAddress, MailPreferences, Me, Role, SessionId, UserId};
 use sqlx::MySqlConnection;
@@ -8,7 +6,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use uuid::Uuid;
 
 use crate::passwords::password_hash::PasswordHash;
-use crate::tables::database::{micros, unexpected};
+use crate::tables::database::unexpected;
 
 /// An account.
 #[derive(Debug, Clone)]
@@ -151,8 +149,8 @@ pub(crate) async fn insert_verified(
         email.as_str(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// The account of an address.
@@ -220,8 +218,8 @@ pub(crate) async fn mark_verified(
         email.as_str(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Moves the account to an address that its owner reads. `false`: another account has it.
@@ -255,8 +253,8 @@ pub(crate) async fn set_password(
         id.as_uuid(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 pub(crate) async fn set_mails(
@@ -272,8 +270,8 @@ pub(crate) async fn set_mails(
         id.as_uuid(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 pub(crate) async fn set_role(
@@ -283,8 +281,8 @@ pub(crate) async fn set_role(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE accounts SET role = ? WHERE id = ?", role.as_str(), id.as_uuid())
         .execute(connection)
-        .await?;
-    Ok(())
+        .await
+        .map(drop)
 }
 
 /// Closes the account, or opens it again. Its sessions are another table's.
@@ -299,8 +297,8 @@ pub(crate) async fn set_disabled(
         id.as_uuid(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Counts a mail that somebody who is not signed in asked for. `false`: there were enough within the hour.
@@ -322,78 +320,4 @@ pub(crate) async fn may_mail(
     .execute(connection)
     .await?;
     Ok(counted.rows_affected() == 1)
-}
-
-/// Begins the end of an account: from now on it cannot be used.
-pub(crate) async fn mark_erasing(connection: &mut MySqlConnection, id: UserId) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE accounts SET erasing_at = COALESCE(erasing_at, UTC_TIMESTAMP(6)) WHERE id = ?",
-        id.as_uuid(),
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "INSERT IGNORE INTO erased_accounts (account_id, erased_at) VALUES (?, UTC_TIMESTAMP(6))",
-        id.as_uuid(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// At most this many accounts that wait for their end, the longest waiting first.
-pub(crate) async fn erasing(
-    connection: &mut MySqlConnection,
-    limit: u16,
-) -> Result<Vec<UserId>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT id AS "id: Uuid" FROM accounts WHERE erasing_at IS NOT NULL ORDER BY erasing_at LIMIT ?"#,
-        limit,
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.id.into()).collect())
-}
-
-/// Ends an account whose end has begun, and all that belongs to it here.
-pub(crate) async fn erase(connection: &mut MySqlConnection, id: UserId) -> Result<bool, sqlx::Error> {
-    sqlx::query!(
-        "DELETE FROM login_failures WHERE email_hash = (SELECT UNHEX(SHA2(email, 256)) FROM accounts WHERE id = ?)",
-        id.as_uuid(),
-    )
-    .execute(&mut *connection)
-    .await?;
-    // Sessions, keys, tokens and identities go with it: their foreign keys cascade.
-    let erased = sqlx::query!("DELETE FROM accounts WHERE id = ? AND erasing_at IS NOT NULL", id.as_uuid())
-        .execute(connection)
-        .await?;
-    Ok(erased.rows_affected() == 1)
-}
-
-/// Accounts whose end began within this time.
-pub(crate) async fn erased_within(
-    connection: &mut MySqlConnection,
-    time: Duration,
-) -> Result<Vec<UserId>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT account_id AS "id: Uuid" FROM erased_accounts WHERE erased_at > UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND"#,
-        micros(time),
-    )
-    .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.id.into()).collect())
-}
-
-/// Forgets whose end began before that.
-pub(crate) async fn forget_erased(
-    connection: &mut MySqlConnection,
-    age: Duration,
-) -> Result<u64, sqlx::Error> {
-    let forgotten = sqlx::query!(
-        "DELETE FROM erased_accounts WHERE erased_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND",
-        micros(age),
-    )
-    .execute(connection)
-    .await?;
-    Ok(forgotten.rows_affected())
 }

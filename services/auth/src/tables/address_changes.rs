@@ -9,19 +9,19 @@ use uuid::Uuid;
 use crate::tables::database::{micros, unexpected};
 
 /// Remembers that the account has another address than before.
-pub(crate) async fn put(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
+pub(crate) async fn record(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO address_changes (account_id, changed_at) VALUES (?, UTC_TIMESTAMP(6))
          ON DUPLICATE KEY UPDATE changed_at = UTC_TIMESTAMP(6)",
         account.as_uuid(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Accounts that have moved within this time.
-pub(crate) async fn within(
+pub(crate) async fn changed_within(
     connection: &mut MySqlConnection,
     time: Duration,
 ) -> Result<Vec<MovedAccount>, sqlx::Error> {

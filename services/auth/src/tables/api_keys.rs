@@ -35,8 +35,8 @@ pub(crate) async fn insert(
         key.expires_in_days,
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// The account's keys, the latest first.
@@ -81,8 +81,10 @@ pub(crate) async fn delete(
 }
 
 pub(crate) async fn delete_all(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM api_keys WHERE account_id = ?", account.as_uuid()).execute(connection).await?;
-    Ok(())
+    sqlx::query!("DELETE FROM api_keys WHERE account_id = ?", account.as_uuid())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Whose key it is, if it works. Remembers that it was used, at most once a minute.

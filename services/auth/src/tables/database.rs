@@ -19,7 +19,7 @@ pub(crate) enum DatabaseError {
     #[error("the database is not available")]
     Unavailable(#[source] sqlx::Error),
     /// It took the question and gave no answer.
-    #[error("the database did not answer within {QUERY_PATIENCE:?}")]
+    #[error("the database did not answer within {QUERY_TIMEOUT:?}")]
     TimedOut,
     /// It answered with something that no row of ours can be.
     #[error("the database holds something unexpected")]
@@ -27,10 +27,10 @@ pub(crate) enum DatabaseError {
 }
 
 /// Shorter than what a person waits for a login, longer than a failover within one data centre.
-const ACQUIRE_PATIENCE: Duration = Duration::from_secs(3);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Every statement here reads or writes a few rows by their key.
-pub(crate) const QUERY_PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Statements take a millisecond, so ten connections carry thousands of logins a second; hashing is the limit.
 const CONNECTIONS: u32 = 10;
@@ -46,7 +46,7 @@ impl Database {
     pub(crate) fn connect_lazily(url: &SecretString) -> Result<Self, InvalidDatabaseUrl> {
         let pool = MySqlPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_PATIENCE)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(connect_options(url)?);
         Ok(Self { pool })
     }
@@ -58,7 +58,7 @@ impl Database {
     ) -> Result<T, DatabaseError> {
         // Boxed, for it is a future of 18 KB that would be part of every request's.
         let mut connection = Box::pin(self.pool.acquire()).await?;
-        if let Ok(answer) = timeout(QUERY_PATIENCE, question(&mut connection)).await {
+        if let Ok(answer) = timeout(QUERY_TIMEOUT, question(&mut connection)).await {
             return Ok(answer?);
         }
         // Back in the pool it would first be pinged, without a deadline: ten of these, and the pool were empty
@@ -72,7 +72,7 @@ impl Database {
         let mut connection = Box::pin(self.pool.acquire()).await?;
         // As text: MySQL, other than MariaDB, prepares no such statement.
         let begun =
-            timeout(QUERY_PATIENCE, sqlx::raw_sql("START TRANSACTION").execute(&mut *connection)).await;
+            timeout(QUERY_TIMEOUT, sqlx::raw_sql("START TRANSACTION").execute(&mut *connection)).await;
         let transaction = Transaction { connection: Some(connection) };
         begun.map_err(|_| DatabaseError::TimedOut)??;
         Ok(transaction)
@@ -110,7 +110,7 @@ impl Transaction {
     pub(crate) async fn end<T>(mut self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         let Some(mut connection) = self.connection.take() else { return done };
         let statement = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let ended = timeout(QUERY_PATIENCE, sqlx::raw_sql(statement).execute(&mut *connection)).await;
+        let ended = timeout(QUERY_TIMEOUT, sqlx::raw_sql(statement).execute(&mut *connection)).await;
         match ended {
             Ok(Ok(_)) => done,
             Ok(Err(error)) => {
@@ -144,7 +144,7 @@ macro_rules! transact {
             loop {
                 let mut transaction = $database.begin().await?;
                 let work = transaction.run(async |$transaction: &mut sqlx::MySqlConnection| $work);
-                let done = match tokio::time::timeout(crate::tables::database::QUERY_PATIENCE, work).await {
+                let done = match tokio::time::timeout(crate::tables::database::QUERY_TIMEOUT, work).await {
                     Ok(done) => transaction.end(done).await,
                     Err(_) => Err(crate::tables::database::DatabaseError::TimedOut),
                 };

@@ -32,6 +32,6 @@ pub(crate) async fn insert(
         account.as_uuid(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }

@@ -41,7 +41,7 @@ impl Guess<'_> {
 /// Counts a try before it is made: zero if it may be made now, or else how long nobody may try.
 ///
 /// Counting and asking are one update. Of a hundred tries at once as many are made as of a hundred one after the other.
-pub(crate) async fn begin(
+pub(crate) async fn count(
     connection: &mut MySqlConnection,
     guess: Guess<'_>,
 ) -> Result<Duration, sqlx::Error> {
@@ -88,15 +88,15 @@ pub(crate) async fn begin(
 }
 
 /// Takes a try back that was counted and never made.
-pub(crate) async fn take_back(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
+pub(crate) async fn uncount(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
     let hash = guess.hash();
     sqlx::query!(
         "UPDATE login_failures SET failures = failures - 1 WHERE email_hash = ? AND failures > 0",
         hash.as_bytes(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// How long to wait after so many failures in a row.
@@ -108,12 +108,12 @@ fn after(failures: u32) -> Duration {
 }
 
 /// Forgets them, for whoever has shown that the address is theirs.
-pub(crate) async fn forget(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
+pub(crate) async fn delete(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
     let hash = guess.hash();
     sqlx::query!("DELETE FROM login_failures WHERE email_hash = ?", hash.as_bytes())
         .execute(connection)
-        .await?;
-    Ok(())
+        .await
+        .map(drop)
 }
 
 /// Deletes what no longer counts.

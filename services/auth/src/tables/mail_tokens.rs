@@ -54,8 +54,8 @@ pub(crate) async fn insert(
         micros(lifetime),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Restarts the lifetime of a token whose mail is sent only now. A token that was used stays gone.
@@ -70,12 +70,12 @@ pub(crate) async fn prolong(
         hash.as_bytes(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Makes the tokens worthless that would move the account to another address than this.
-pub(crate) async fn forget_other_moves(
+pub(crate) async fn delete_other_moves(
     connection: &mut MySqlConnection,
     account: UserId,
     email: &EmailAddress,
@@ -86,11 +86,11 @@ pub(crate) async fn forget_other_moves(
         email.as_str(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
-/// The token, if its time is not over. It stays until [`forget`].
+/// The token, if its time is not over. It stays until [`delete`].
 pub(crate) async fn find(
     connection: &mut MySqlConnection,
     hash: &TokenHash,
@@ -115,7 +115,7 @@ pub(crate) async fn find(
 }
 
 /// Makes every token of the account for this worthless: one was used, or what it would do is done.
-pub(crate) async fn forget(
+pub(crate) async fn delete(
     connection: &mut MySqlConnection,
     account: UserId,
     purpose: Purpose,
@@ -126,16 +126,16 @@ pub(crate) async fn forget(
         purpose.as_str(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Makes every token of the account worthless.
-pub(crate) async fn forget_all(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
+pub(crate) async fn delete_all(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM mail_tokens WHERE account_id = ?", account.as_uuid())
         .execute(connection)
-        .await?;
-    Ok(())
+        .await
+        .map(drop)
 }
 
 pub(crate) async fn purge(connection: &mut MySqlConnection) -> Result<u64, sqlx::Error> {

@@ -6,6 +6,7 @@ pub(crate) mod accounts;
 pub(crate) mod address_changes;
 pub(crate) mod api_keys;
 pub(crate) mod database;
+pub(crate) mod erasures;
 pub(crate) mod identities;
 pub(crate) mod login_failures;
 pub(crate) mod mail_tokens;

@@ -83,7 +83,7 @@ impl Decision {
 
 /// A mail that was asked for.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct RequestedMail {
     pub(crate) id: MailId,
     pub(crate) kind: MailKind,
     pub(crate) email: EmailAddress,
@@ -92,7 +92,7 @@ pub(crate) struct Wanted {
 }
 
 /// Asks for a mail, within the transaction that makes it necessary.
-pub(crate) async fn put(
+pub(crate) async fn insert(
     connection: &mut MySqlConnection,
     kind: MailKind,
     email: &EmailAddress,
@@ -106,15 +106,15 @@ pub(crate) async fn put(
         account.map(UserId::as_uuid),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Takes the oldest mail that nobody is at, for this long.
-pub(crate) async fn take(
+pub(crate) async fn claim(
     connection: &mut MySqlConnection,
     lease: Duration,
-) -> Result<Option<Wanted>, sqlx::Error> {
+) -> Result<Option<RequestedMail>, sqlx::Error> {
     let taker = Uuid::new_v4();
     let claimed = sqlx::query!(
         "UPDATE outbox SET taken_by = ?, taken_until = UTC_TIMESTAMP(6) + INTERVAL ? MICROSECOND, tries = tries + 1
@@ -136,7 +136,7 @@ pub(crate) async fn take(
     let Some(row) = row else { return Ok(None) };
     let kind = KINDS.into_iter().find(|kind| kind.as_str() == row.kind).ok_or(sqlx::Error::RowNotFound)?;
     let email = row.email.parse().map_err(unexpected)?;
-    Ok(Some(Wanted { id: row.id.into(), kind, email, account: row.account.map(UserId::from) }))
+    Ok(Some(RequestedMail { id: row.id.into(), kind, email, account: row.account.map(UserId::from) }))
 }
 
 /// What was decided about a mail, which nobody else decides about until the transaction ends. `None`: the mail is gone.
@@ -161,12 +161,12 @@ pub(crate) async fn decide(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE outbox SET decided = ? WHERE id = ?", decision.as_str(), id.as_uuid())
         .execute(connection)
-        .await?;
-    Ok(())
+        .await
+        .map(drop)
 }
 
 /// Puts a mail off that could not be published: the longer, the more often it was tried. Others go first meanwhile.
-pub(crate) async fn put_off(
+pub(crate) async fn postpone(
     connection: &mut MySqlConnection,
     id: MailId,
     longest: Duration,
@@ -179,24 +179,23 @@ pub(crate) async fn put_off(
         id.as_uuid(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// Forgets a mail: the broker has it, or nobody is to get it.
-pub(crate) async fn remove(connection: &mut MySqlConnection, id: MailId) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM outbox WHERE id = ?", id.as_uuid()).execute(connection).await?;
-    Ok(())
+pub(crate) async fn delete(connection: &mut MySqlConnection, id: MailId) -> Result<(), sqlx::Error> {
+    sqlx::query!("DELETE FROM outbox WHERE id = ?", id.as_uuid()).execute(connection).await.map(drop)
 }
 
 /// Forgets every mail of an account.
-pub(crate) async fn remove_all(
+pub(crate) async fn delete_all(
     connection: &mut MySqlConnection,
     account: UserId,
     email: &EmailAddress,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM outbox WHERE account_id = ? OR email = ?", account.as_uuid(), email.as_str())
         .execute(connection)
-        .await?;
-    Ok(())
+        .await
+        .map(drop)
 }

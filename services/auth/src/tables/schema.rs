@@ -20,15 +20,15 @@ fn migrations() -> Migrator {
 }
 
 /// Where sqlx keeps account; its own default.
-const BOOKS: &str = "_sqlx_migrations";
+const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
 /// A database that starts beside us, in a container or a pod, needs half a minute on a slow machine.
-const START_PATIENCE: Duration = Duration::from_mins(1);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Long enough to rebuild a table of a million accounts, short enough that a lock held for ever is noticed.
-const MIGRATION_PATIENCE: Duration = Duration::from_mins(10);
+const MIGRATION_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The database lacks migrations that this build needs.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +42,8 @@ pub(crate) enum SchemaError {
 /// Whether every migration of this build was applied.
 pub(crate) async fn check(database: &Database) -> Result<(), SchemaError> {
     let read = async |connection: &mut MySqlConnection| {
-        let applied = connection.list_applied_migrations(BOOKS).await;
-        let dirty = connection.dirty_version(BOOKS).await;
+        let applied = connection.list_applied_migrations(MIGRATIONS_TABLE).await;
+        let dirty = connection.dirty_version(MIGRATIONS_TABLE).await;
         Ok((applied.map_err(into_sqlx)?, dirty.map_err(into_sqlx)?))
     };
     let (applied, dirty) = database.ask(read).await.map_err(SchemaError::Read)?;
@@ -69,7 +69,7 @@ fn into_sqlx(error: MigrateError) -> sqlx::Error {
 /// The database stayed away or refused us, or a migration failed, or an applied one is not the one of this build.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {
     let mut connection = connect(config).await.context("could not connect to the database")?;
-    tokio::time::timeout(MIGRATION_PATIENCE, apply(&mut connection))
+    tokio::time::timeout(MIGRATION_TIMEOUT, apply(&mut connection))
         .await
         .context("the migrations took too long; is another one stuck?")?
         .context("could not migrate the database")?;
@@ -79,7 +79,7 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {
 
 async fn apply(connection: &mut MySqlConnection) -> anyhow::Result<()> {
     lock(connection).await?;
-    connection.ensure_migrations_table(BOOKS).await?;
+    connection.ensure_migrations_table(MIGRATIONS_TABLE).await?;
     // A migration that was killed half-way. The migrator would refuse to go on, while ours may all run again.
     sqlx::query("DELETE FROM _sqlx_migrations WHERE success = FALSE").execute(&mut *connection).await?;
     // The lock goes with the connection.
@@ -94,7 +94,7 @@ async fn lock(connection: &mut MySqlConnection) -> anyhow::Result<()> {
     let is_locked: Option<bool> = sqlx::query_scalar(
         "SELECT GET_LOCK(CONCAT('auth migrate ', LEFT(SHA2(DATABASE(), 256), 32)), ?) = 1",
     )
-    .bind(MIGRATION_PATIENCE.as_secs())
+    .bind(MIGRATION_TIMEOUT.as_secs())
     .fetch_one(connection)
     .await?;
     anyhow::ensure!(is_locked == Some(true), "the lock against another `auth migrate` was not granted");
@@ -104,7 +104,7 @@ async fn lock(connection: &mut MySqlConnection) -> anyhow::Result<()> {
 async fn connect(config: &DatabaseConfig) -> anyhow::Result<MySqlConnection> {
     let options = database::connect_options(&config.mysql_url)?;
     let connect = || async {
-        tokio::time::timeout(CONNECT_PATIENCE, MySqlConnection::connect_with(&options))
+        tokio::time::timeout(CONNECT_TIMEOUT, MySqlConnection::connect_with(&options))
             .await
             .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     };
@@ -112,7 +112,7 @@ async fn connect(config: &DatabaseConfig) -> anyhow::Result<MySqlConnection> {
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(2))
         .without_max_times()
-        .with_total_delay(Some(START_PATIENCE));
+        .with_total_delay(Some(START_TIMEOUT));
     let connection = connect
         .retry(backoff)
         .when(may_be_starting)

@@ -43,8 +43,8 @@ pub(crate) async fn insert(
         micros(session.lifetime),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 pub(crate) async fn insert_token(
@@ -61,8 +61,8 @@ pub(crate) async fn insert_token(
         micros(lifetime),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 /// The session that a refresh token was given out for, whatever became of the token.
@@ -126,15 +126,15 @@ pub(crate) async fn replace_tokens(
         id.as_uuid(),
     )
     .execute(connection)
-    .await?;
-    Ok(())
+    .await
+    .map(drop)
 }
 
 pub(crate) async fn touch(connection: &mut MySqlConnection, id: SessionId) -> Result<(), sqlx::Error> {
     sqlx::query!("UPDATE sessions SET last_used_at = UTC_TIMESTAMP(6) WHERE id = ?", id.as_uuid())
         .execute(connection)
-        .await?;
-    Ok(())
+        .await
+        .map(drop)
 }
 
 /// The account's latest hundred sessions, without telling which one asks.
@@ -149,21 +149,18 @@ pub(crate) async fn list(
     )
     .fetch_all(connection)
     .await?;
-    let session = |id: Uuid,
-                   client,
-                   created_at: time::PrimitiveDateTime,
-                   last_used_at: time::PrimitiveDateTime| Session {
-        id: id.into(),
-        created_at: created_at.assume_utc(),
-        last_used_at: last_used_at.assume_utc(),
-        client,
+    let sessions = rows.into_iter().map(|row| Session {
+        id: row.id.into(),
+        created_at: row.created_at.assume_utc(),
+        last_used_at: row.last_used_at.assume_utc(),
+        client: row.client,
         is_current: false,
-    };
-    Ok(rows.into_iter().map(|row| session(row.id, row.client, row.created_at, row.last_used_at)).collect())
+    });
+    Ok(sessions.collect())
 }
 
 /// Whether the session began within this time.
-pub(crate) async fn began_within(
+pub(crate) async fn created_within(
     connection: &mut MySqlConnection,
     id: SessionId,
     time: Duration,
@@ -203,10 +200,7 @@ pub(crate) async fn revoke(
 }
 
 /// Ends every session of the account.
-pub(crate) async fn revoke_all(
-    connection: &mut MySqlConnection,
-    account: UserId,
-) -> Result<u64, sqlx::Error> {
+pub(crate) async fn revoke_all(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT IGNORE INTO revoked_sessions (session_id, revoked_at)
          SELECT id, UTC_TIMESTAMP(6) FROM sessions WHERE account_id = ?",
@@ -214,10 +208,10 @@ pub(crate) async fn revoke_all(
     )
     .execute(&mut *connection)
     .await?;
-    let deleted = sqlx::query!("DELETE FROM sessions WHERE account_id = ?", account.as_uuid())
+    sqlx::query!("DELETE FROM sessions WHERE account_id = ?", account.as_uuid())
         .execute(connection)
-        .await?;
-    Ok(deleted.rows_affected())
+        .await
+        .map(drop)
 }
 
 /// The sessions that were ended within this time.

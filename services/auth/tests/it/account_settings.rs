@@ -12,7 +12,7 @@ async fn with_account() -> (TestDatabase, Auth) {
 }
 
 #[tokio::test]
-async fn an_account_shows_itself_and_takes_which_mails_are_wanted() {
+async fn an_account_shows_its_settings_and_changes_its_mail_preferences() {
     let (_database, auth) = with_account().await;
     let session = auth.session("ada@example.org").await;
     let mut me = auth.ask("GET", "/me", &session.access, None).await.body;
@@ -47,7 +47,7 @@ async fn an_account_shows_itself_and_takes_which_mails_are_wanted() {
 }
 
 #[tokio::test]
-async fn a_password_is_changed_by_whoever_knows_it_and_ends_all_sessions() {
+async fn changing_the_password_needs_the_current_one_and_ends_all_sessions() {
     let (_database, auth) = with_account().await;
     let (session, other) = (auth.session("ada@example.org").await, auth.session("ada@example.org").await);
     let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
@@ -109,7 +109,7 @@ async fn nothing_of_an_erased_account_is_left() {
 }
 
 #[tokio::test]
-async fn an_account_that_nobody_asked_to_erase_is_not_erased() {
+async fn an_account_is_not_erased_without_a_request() {
     let (database, auth) = with_account().await;
     let token = auth.token("ada@example.org", PASSWORD).await;
     let id = auth.ask("GET", "/me", &token, None).await.body["id"].as_str().unwrap().to_owned();
@@ -118,7 +118,7 @@ async fn an_account_that_nobody_asked_to_erase_is_not_erased() {
 }
 
 #[tokio::test]
-async fn every_route_of_a_person_needs_a_token_that_counts() {
+async fn every_account_route_needs_a_valid_token() {
     let (_database, auth) = with_account().await;
     let session = auth.session("ada@example.org").await;
     for (method, path) in [

@@ -110,7 +110,7 @@ async fn a_taken_address_gets_the_same_answer_and_keeps_its_password() {
 }
 
 #[tokio::test]
-async fn of_many_registrations_of_one_address_at_once_one_makes_an_account() {
+async fn of_many_registrations_of_one_address_at_once_one_creates_an_account() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     let passwords: Vec<String> = (0..24).map(|number| format!("password of number {number}")).collect();

@@ -33,7 +33,7 @@ async fn each_wrong_password_makes_the_next_try_wait_longer_whether_there_is_an_
 }
 
 #[tokio::test]
-async fn of_many_tries_at_once_as_many_are_made_as_of_many_one_after_the_other() {
+async fn parallel_tries_gain_nothing_over_tries_in_sequence() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -62,7 +62,7 @@ async fn the_right_password_is_taken_back_from_the_count() {
 }
 
 #[tokio::test]
-async fn somebody_who_is_signed_in_waits_after_wrong_passwords_on_every_route() {
+async fn a_signed_in_user_waits_after_wrong_passwords_on_every_route() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;

@@ -124,7 +124,7 @@ fn rotation(database: &TestDatabase, announcement: Duration) -> RotateCommand {
 }
 
 #[tokio::test]
-async fn a_rotation_lets_a_new_key_sign_and_logs_nobody_out() {
+async fn a_rotation_lets_a_new_key_sign_and_keeps_all_sessions() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::accounts::verify;
-use crate::api_keys::{check, make};
+use crate::api_keys::{check, create};
 use crate::harness::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 use crate::post::Post;
 
@@ -36,7 +36,7 @@ async fn a_registration_sends_a_token_that_confirms_the_address_once() {
     assert!(post.take("ada@example.org").is_none());
 }
 
-/// Waits until the courier has looked at everything, and the message would have come.
+/// Waits until the outbox relay has handled every mail, and a message would have arrived.
 async fn drained(database: &TestDatabase) {
     test_kit::wait_until("the outbox is empty", SOON, async || {
         database.count("SELECT COUNT(*) FROM outbox").await == 0
@@ -96,13 +96,13 @@ async fn a_forgotten_password_is_replaced_once_and_every_session_ends() {
 }
 
 #[tokio::test]
-async fn a_reset_of_an_unconfirmed_account_leaves_no_way_in_to_whoever_made_it() {
+async fn a_reset_of_an_unconfirmed_account_ends_all_access_of_its_creator() {
     let (_database, auth, post) = stage().await;
     // Eve registers with an address that is not hers.
     auth.register("ada@example.org", PASSWORD).await;
     post.token("ada@example.org", "verify_address").await;
     let eve = auth.token("ada@example.org", PASSWORD).await;
-    let (_, key) = make(&auth, &eve, json!({"name": "later", "scopes": ["read"]})).await;
+    let (_, key) = create(&auth, &eve, json!({"name": "later", "scopes": ["read"]})).await;
     assert_eq!(check(&auth, &key).await.status, 200);
 
     auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
@@ -112,7 +112,7 @@ async fn a_reset_of_an_unconfirmed_account_leaves_no_way_in_to_whoever_made_it()
 
     // Once the address is confirmed, a forgotten password is no reason to stop the owner's scripts.
     let ada = auth.token("ada@example.org", NEW_PASSWORD).await;
-    let (_, key) = make(&auth, &ada, json!({"name": "backup", "scopes": ["read"]})).await;
+    let (_, key) = create(&auth, &ada, json!({"name": "backup", "scopes": ["read"]})).await;
     post.mail_to("ada@example.org").await;
     auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
     let token = post.token("ada@example.org", "reset_password").await;

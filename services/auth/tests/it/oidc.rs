@@ -48,7 +48,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn somebody_new_gets_an_account_without_a_password_and_comes_back_to_it() {
+async fn a_new_identity_gets_an_account_without_a_password_and_returns_to_it() {
     let stage = Stage::new().await;
     let providers: Value = stage.auth.get("/oidc/providers").await.json().await.unwrap();
     assert_eq!(providers, json!({"providers": [{"id": "main", "name": "The Provider"}]}));
@@ -97,7 +97,7 @@ async fn an_account_whose_address_was_confirmed_is_linked_and_keeps_its_password
 }
 
 #[tokio::test]
-async fn whoever_registered_with_somebodys_address_before_is_shut_out() {
+async fn an_earlier_registration_of_the_address_loses_all_access() {
     let stage = Stage::new().await;
     stage.auth.register("ada@example.org", PASSWORD).await;
     let squatter = stage.auth.session("ada@example.org").await;
@@ -154,7 +154,7 @@ async fn id_tokens_that_are_not_for_us_and_now_are_refused() {
 }
 
 #[tokio::test]
-async fn id_tokens_with_a_signature_of_somebody_else_are_refused() {
+async fn id_tokens_signed_with_another_key_are_refused() {
     let stage = Stage::new().await;
     let (location, attempt) = stage.start().await;
     let (returned, code) = stage.provider.sign_in(&location);
@@ -205,7 +205,7 @@ async fn id_tokens_with_a_signature_of_somebody_else_are_refused() {
 }
 
 #[tokio::test]
-async fn an_answer_that_another_browser_asked_for_signs_nobody_in() {
+async fn an_answer_to_another_browser_is_refused() {
     let stage = Stage::new().await;
     let (location, attempt) = stage.start().await;
     let (returned, code) = stage.provider.sign_in(&location);
@@ -229,7 +229,7 @@ async fn an_answer_that_another_browser_asked_for_signs_nobody_in() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_or_speaks_for_another_signs_nobody_in() {
+async fn a_provider_that_is_away_or_names_another_issuer_signs_nobody_in() {
     let stage = Stage::new().await;
     stage.provider.behave(|behaviour| behaviour.is_broken = true);
     let start = json!({"redirect_uri": REDIRECT_URI});

@@ -152,7 +152,7 @@ async fn a_mail_that_cannot_be_published_holds_no_other() {
 }
 
 #[tokio::test]
-async fn a_link_works_whose_mail_was_tried_several_times() {
+async fn a_link_works_after_several_attempts_to_publish_its_mail() {
     let (database, post) = tokio::join!(TestDatabase::migrated(), Post::open());
     let auth = with_confirms(&database, &post).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -201,7 +201,7 @@ async fn a_used_link_stays_used_when_its_mail_is_published_again() {
 }
 
 #[tokio::test]
-async fn the_last_wish_for_an_address_counts_and_the_same_wish_twice_leaves_both_links() {
+async fn the_last_requested_address_counts_and_requesting_it_twice_keeps_both_links() {
     let (database, post) = tokio::join!(TestDatabase::migrated(), Post::open());
     let auth = with_confirms(&database, &post).await;
     auth.register("ada@example.org", PASSWORD).await;

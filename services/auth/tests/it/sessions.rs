@@ -62,7 +62,7 @@ async fn a_refresh_token_that_is_used_after_its_grace_ends_the_session_for_both(
 }
 
 #[tokio::test]
-async fn of_two_that_were_given_out_in_the_grace_only_one_can_be_gone_on_with() {
+async fn of_two_tokens_issued_in_the_grace_only_one_can_be_refreshed() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start_with(&database, |config| config.refresh_grace = Duration::from_secs(2)).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -78,7 +78,7 @@ async fn of_two_that_were_given_out_in_the_grace_only_one_can_be_gone_on_with() 
 }
 
 #[tokio::test]
-async fn many_refreshments_at_once_do_no_harm() {
+async fn many_refreshes_at_once_do_no_harm() {
     let (database, auth) = with_account().await;
     let session = auth.session("ada@example.org").await;
     let all = (0..20).map(|_| auth.refresh(&session.refresh));
@@ -115,7 +115,7 @@ async fn a_session_ends_with_its_time_however_often_it_is_refreshed() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_session_and_says_the_same_of_a_token_that_is_none() {
+async fn logging_out_ends_the_session_and_answers_a_malformed_token_alike() {
     let (_database, auth) = with_account().await;
     let session = auth.session("ada@example.org").await;
     let log_out = async |token: &str| auth.post("/logout", &json!({"refresh_token": token})).await.status;

@@ -5,7 +5,7 @@ use mongodb::results::CollectionType;
 use mongodb::{Collection, Database};
 
 use crate::BackupError;
-use crate::patience::within;
+use crate::timeout::within;
 
 /// Goes in front of the names of collections that a restore fills, and is the name of the one that says that it swaps them.
 pub(crate) const RESTORING: &str = "restoring";

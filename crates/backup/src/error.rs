@@ -14,12 +14,12 @@ pub enum BackupError {
         error: mongodb::error::Error,
     },
     /// MongoDB gave no answer.
-    #[error("could not {step}: MongoDB did not answer within {} s", .patience.as_secs())]
+    #[error("could not {step}: MongoDB did not answer within {} s", .timeout.as_secs())]
     NoAnswer {
         /// What was tried.
         step: String,
         /// How long it was waited for.
-        patience: Duration,
+        timeout: Duration,
     },
     /// MongoDB has forgotten the moment that the backup is of.
     #[error("{0}")]

@@ -9,11 +9,11 @@
 
 mod collections;
 mod error;
-mod patience;
 pub mod records;
 mod restoring;
 mod snapshot;
 mod taking;
+mod timeout;
 
 pub use error::{BackupError, LostSnapshot};
 pub use records::Summary;

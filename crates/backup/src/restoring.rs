@@ -5,8 +5,8 @@ use mongodb::{Collection, Database};
 use tokio::io::{AsyncRead, BufReader};
 
 use crate::collections::{Place, RESTORING, all, in_use};
-use crate::patience::within;
 use crate::records::{Between, RecordReader};
+use crate::timeout::within;
 use crate::{BackupError, Summary};
 
 const BUFFER: usize = 1 << 20;

@@ -8,8 +8,8 @@ use tokio::io::AsyncWrite;
 
 use crate::collections::{Place, in_use};
 use crate::error::{LostSnapshot, PARAMETER};
-use crate::patience::within;
 use crate::records::RecordWriter;
+use crate::timeout::within;
 use crate::{BackupError, is_half_restored};
 
 const SNAPSHOT_TOO_OLD: i32 = 239;

@@ -42,7 +42,7 @@ pub enum DeadLetterError {
 }
 
 /// For all that one call does.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Broker {
     /// The oldest dead letters of a queue, which stay where they are.
@@ -116,5 +116,5 @@ impl Broker {
 }
 
 async fn bounded<T>(work: impl Future<Output = Result<T, DeadLetterError>>) -> Result<T, DeadLetterError> {
-    timeout(PATIENCE, work).await.unwrap_or(Err(DeadLetterError::Unavailable))
+    timeout(TIMEOUT, work).await.unwrap_or(Err(DeadLetterError::Unavailable))
 }

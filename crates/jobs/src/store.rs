@@ -68,7 +68,7 @@ impl Record {
 }
 
 /// Every operation here touches a few documents by index; one that takes this long is stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl JobStore {
     /// The jobs in this database.
@@ -282,7 +282,7 @@ pub(crate) async fn within<T>(
     use mongodb::error::ErrorKind;
 
     const OUT_OF_DISK_SPACE: i32 = 14031;
-    match tokio::time::timeout(PATIENCE, operation.into_future()).await {
+    match tokio::time::timeout(TIMEOUT, operation.into_future()).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match *error.kind {
             ErrorKind::Io(_)

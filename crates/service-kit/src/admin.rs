@@ -41,7 +41,7 @@ enum Need {
 }
 
 // Below the timeouts of the usual probes, so that the answer is ours and says which part is away.
-const CHECK_PATIENCE: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Readiness {
     /// Ready as soon as the process is.
@@ -117,8 +117,8 @@ impl Readiness {
     /// What each part says, and whether the service is ready with it.
     async fn states(&self) -> Vec<(bool, String)> {
         let states = self.parts.iter().map(|part| async move {
-            let answer = tokio::time::timeout(CHECK_PATIENCE, (part.check)()).await;
-            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {CHECK_PATIENCE:?}")));
+            let answer = tokio::time::timeout(CHECK_TIMEOUT, (part.check)()).await;
+            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {CHECK_TIMEOUT:?}")));
             metrics::gauge!("mixdown_part_up", "part" => part.name).set(f64::from(answer.is_ok()));
             (part.is_good_enough(answer.is_ok()), part.line(answer))
         });

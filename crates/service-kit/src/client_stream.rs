@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::framing::{Framing, Heads};
-use crate::patience::{Pace, Patience};
+use crate::idle_budget::{IdleBudget, Pace};
 
 /// How much the kernel holds of what was not sent yet. What was sent and not confirmed is not in it, so that a long way costs no
 /// speed; without it a client that reads nothing makes the kernel hold megabytes.
@@ -16,7 +16,7 @@ const UNSENT_BYTES: u32 = 64 << 10;
 /// A client's connection: it is closed when the client does not take what is sent, and its requests are followed.
 pub(crate) struct ClientStream {
     stream: TcpStream,
-    patience: Patience,
+    budget: IdleBudget,
     framing: Framing,
 }
 
@@ -26,7 +26,7 @@ impl ClientStream {
         let _ = stream.set_nodelay(true);
         // Only a bound is lost where it fails.
         let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
-        Self { stream, patience: Patience::new(pace), framing: Framing::new(heads) }
+        Self { stream, budget: IdleBudget::new(pace), framing: Framing::new(heads) }
     }
 
     fn judge(
@@ -36,12 +36,12 @@ impl ClientStream {
     ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
-                self.patience.moved(bytes);
+                self.budget.moved(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                ready!(self.patience.poll_exhausted(context));
+                ready!(self.budget.poll_exhausted(context));
                 // Or the kernel would go on for a quarter of an hour with what it still holds.
                 let _ = self.stream.set_zero_linger();
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

@@ -30,7 +30,7 @@ use crate::problem;
 use crate::{Problem, Shutdown};
 
 /// Time for a client to send a request's head; also how long an idle connection is kept.
-const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The most that a request's head may have, and what is read of a body at once. Node takes 16 KiB, nginx 32; hyper's own limit of
 /// 400 KiB would let a thousand unfinished heads fill the memory.
@@ -176,7 +176,7 @@ async fn accept(
     let slowest = limits.pace;
     let connections = Connections::new(limits);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD_BYTES);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     loop {
         let Some(place) = connections.place().await else { break };
         let accepted = tokio::select! {

@@ -12,7 +12,7 @@ use contracts::{ConversionOptions, InvalidOption, ProblemCode, UserId, decode_le
 use futures_util::{Stream, StreamExt as _};
 use headers::{ContentLength, HeaderMapExt as _};
 use media_store::{StoreError, StoredFile};
-use service_kit::{Pace, Patience, Problem};
+use service_kit::{IdleBudget as Patience, Pace, Problem};
 use tokio::time::Instant;
 
 use crate::error::Error;

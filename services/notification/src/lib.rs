@@ -46,8 +46,8 @@ pub use crate::public_url::{InvalidPublicUrl, PublicUrl};
 /// Whoever guesses the key can download every file, so it must not be a word.
 const MIN_LINK_KEY_CHARS: usize = 16;
 
-/// Below the patience of the readiness probe.
-const READY_PATIENCE: Duration = Duration::from_secs(1);
+/// Below the timeout of the readiness probe.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends mails until the process is shut down, and finishes those under way.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
@@ -75,7 +75,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             })
             .needs_at_first("rabbitmq", move || {
                 let broker = broker.clone();
-                async move { broker.ready(READY_PATIENCE).await }
+                async move { broker.ready(READY_TIMEOUT).await }
             })
     };
     let shutdown = process.serve_admin(readiness);

@@ -15,7 +15,7 @@ use crate::send_error::{Cause, SendError, Step};
 
 /// How long the mail server may take for each part of a mail.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct Timeouts {
     /// The TCP connection alone.
     connect: Duration,
     /// The connection, TLS, the greetings and the login together. Servers greet strangers slowly on purpose.
@@ -29,7 +29,7 @@ struct Patience {
     goodbye: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// 17 minutes at most, which is less than the broker waits for an acknowledgement.
     const USUAL: Self = Self {
         connect: Duration::from_secs(15),
@@ -58,12 +58,12 @@ pub(crate) enum Handed {
 pub(crate) struct Mailer {
     server: MailServer,
     hello: ClientId,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl Mailer {
     pub(crate) fn new(server: MailServer) -> Self {
-        Self { server, hello: ClientId::default(), patience: Patience::USUAL }
+        Self { server, hello: ClientId::default(), timeouts: Timeouts::USUAL }
     }
 
     /// Returns once the server has taken responsibility for the mail. `may_go` is asked when there is no way back behind the next
@@ -73,7 +73,7 @@ impl Mailer {
         message: &Message,
         may_go: impl Future<Output = bool>,
     ) -> Result<Handed, SendError> {
-        let Patience { open, goodbye, .. } = self.patience;
+        let Timeouts { open, goodbye, .. } = self.timeouts;
         let mut connection = bounded(Step::Open, open, self.open()).await?;
         let taken = self.hand_over(&mut connection, message.envelope(), &message.formatted(), may_go).await;
         // Not awaited: the server has decided, and a crash while we say goodbye would send the mail twice.
@@ -90,7 +90,7 @@ impl Mailer {
         let address = (&**host, *port);
         let mut connection = AsyncSmtpConnection::connect_tokio1(
             address,
-            Some(self.patience.connect),
+            Some(self.timeouts.connect),
             &self.hello,
             wrapping,
             None,
@@ -117,7 +117,7 @@ impl Mailer {
         content: &[u8],
         may_go: impl Future<Output = bool>,
     ) -> Result<Handed, SendError> {
-        let Patience { command, content: taking, .. } = self.patience;
+        let Timeouts { command, content: taking, .. } = self.timeouts;
         let sender = Mail::new(envelope.from().cloned(), Vec::new());
         bounded(Step::Sender, command, connection.command(sender)).await?;
         for recipient in envelope.to() {
@@ -147,13 +147,13 @@ fn expect(response: &Response, severity: Severity) -> Result<(), SendError> {
 
 async fn bounded<T>(
     step: Step,
-    patience: Duration,
+    limit: Duration,
     exchange: impl Future<Output = Result<T, SmtpError>>,
 ) -> Result<T, SendError> {
-    let cause = match timeout(patience, exchange).await {
+    let cause = match timeout(limit, exchange).await {
         Ok(Ok(done)) => return Ok(done),
         Ok(Err(error)) => Cause::Smtp(error),
-        Err(_) => Cause::Timeout(patience),
+        Err(_) => Cause::Timeout(limit),
     };
     Err(SendError { step, cause })
 }

@@ -25,7 +25,7 @@ pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(10);
 
 /// How long the record of a mail that was sent is tried. A second mail is the price of giving up, so it is long;
 /// together with the sending it stays below the broker's 30 minutes for an acknowledgement.
-const RECORD_PATIENCE: Duration = Duration::from_mins(10);
+const RECORD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// The right to send one mail, and until when it holds by our own clock.
 ///
@@ -219,7 +219,7 @@ async fn record(claim: &Claim, failure: Option<&str>) -> Result<Verdict, JobsErr
     let delays = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(5))
-        .with_total_delay(Some(RECORD_PATIENCE))
+        .with_total_delay(Some(RECORD_TIMEOUT))
         .without_max_times();
     let recorded = (|| claim.settle(failure))
         .retry(delays)

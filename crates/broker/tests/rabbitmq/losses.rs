@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::proxy::Proxy;
-use crate::stage::{PATIENCE, Seen, Stage, note, wait_until};
+use crate::stage::{Seen, Stage, TIMEOUT, note, wait_until};
 
 const MESSAGES: u32 = 400;
 
@@ -183,7 +183,7 @@ async fn handlers_that_outlive_their_connection_keep_their_slots() {
     proxy.refuse();
     wait_until("the loss is noticed", async || !stage.broker.is_ready()).await;
     proxy.accept();
-    stage.broker.ready(PATIENCE).await.unwrap();
+    stage.broker.ready(TIMEOUT).await.unwrap();
     // One handler ends: one of the messages that RabbitMQ took back may come, the other has to wait.
     gate.add_permits(1);
     wait_until("a message is delivered again", async || started.len() == 3).await;
@@ -223,7 +223,7 @@ async fn queues_of_another_kind_keep_a_broker_waiting_until_they_are_gone() {
     let late = Broker::new(&stage.config, "broker tests", CancellationToken::new()).unwrap();
     assert!(late.ready(Duration::from_secs(1)).await.is_err());
     stage.delete("account").await;
-    late.ready(PATIENCE).await.unwrap();
+    late.ready(TIMEOUT).await.unwrap();
     late.publish(Queue::Account, "mail", &note(1)).await.unwrap();
     stage.tear_down().await;
 }
@@ -234,7 +234,7 @@ async fn another_ladder_lives_beside_the_first() {
     let steps = [Duration::from_millis(200), Duration::from_millis(700)];
     let config =
         BrokerConfig { retry_delays: RetryLadder::new(steps.to_vec()).unwrap(), ..stage.config.clone() };
-    Broker::new(&config, "broker tests", CancellationToken::new()).unwrap().ready(PATIENCE).await.unwrap();
+    Broker::new(&config, "broker tests", CancellationToken::new()).unwrap().ready(TIMEOUT).await.unwrap();
     for queue in Queue::ALL {
         stage.delete(&format!("{queue}.retry.700")).await;
     }

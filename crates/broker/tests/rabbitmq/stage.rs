@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a machine that is busy with something else; a test that passes never waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
@@ -62,7 +62,7 @@ impl Stage {
         let config = config(url);
         let shutdown = CancellationToken::new();
         let broker = Broker::new(&config, "broker tests", shutdown.clone()).unwrap();
-        broker.ready(PATIENCE).await.unwrap();
+        broker.ready(TIMEOUT).await.unwrap();
         Self { broker, shutdown, config, admin }
     }
 
@@ -127,7 +127,7 @@ impl Stage {
     /// Ends the broker and removes its queues.
     pub(crate) async fn tear_down(self) {
         self.shutdown.cancel();
-        timeout(PATIENCE, self.broker.closed()).await.unwrap();
+        timeout(TIMEOUT, self.broker.closed()).await.unwrap();
         for queue in Queue::ALL {
             for suffix in ["", ".dead", ".retry.200", ".retry.600"] {
                 self.delete(&format!("{queue}{suffix}")).await;
@@ -147,7 +147,7 @@ impl Consumption {
     /// Drains and waits for the end.
     pub(crate) async fn end(self) {
         self.drain.cancel();
-        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.task).await.unwrap().unwrap();
     }
 }
 
@@ -178,7 +178,7 @@ impl<T: Clone> Seen<T> {
 
 /// Polls until the condition holds.
 pub(crate) async fn wait_until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !condition().await {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         sleep(Duration::from_millis(20)).await;

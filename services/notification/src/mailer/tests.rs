@@ -83,8 +83,8 @@ async fn serve(script: Script) -> (u16, JoinHandle<Vec<String>>) {
 fn mailer(url: &str) -> Mailer {
     let mut mailer = Mailer::new(MailServer::from_url(&url.into()).unwrap());
     let short = Duration::from_millis(300);
-    mailer.patience =
-        Patience { connect: short, open: short, command: short, content: short, goodbye: short };
+    mailer.timeouts =
+        Timeouts { connect: short, open: short, command: short, content: short, goodbye: short };
     mailer
 }
 
@@ -186,7 +186,7 @@ async fn a_server_that_is_away_or_offers_no_tls_is_temporary() {
 async fn an_abandoned_send_closes_its_connection() {
     let (port, visit) = serve(Script { content: SILENCE, ..WILLING }).await;
     let mut mailer = mailer(&format!("smtp://127.0.0.1:{port}"));
-    mailer.patience.content = Duration::from_mins(1);
+    mailer.timeouts.content = Duration::from_mins(1);
     let message = message();
     let abandoned = timeout(Duration::from_millis(200), mailer.send(&message, async { true })).await;
     assert!(abandoned.is_err(), "the server had not answered yet");
@@ -196,6 +196,6 @@ async fn an_abandoned_send_closes_its_connection() {
 
 #[test]
 fn the_longest_mail_ends_before_the_broker_gives_up_on_us() {
-    let Patience { open, command, content, .. } = Patience::USUAL;
+    let Timeouts { open, command, content, .. } = Timeouts::USUAL;
     assert!(open + 3 * command + content <= Duration::from_mins(17));
 }

@@ -5,7 +5,7 @@ use test_kit::inbox::Mail;
 use test_kit::unique_name;
 use time::OffsetDateTime;
 
-use crate::stage::{PATIENCE, PUBLIC_URL, SENDER_DOMAIN, Stage};
+use crate::stage::{PUBLIC_URL, SENDER_DOMAIN, Stage, TIMEOUT};
 
 fn somebody() -> String {
     format!("{}@example.org", unique_name("eve"))
@@ -27,7 +27,7 @@ async fn publish(stage: &Stage, mail: &AccountMail) {
 async fn flush(stage: &Stage) {
     let email = somebody();
     publish(stage, &reset_for(&email, time::Duration::HOUR)).await;
-    stage.inbox.wait_for_mail(&email, PATIENCE).await;
+    stage.inbox.wait_for_mail(&email, TIMEOUT).await;
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_message_that_comes_several_times_is_one_mail() {
         publish(&stage, &mail).await;
     }
     let service = stage.start().await;
-    let received: Mail = stage.inbox.wait_for_mail(&email, PATIENCE).await;
+    let received: Mail = stage.inbox.wait_for_mail(&email, TIMEOUT).await;
     assert_eq!(received.token(), Some("a-token-of-the-test"));
     assert!(received.text.contains(&format!("{PUBLIC_URL}/reset#token=")));
     let id = format!("<{}.reset_password@{SENDER_DOMAIN}>", mail.mail_id);

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a machine that is busy with something else; a test that passes never waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) const PUBLIC_URL: &str = "https://mixdown.test";
 pub(crate) const SENDER_DOMAIN: &str = "mail.mixdown.test";
@@ -68,7 +68,7 @@ impl Stage {
     /// A job that a converter has ended with an MP3.
     pub(crate) async fn converted_job(&self, name: &str) -> Record {
         let id = self.queued_job(name).await;
-        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", PATIENCE).await.unwrap() else {
+        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", TIMEOUT).await.unwrap() else {
             panic!("a new job can be claimed")
         };
         let audio = Audio {
@@ -90,7 +90,7 @@ impl Stage {
     /// A job that a converter has ended without one.
     pub(crate) async fn failed_job(&self, name: &str, code: FailureCode) -> Record {
         let id = self.queued_job(name).await;
-        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", PATIENCE).await.unwrap() else {
+        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", TIMEOUT).await.unwrap() else {
             panic!("a new job can be claimed")
         };
         assert!(self.jobs.commit_failed(&lease, &Failure::from(code), KEPT).await.unwrap());
@@ -140,7 +140,7 @@ impl Stage {
     }
 
     pub(crate) async fn mail_to(&self, record: &Record) -> Mail {
-        self.inbox.wait_for_mail(record.owner.email.as_str(), PATIENCE).await
+        self.inbox.wait_for_mail(record.owner.email.as_str(), TIMEOUT).await
     }
 
     pub(crate) async fn mails_to(&self, record: &Record) -> Vec<Mail> {
@@ -149,7 +149,7 @@ impl Stage {
 
     /// Waits until the job's mail is sent or given up.
     pub(crate) async fn settled(&self, id: JobId) -> Notice {
-        wait_until("the mail is settled on the job", PATIENCE, async || {
+        wait_until("the mail is settled on the job", TIMEOUT, async || {
             let notices = self.jobs.get(id).await.map_err(|error| error.to_string())?.unwrap().job.notices;
             let settled = notices.iter().find(|notice| notice.state != NoticeState::Sending);
             settled.cloned().ok_or_else(|| format!("the notices are {notices:?}"))
@@ -170,7 +170,7 @@ impl Service {
     /// Asks for the end and waits for it.
     pub(crate) async fn drained(mut self) {
         self.shutdown.drain().cancel();
-        tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(TIMEOUT, &mut self.task).await.unwrap().unwrap().unwrap();
         self.shutdown.abort().cancel();
     }
 

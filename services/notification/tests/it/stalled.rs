@@ -7,7 +7,7 @@ use test_kit::gate::{Passage, TcpGate};
 use test_kit::smtp_fault::{SmtpFault, SmtpGate};
 use test_kit::{shared, wait_until};
 
-use crate::stage::{PATIENCE, Stage};
+use crate::stage::{Stage, TIMEOUT};
 
 /// A stage whose service reaches MongoDB and the mail server through gates, and holds a claim only for a moment.
 async fn stage() -> (Stage, TcpGate, SmtpGate) {
@@ -23,7 +23,7 @@ async fn stage() -> (Stage, TcpGate, SmtpGate) {
 }
 
 async fn held_back(mail_server: &SmtpGate) {
-    wait_until("the go-ahead is held back", PATIENCE, async || mail_server.refusals() > 0).await;
+    wait_until("the go-ahead is held back", TIMEOUT, async || mail_server.refusals() > 0).await;
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_slow_mail_server_alone_costs_nobody_a_mail() {
     stage.announce(&job).await;
     held_back(&mail_server).await;
     // Far longer than the claim, which is renewed meanwhile: nobody else gets it.
-    let claim = async || stage.jobs.claim_notice(job.job.id, Outcome::Converted, PATIENCE).await.unwrap();
+    let claim = async || stage.jobs.claim_notice(job.job.id, Outcome::Converted, TIMEOUT).await.unwrap();
     for _ in 0..50 {
         assert!(matches!(claim().await, jobs::NoticeClaim::Busy));
         tokio::time::sleep(Duration::from_millis(100)).await;

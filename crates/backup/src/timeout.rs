@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::BackupError;
 
 /// One command on one batch or one collection; longer than a slow disk needs for 16 MiB.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Waits for MongoDB, but not for ever.
 pub(crate) async fn within<T>(
@@ -11,9 +11,9 @@ pub(crate) async fn within<T>(
     operation: impl IntoFuture<Output = mongodb::error::Result<T>>,
 ) -> Result<T, BackupError> {
     let step = || step.to_owned();
-    match tokio::time::timeout(PATIENCE, operation.into_future()).await {
+    match tokio::time::timeout(TIMEOUT, operation.into_future()).await {
         Ok(result) => result.map_err(|error| BackupError::Database { step: step(), error }),
-        Err(_) => Err(BackupError::NoAnswer { step: step(), patience: PATIENCE }),
+        Err(_) => Err(BackupError::NoAnswer { step: step(), timeout: TIMEOUT }),
     }
 }
 

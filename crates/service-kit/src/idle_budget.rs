@@ -28,7 +28,7 @@ impl Default for Pace {
 /// A peer that moves one byte a minute could hold a connection for hours. So each has a budget: waiting spends it, and every byte
 /// earns it back at the lowest rate.
 #[derive(Debug)]
-pub struct Patience {
+pub struct IdleBudget {
     pace: Pace,
     left: Duration,
     deadline: Option<Instant>,
@@ -40,7 +40,7 @@ pub struct Patience {
 /// The budget that a peer begins with, and the most that it can have, in idle timeouts.
 const IDLE_TIMEOUTS: u32 = 10;
 
-impl Patience {
+impl IdleBudget {
     /// The whole budget.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
@@ -93,19 +93,19 @@ mod tests {
     #[tokio::test]
     async fn waiting_spends_the_budget_and_bytes_earn_it_back() {
         let pace = Pace { idle_timeout: Duration::from_secs(1), min_rate: NonZeroU32::new(100).unwrap() };
-        let mut patience = Patience::new(pace);
-        let wait_for = |patience: &mut Patience, seconds| {
-            patience.awaited_since = Some(Instant::now() - Duration::from_secs(seconds));
+        let mut budget = IdleBudget::new(pace);
+        let wait_for = |budget: &mut IdleBudget, seconds| {
+            budget.awaited_since = Some(Instant::now() - Duration::from_secs(seconds));
         };
         // Of ten seconds a byte earns back a hundredth.
-        wait_for(&mut patience, 5);
-        patience.moved(1);
-        assert!((4900..=5010).contains(&patience.left.as_millis()), "{:?}", patience.left);
-        patience.moved(1_000_000);
-        assert_eq!(patience.left, pace.idle_timeout * IDLE_TIMEOUTS, "nobody saves up more");
-        wait_for(&mut patience, 20);
-        patience.moved(0);
-        assert_eq!(patience.left, Duration::ZERO);
-        poll_fn(|context| patience.poll_exhausted(context)).await;
+        wait_for(&mut budget, 5);
+        budget.moved(1);
+        assert!((4900..=5010).contains(&budget.left.as_millis()), "{:?}", budget.left);
+        budget.moved(1_000_000);
+        assert_eq!(budget.left, pace.idle_timeout * IDLE_TIMEOUTS, "nobody saves up more");
+        wait_for(&mut budget, 20);
+        budget.moved(0);
+        assert_eq!(budget.left, Duration::ZERO);
+        poll_fn(|context| budget.poll_exhausted(context)).await;
     }
 }

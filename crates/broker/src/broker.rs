@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Queue;
+use contracts::{Chain, Queue};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use serde::Serialize;
@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::Chain;
 use crate::config::MAX_PREFIX_BYTES;
 use crate::dial::Address;
 use crate::envelope::Envelope;

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Queue;
+use contracts::{Chain, Queue};
 use futures_util::StreamExt as _;
 use lapin::Channel;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -13,7 +13,6 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::chain::Chain;
 use crate::delivery::Pending;
 use crate::session::{Session, SessionError};
 use crate::supervisor::backoff;

@@ -2,14 +2,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Queue;
+use contracts::{Chain, Queue};
 use futures_util::FutureExt as _;
 use lapin::options::BasicAckOptions;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::chain::Chain;
 use crate::envelope::Envelope;
 use crate::session::Session;
 use crate::supervisor::backoff;

@@ -13,7 +13,6 @@
 //! - **Everything comes back.** The connection, the queues and the subscriptions are restored after any loss.
 
 mod broker;
-mod chain;
 mod config;
 mod consumer;
 mod dead;

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use contracts::Chain;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection, Event};
@@ -9,7 +10,6 @@ use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use crate::PublishError;
-use crate::chain::Chain;
 use crate::dial::{Address, ConnectError};
 use crate::envelope::Envelope;
 use crate::topology::{DeclareError, Topology};

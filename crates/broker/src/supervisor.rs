@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use contracts::Chain;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::Chain;
 use crate::dial::Address;
 use crate::session::Session;
 use crate::topology::Topology;

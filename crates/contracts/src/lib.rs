@@ -4,6 +4,8 @@
 mod account;
 mod account_mail;
 mod api_key;
+mod audit;
+mod chain;
 mod claims;
 mod email;
 mod file_name;
@@ -24,6 +26,8 @@ pub use account::{
 };
 pub use account_mail::{AccountMail, AccountMailContent};
 pub use api_key::{ApiKey, ApiKeyHash, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, Scope};
+pub use audit::{Audit, AuditLine};
+pub use chain::Chain;
 pub use claims::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, Jwk, JwkSet};
 pub use email::{EmailAddress, InvalidEmailAddress};
 pub use file_name::{MAX_FILE_NAME_BYTES, file_name_of, is_hidden, is_joiner};

@@ -5,8 +5,7 @@
 //! this needs of the process comes as a [`Process`].
 
 mod admin;
-mod audit;
-mod chain;
+pub mod audit;
 mod client_stream;
 mod command;
 pub mod config;
@@ -23,11 +22,10 @@ mod shutdown;
 mod telemetry;
 
 pub use admin::Readiness;
-pub use audit::Audit;
-pub use chain::Chain;
 pub use command::{Command, Settings};
 pub use config::{LogFormat, ProcessConfig};
 pub use connections::ConnectionLimits;
+pub use contracts::Chain;
 pub use health::Healthcheck;
 pub use idle_budget::{IdleBudget, Pace};
 pub use networks::{Networks, subscriber};

@@ -12,9 +12,9 @@ use axum_client_ip::ClientIp;
 use axum_extra::TypedHeader;
 use axum_extra::headers::Authorization;
 use axum_extra::headers::authorization::Bearer;
-use contracts::{AccessClaims, ApiKeyHash, Owner, ProblemCode, Role, Scope, UserId};
+use contracts::{AccessClaims, ApiKeyHash, Audit, Owner, ProblemCode, Role, Scope, UserId};
 
-use service_kit::Audit;
+use service_kit::audit;
 use time::OffsetDateTime;
 
 use crate::Gateway;
@@ -57,7 +57,7 @@ impl Caller {
             let holder = gateway.api_keys.holder(&gateway.accounts, &token, client).await?;
             tracing::Span::current().record("user.id", tracing::field::display(holder.account));
             if !holder.scopes.contains(&scope) {
-                Audit::ApiKeyRefused.record(Some(holder.account), None);
+                audit::record(Audit::ApiKeyRefused { user: holder.account });
                 return Err(ProblemCode::ScopeMissing.into());
             }
             parts.extensions.insert(Credential::Key { key: token.clone(), client });
@@ -108,7 +108,7 @@ impl FromRequestParts<Arc<Gateway>> for Administrator {
         match person.claims.role {
             Role::Admin => Ok(Self(person)),
             Role::User => {
-                Audit::AdminRefused.record(Some(person.claims.sub), None);
+                audit::record(Audit::AdminRefused { user: person.claims.sub });
                 Err(ProblemCode::AdminOnly.into())
             }
         }

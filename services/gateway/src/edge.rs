@@ -12,9 +12,9 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use contracts::ProblemCode;
+use contracts::{Audit, ProblemCode};
 use futures_util::StreamExt as _;
-use service_kit::{Audit, Problem};
+use service_kit::{Problem, audit};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::Gateway;
@@ -145,7 +145,7 @@ pub(crate) async fn note_account_request(
     let response = next.run(request).await;
     if is_change && is_about_an_account {
         let status = response.status().as_u16();
-        Audit::AccountRequest.record(None, Some(&format!("{status} from {client}")));
+        audit::record(Audit::AccountRequest { status, client });
     }
     response
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use contracts::{
-    AddressChange, EmailAddress, ErasureRequest, Me, MeChange, PasswordChange, SessionId, Sessions,
+    AddressChange, Audit, EmailAddress, ErasureRequest, Me, MeChange, PasswordChange, SessionId, Sessions,
 };
-use service_kit::Audit;
+use service_kit::audit;
 
 use super::{Service, administration};
 use crate::error::Error;
@@ -54,7 +54,7 @@ impl Service {
         });
         changed.await?;
         self.relay.wake();
-        Audit::PasswordChanged.record(Some(id), None);
+        audit::record(Audit::PasswordChanged { user: id });
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl Service {
             }
         }
         administration::request_erasure(&self.database, id).await?;
-        Audit::ErasureBegun.record(Some(id), None);
+        audit::record(Audit::ErasureRequested { user: id });
         Ok(())
     }
 
@@ -105,14 +105,14 @@ impl Service {
         if !ended.await? {
             return Err(Error::NotFound);
         }
-        Audit::SignedOut.record(Some(id), Some(&session.to_string()));
+        audit::record(Audit::SignedOut { user: id, session });
         Ok(())
     }
 
     pub(crate) async fn end_sessions(&self, caller: &Caller) -> Result<(), Error> {
         let id = caller.account.id;
         transact!(self.database, |transaction| sessions::revoke_all(transaction, id).await).await?;
-        Audit::SignedOutEverywhere.record(Some(id), None);
+        audit::record(Audit::SignedOutEverywhere { user: id });
         Ok(())
     }
 }

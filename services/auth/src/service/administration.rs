@@ -1,7 +1,7 @@
 //! What administrators and the command line do with accounts.
 
-use contracts::{AccountChange, AccountPage, AccountSummary, UserId};
-use service_kit::Audit;
+use contracts::{AccountChange, AccountPage, AccountSummary, Audit, UserId};
+use service_kit::audit;
 
 use super::{Caller, Service};
 use crate::error::Error;
@@ -33,7 +33,7 @@ impl Service {
         change: AccountChange,
     ) -> Result<AccountSummary, Error> {
         let changed = apply(&self.database, id, change).await?.ok_or(Error::NotFound)?;
-        Audit::AccountChanged.record(Some(caller.account.id), Some(&id.to_string()));
+        audit::record(Audit::AccountChanged { user: caller.account.id, account: id });
         Ok(changed)
     }
 }

@@ -1,9 +1,9 @@
 //! API keys.
 
 use contracts::{
-    ApiKeyHash, ApiKeyId, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, is_hidden, is_joiner,
+    ApiKeyHash, ApiKeyId, ApiKeys, Audit, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, is_hidden, is_joiner,
 };
-use service_kit::Audit;
+use service_kit::audit;
 
 use super::{Caller, Service};
 use crate::error::Error;
@@ -54,7 +54,7 @@ impl Service {
             Ok(api_keys::list(transaction, account).await?.into_iter().find(|key| key.id == id))
         });
         let known = made.await?.ok_or(Error::TooManyKeys)?;
-        Audit::ApiKeyMade.record(Some(account), Some(&id.to_string()));
+        audit::record(Audit::ApiKeyCreated { user: account, key: id });
         Ok(CreatedApiKey { known, key: key.into() })
     }
 
@@ -64,7 +64,7 @@ impl Service {
         if !deleted.await? {
             return Err(Error::NotFound);
         }
-        Audit::ApiKeyDeleted.record(Some(account), Some(&id.to_string()));
+        audit::record(Audit::ApiKeyDeleted { user: account, key: id });
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl Service {
         let hash = check.hash;
         let holder = self.database.ask(async |connection| api_keys::use_key(connection, hash).await).await?;
         let holder = holder.ok_or(Error::InvalidToken)?;
-        Audit::ApiKeyUsed.record(Some(holder.account), None);
+        audit::record(Audit::ApiKeyUsed { user: holder.account });
         Ok(holder)
     }
 }

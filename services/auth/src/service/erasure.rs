@@ -1,7 +1,7 @@
 //! The end of accounts, as the gateway carries it out.
 
-use contracts::{Erasures, UserId};
-use service_kit::Audit;
+use contracts::{Audit, Erasures, UserId};
+use service_kit::audit;
 
 use super::Service;
 use crate::error::Error;
@@ -21,7 +21,7 @@ impl Service {
     /// Ends an account whose jobs and files are gone.
     pub(crate) async fn finish_erasure(&self, id: UserId) -> Result<(), Error> {
         if transact!(self.database, |transaction| erasures::finish(transaction, id).await).await? {
-            Audit::Erased.record(Some(id), None);
+            audit::record(Audit::Erased { user: id });
         }
         Ok(())
     }

@@ -11,8 +11,8 @@ mod verification;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::{EmailAddress, JwkSet, Revocations, Secret};
-use service_kit::Audit;
+use contracts::{Audit, EmailAddress, JwkSet, Revocations, Secret};
+use service_kit::audit;
 use sqlx::MySqlConnection;
 
 use crate::error::Error;
@@ -127,7 +127,7 @@ impl Service {
         if delay.is_zero() {
             return Ok(turn);
         }
-        Audit::SignInDelayed.record(None, None);
+        audit::record(Audit::SignInDelayed);
         Err(Error::TooManyTries(delay))
     }
 

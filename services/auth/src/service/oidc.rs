@@ -1,7 +1,7 @@
 //! Sign-in with an outside identity provider.
 
-use contracts::{IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
-use service_kit::Audit;
+use contracts::{Audit, IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
+use service_kit::audit;
 
 use super::{Service, hand_over};
 use crate::error::Error;
@@ -28,7 +28,7 @@ impl Service {
         let identity = self.oidc.finish(provider, finish).await?;
         let account = self.account_of(&identity).await?;
         let issued = self.create_session(account, &client, false).await?;
-        Audit::SignedInElsewhere.record(Some(account), Some(provider));
+        audit::record(Audit::SignedInWithProvider { user: account, provider });
         Ok(issued)
     }
 

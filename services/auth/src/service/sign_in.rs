@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use contracts::{EmailAddress, IssuedTokens, LoginRequest, Secret, SessionId, UserId};
+use contracts::{Audit, EmailAddress, IssuedTokens, LoginRequest, Secret, SessionId, UserId};
 use serde::Deserialize;
-use service_kit::Audit;
+use service_kit::audit;
 
 use super::Service;
 use crate::error::Error;
@@ -49,8 +49,8 @@ impl Service {
         let registered = registered.await?;
         self.relay.wake();
         match registered {
-            Registered::Created => Audit::Registered.record(Some(id), None),
-            Registered::Taken => Audit::RegisteredAgain.record(None, None),
+            Registered::Created => audit::record(Audit::Registered { user: id }),
+            Registered::Taken => audit::record(Audit::RegisteredAgain),
         }
         Ok(registered)
     }
@@ -76,14 +76,14 @@ impl Service {
         match account {
             Some(account) if is_right => {
                 let issued = self.create_session(account.id, &request.client, request.is_short).await?;
-                Audit::SignedIn.record(Some(account.id), None);
+                audit::record(Audit::SignedIn { user: account.id });
                 self.database
                     .ask(async |connection| login_failures::delete(connection, Guess::SignIn(&email)).await)
                     .await?;
                 Ok(issued)
             }
             account => {
-                Audit::SignInFailed.record(account.map(|account| account.id), None);
+                audit::record(Audit::SignInFailed { user: account.map(|account| account.id) });
                 Err(Error::WrongCredentials)
             }
         }
@@ -152,7 +152,7 @@ impl Service {
             Exchange::Done(account, session) => self.issue(&account, session, Some(token)),
             Exchange::Unknown => Err(Error::InvalidRefreshToken),
             Exchange::Reused(account, session) => {
-                Audit::RefreshTokenReused.record(Some(account), Some(&session.to_string()));
+                audit::record(Audit::RefreshTokenReused { user: account, session });
                 metrics::counter!("mixdown_refresh_tokens_reused_total").increment(1);
                 Err(Error::InvalidRefreshToken)
             }
@@ -169,7 +169,7 @@ impl Service {
             Ok(Some((account, id)))
         });
         if let Some((account, session)) = ended.await? {
-            Audit::SignedOut.record(Some(account), Some(&session.to_string()));
+            audit::record(Audit::SignedOut { user: account, session });
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What somebody may do who reads an address' mail.
 
-use contracts::{EmailAddress, ResetRequest, Secret, UserId};
-use service_kit::Audit;
+use contracts::{Audit, EmailAddress, ResetRequest, Secret, UserId};
+use service_kit::audit;
 
 use super::{Service, hand_over};
 use crate::error::Error;
@@ -54,7 +54,7 @@ impl Service {
         });
         let id = verified.await?.ok_or(Error::BadMailToken)?;
         self.relay.wake();
-        Audit::AddressConfirmed.record(Some(id), None);
+        audit::record(Audit::AddressConfirmed { user: id });
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl Service {
         });
         let id = reset.await?.ok_or(Error::BadMailToken)?;
         self.relay.wake();
-        Audit::PasswordReset.record(Some(id), None);
+        audit::record(Audit::PasswordReset { user: id });
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
+use databases::Databases;
 use futures_util::TryStreamExt as _;
-use jobs::Databases;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::results::CollectionType;
 use mongodb::{Collection, Database};

@@ -1,4 +1,4 @@
-use jobs::Databases;
+use databases::Databases;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{CollectionOptions, WriteConcern};
 use mongodb::{Collection, Database};

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
+use databases::Databases;
 use futures_util::StreamExt as _;
-use jobs::Databases;
 use mongodb::ClientSession;
 use mongodb::bson::{Bson, Document, Timestamp, doc};
 use tokio::io::AsyncWrite;

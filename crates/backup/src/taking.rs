@@ -1,4 +1,4 @@
-use jobs::Databases;
+use databases::Databases;
 use mongodb::bson::{DateTime, doc};
 use tokio::io::{AsyncWrite, BufWriter};
 

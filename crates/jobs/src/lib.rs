@@ -10,7 +10,6 @@
 mod account_mails;
 mod changes;
 mod conversion;
-mod databases;
 mod document;
 mod erasures;
 mod notices;
@@ -24,7 +23,6 @@ mod usage;
 pub use account_mails::{AccountMailStore, MailClaim, MailLease};
 pub use changes::Change;
 pub use conversion::{Claim, Lease, Report, SourceFacts};
-pub use databases::{Databases, MongoConfig, UnusableUrl};
 pub use erasures::{Accepted, pseudonym};
 pub use notices::{NoticeClaim, NoticeLease};
 pub use ownership::{Deleted, Retried};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use broker::BrokerConfig;
 use clap::{ArgAction, Args};
+use databases::MongoConfig;
 use humantime::parse_duration;
-use jobs::MongoConfig;
 
 /// The converter's settings.
 #[derive(Debug, Clone, Args)]

@@ -34,7 +34,8 @@ use std::sync::Arc;
 
 use broker::Broker;
 use contracts::LinkKey;
-use jobs::{Databases, JobStore};
+use databases::Databases;
+use jobs::JobStore;
 use media_store::MediaStore;
 use service_kit::{Chain, ConnectionLimits, Networks, Pace, Process, Readiness, Shutdown};
 use tokio::net::TcpListener;
@@ -92,7 +93,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
     let tasks = process.shutdown().tasks().clone();
     let databases = Databases::connect(&config.mongodb).await?;
     commands::refuse_a_half_restored_store(&databases).await?;
-    let jobs = databases.jobs();
+    let jobs = JobStore::new(databases.mixdown());
     let videos = MediaStore::new(databases.videos(), tasks.clone());
     let mp3s = MediaStore::new(databases.mp3s(), tasks);
     // Closed by the abort: requests that are being drained still publish.

@@ -28,7 +28,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use broker::{Broker, Subscription};
 use contracts::{LinkKey, Queue};
-use jobs::{Databases, JobStore};
+use databases::Databases;
+use jobs::JobStore;
 use secrecy::ExposeSecret as _;
 use service_kit::{Process, Readiness};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sends mails until the process is shut down, and finishes those under way.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
-    let jobs = Databases::connect(&config.mongodb).await?.jobs();
+    let jobs = JobStore::new(Databases::connect(&config.mongodb).await?.mixdown());
     let sender = sender(&config)?;
     let outcome_mails = Arc::new(outcome_mails(&config, jobs.clone(), sender.clone())?);
     let account_mails = Arc::new(AccountMails {

@@ -14,7 +14,8 @@ use std::time::Duration;
 use contracts::{
     Audio, AudioFormat, ConversionOptions, FileId, JobId, Mp3Fid, Owner, Source, UserId, VideoFid,
 };
-use jobs::{Claim, Databases, JobStore, Lease, MongoConfig, NewJob, Record};
+use databases::{Databases, MongoConfig};
+use jobs::{Claim, JobStore, Lease, NewJob, Record};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const A_MINUTE: Duration = Duration::from_mins(1);
@@ -25,7 +26,7 @@ pub(crate) async fn store() -> JobStore {
         url: test_kit::shared().mongodb_url.clone().into(),
         database_prefix: format!("{}_", test_kit::unique_name("jobs")),
     };
-    let store = Databases::connect(&config).await.unwrap().jobs();
+    let store = JobStore::new(Databases::connect(&config).await.unwrap().mixdown());
     store.ensure_indexes().await.unwrap();
     store
 }

@@ -12,8 +12,9 @@ use contracts::{
     MESSAGE_VERSION, MailPreferences, Mp3Fid, Owner, Queue, Source, UserId, VideoFid,
 };
 use converter::Config;
+use databases::{Databases, MongoConfig};
 use futures_util::TryStreamExt as _;
-use jobs::{Databases, JobStore, MongoConfig, NewJob};
+use jobs::{JobStore, NewJob};
 use media_store::MediaStore;
 use service_kit::{Process, Shutdown};
 use tempfile::TempDir;
@@ -100,7 +101,7 @@ impl World {
         let databases = Databases::connect(&config.mongodb).await.unwrap();
         let broker = Broker::new(&config.rabbitmq, "converter tests", CancellationToken::new());
         let world = Self {
-            jobs: databases.jobs(),
+            jobs: JobStore::new(databases.mixdown()),
             videos: MediaStore::new(databases.videos(), TaskTracker::new()),
             mp3s: MediaStore::new(databases.mp3s(), TaskTracker::new()),
             broker: broker.unwrap(),

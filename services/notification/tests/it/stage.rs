@@ -6,7 +6,8 @@ use contracts::{
     MESSAGE_VERSION, MailPreferences, Mp3Fid, Notice, NoticeState, Outcome, Owner, Queue, Source, UserId,
     VideoFid,
 };
-use jobs::{Claim, Databases, JobStore, MongoConfig, NewJob, Record};
+use databases::{Databases, MongoConfig};
+use jobs::{Claim, JobStore, NewJob, Record};
 use notification::Config;
 use service_kit::{Process, Shutdown};
 use test_kit::inbox::{Inbox, Mail};
@@ -52,7 +53,7 @@ impl Stage {
 
     pub(crate) async fn with(mongodb_url: &str, smtp_url: &str) -> Self {
         let config = config(mongodb_url, smtp_url);
-        let jobs = Databases::connect(&config.mongodb).await.unwrap().jobs();
+        let jobs = JobStore::new(Databases::connect(&config.mongodb).await.unwrap().mixdown());
         let broker = Broker::new(&config.rabbitmq, "notification tests", CancellationToken::new()).unwrap();
         Self { config, jobs, broker, inbox: Inbox::shared() }
     }

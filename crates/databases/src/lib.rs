@@ -1,11 +1,13 @@
+//! The connection to MongoDB and the names of the three databases in it.
+//!
+//! Below `jobs`, `media-store` and `backup`, each of which takes a database and knows what is in it. It holds no collection.
+
 use std::time::Duration;
 
 use clap::Args;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 use secrecy::{ExposeSecret, SecretString};
-
-use crate::JobStore;
 
 /// Where MongoDB is.
 #[derive(Debug, Clone, Args)]
@@ -52,10 +54,10 @@ impl Databases {
         Ok(Self { client, prefix: config.database_prefix.clone() })
     }
 
-    /// The jobs, in `mixdown`.
+    /// The jobs and what belongs to them.
     #[must_use]
-    pub fn jobs(&self) -> JobStore {
-        JobStore::new(self.named("mixdown"))
+    pub fn mixdown(&self) -> Database {
+        self.named("mixdown")
     }
 
     /// The GridFS files that were uploaded.

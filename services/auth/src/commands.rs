@@ -75,7 +75,7 @@ pub struct RotateCommand {
 
 const LISTED: u16 = 1000;
 
-/// Does what an operator wants with accounts, and says what came of it, one line for each account.
+/// Lists or changes accounts for an operator. Returns the result, one line for each account.
 ///
 /// # Errors
 ///
@@ -138,11 +138,11 @@ fn line(account: &Account) -> String {
     words.join("  ")
 }
 
-/// Makes a new signing key. Every token that the present one signed stays valid until it expires.
+/// Creates a new signing key. Every token of the present key stays valid until it expires.
 ///
 /// # Errors
 ///
-/// The setting is no key, or the database is away.
+/// The setting is malformed, or the database is away.
 pub async fn rotate_keys(command: &RotateCommand) -> anyhow::Result<String> {
     let database = Database::connect_lazily(&command.database.mysql_url)?;
     let encryption = KeyEncryptionKey::parse(&command.key_encryption_key)?;

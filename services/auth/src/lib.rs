@@ -1,8 +1,8 @@
 //! The auth service: accounts, passwords, access tokens and the keys that verify them, all of it in `MySQL`.
 //!
-//! An internal service. The gateway alone talks to it: for people, whose access tokens it passes on, and for itself
-//! (`/internal/…`). Mails are asked for in the outbox, in the transaction that makes them necessary, and the outbox relay
-//! publishes them to queue `account`.
+//! An internal service: only the gateway talks to it, with the access tokens of its users or on its own
+//! account (`/internal/…`). A mail is requested by a row of the outbox, in the transaction that makes it
+//! necessary. The outbox relay publishes it to queue `account`.
 
 mod commands;
 mod config;
@@ -42,7 +42,7 @@ use tokens::sealing::KeyEncryptionKey;
 ///
 /// # Errors
 ///
-/// A setting is wrong: among them, `KEY_ENCRYPTION_KEY` does not open the signing key in the database.
+/// A setting is wrong. One case: `KEY_ENCRYPTION_KEY` does not decrypt the signing key in the database.
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
     let database = Database::connect_lazily(&config.database.mysql_url)?;
     let encryption = KeyEncryptionKey::parse(&config.key_encryption_key)?;
@@ -68,7 +68,7 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         relay: waker.clone(),
         oidc: Oidc::new(config.oidc_providers.as_ref())?,
     };
-    // RabbitMQ may be away: mails wait in the outbox, and everything else goes on.
+    // RabbitMQ may be away: mails wait in the outbox, and everything else works.
     let broker = Broker::new(&config.rabbitmq, "auth", process.shutdown().drain().clone())?;
     let policy = MailPolicy {
         verification_lifetime: config.verification_lifetime,

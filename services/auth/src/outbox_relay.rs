@@ -1,5 +1,5 @@
-//! Publishes the mails of the outbox. What a mail says is decided here, after the request that asked for it was answered:
-//! how long that answer took says nothing about whether the address has an account.
+//! Publishes the mails of the outbox. The content of a mail is decided here, after the request for it was
+//! answered. So the time of that answer does not reveal whether the address has an account.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::tables::outbox::{self, Decision, MailKind, RequestedMail};
 use crate::tokens::opaque::TokenHash;
 use crate::tokens::sealing::MailTokenKey;
 
-/// How long mails live and how many there may be.
+/// How long tokens in mails work, and how many mails an account gets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MailPolicy {
     pub(crate) verification_lifetime: Duration,
@@ -36,7 +36,7 @@ impl MailPolicy {
     }
 }
 
-/// What the token of such a mail is for, if it has one.
+/// The purpose of the mail's token, if it has one.
 fn purpose_of(decision: Decision) -> Option<Purpose> {
     match decision {
         Decision::VerifyAddress => Some(Purpose::Verify),
@@ -66,42 +66,42 @@ pub(crate) struct OutboxRelay {
 
 #[derive(Debug, thiserror::Error)]
 enum RelayError {
-    #[error("could not ask the database")]
+    #[error("could not query the database")]
     Database(#[from] DatabaseError),
     #[error("could not publish a mail")]
     Publish(#[from] PublishError),
 }
 
-/// Whether the address is that of the account that was asked for, and not of an older one.
+/// Whether the address belongs to the account of this request, not to an older one.
 async fn is_own(connection: &mut MySqlConnection, requested: &RequestedMail) -> Result<bool, sqlx::Error> {
     let account = accounts::find(connection, &requested.email).await?;
     Ok(account.is_some_and(|account| Some(account.id) == requested.account))
 }
 
-/// For what another replica left, and what was put here by a command.
+/// Finds the mails of a replica that died, and of the command line.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Longer than a publication may take. What a crash leaves waits that long.
+/// Longer than a publication may take. After a crash a mail waits this long.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Between looks while the database is away.
+/// Between polls while the database is away.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// How often the relay checks whether RabbitMQ is back.
 const BROKER_POLL: Duration = Duration::from_millis(250);
 
-/// The most that one mail is put off, however often it was tried.
+/// The longest delay of a mail, however often it was tried.
 const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
 impl OutboxRelay {
-    /// Publishes until the end.
+    /// Publishes until `end` is cancelled.
     pub(crate) async fn run(self, end: &CancellationToken) {
         let _ = end.run_until_cancelled(self.publish_for_ever()).await;
     }
 
     async fn publish_for_ever(&self) {
         loop {
-            // Nothing is decided about a mail that could not go anywhere.
+            // While RabbitMQ is away, nothing is decided about a mail.
             while !self.broker.is_ready() {
                 tokio::time::sleep(BROKER_POLL).await;
             }
@@ -111,20 +111,20 @@ impl OutboxRelay {
                     let _ = tokio::time::timeout(LOOK_EVERY, self.waker.0.notified()).await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = %Chain(&error), "could not look for mails, will try again");
+                    tracing::warn!(error = %Chain(&error), "could not poll the outbox, will try again");
                     tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
                 }
             }
         }
     }
 
-    /// Takes one mail and publishes it, or puts it off. `false`: there is none.
+    /// Claims one mail and publishes it, or postpones it. `false`: there is none.
     async fn publish_next(&self) -> Result<bool, DatabaseError> {
         let requested = self.database.ask(async |connection| outbox::claim(connection, LEASE).await).await?;
         let Some(requested) = requested else { return Ok(false) };
         if let Err(error) = self.handle(&requested).await {
             tracing::warn!(mail.id = %requested.id, error = %Chain(&error), "could not publish a mail, will try again");
-            // The next one's turn, whatever is the matter with this one.
+            // Postponed, so that a mail that always fails does not block the others.
             self.database
                 .ask(async |connection| outbox::postpone(connection, requested.id, LONGEST_DELAY).await)
                 .await?;
@@ -148,7 +148,7 @@ impl OutboxRelay {
         Ok(())
     }
 
-    /// The mail, if somebody is to get it: the same one at every try.
+    /// The mail, if there is a reader for it: the same one at every try.
     async fn write(&self, requested: &RequestedMail) -> Result<Option<AccountMail>, RelayError> {
         let token = self.tokens.token(requested.id);
         let hash = TokenHash::of(token.expose());
@@ -189,7 +189,7 @@ impl OutboxRelay {
         Ok(Some(AccountMail::new(requested.id, requested.email.clone(), content)))
     }
 
-    /// What the mail says, if somebody is to get it; counted, and with its token kept.
+    /// Decides the content of the mail, counts the mail and stores its token. `None`: nobody gets it.
     async fn decide(
         &self,
         connection: &mut MySqlConnection,
@@ -234,7 +234,7 @@ impl OutboxRelay {
         Ok(may.then_some(Decision::AddressTaken))
     }
 
-    /// Keeps a token for the account of the address, if there is one that it makes sense for.
+    /// Stores a token for the account of the address. `false`: there is no account that needs one.
     async fn token_for_owner(
         &self,
         connection: &mut MySqlConnection,
@@ -264,7 +264,8 @@ impl OutboxRelay {
         if account.is_erasing || !accounts::may_mail(connection, account.id, self.policy.per_hour).await? {
             return Ok(false);
         }
-        // The last wish counts. A second wish for the same address leaves the first one's link: both mails may be on their way.
+        // The last requested address counts. A repeated request for the same address keeps the earlier link:
+        // both mails may be on their way.
         mail_tokens::delete_other_moves(connection, account.id, email).await?;
         let token = MailToken { account: account.id, purpose: Purpose::Address, email: email.clone() };
         mail_tokens::insert(connection, hash, &token, self.policy.lifetime(Purpose::Address)).await?;

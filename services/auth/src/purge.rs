@@ -1,4 +1,4 @@
-//! Deletes what nobody can use any more.
+//! Deletes expired rows.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use crate::tables::{address_changes, erasures, login_failures, mail_tokens, sess
 
 const EVERY: Duration = Duration::from_mins(5);
 
-/// How long the gateways are told of accounts that are gone or have moved: longer than any upload that began before may take.
+/// How long the gateways hear of erased accounts and of changed addresses: longer than any upload may take
+/// that began before.
 pub(crate) const TOLD_FOR: Duration = Duration::from_hours(48);
 
-/// Purges until the end. The replicas do it all, each now and then: a row that is gone is no harm.
+/// Purges until `end` is cancelled. Every replica does: deleting a row twice does no harm.
 pub(crate) async fn run(database: &Database, revoked_for: Duration, end: &CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     while end.run_until_cancelled(ticks.tick()).await.is_some() {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Identity, OidcError};
 
-/// What the token must say.
+/// What the token must contain.
 pub(super) struct Expected<'a> {
     pub(super) issuer: &'a str,
     pub(super) client_id: &'a str,
@@ -39,16 +39,16 @@ enum Claim {
     Says(String),
 }
 
-/// With a secret as the key (HS256) whoever knows the client's secret could sign for everybody, and `none` is no signature.
+/// No HS256: it would let anyone with the client's secret sign for every user. No `none`: it is no signature.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
-/// What the clocks may differ by.
+/// How far the clocks may differ.
 const LEEWAY_SECONDS: u64 = 30;
 
-/// Longer ones are not in the specification (Core, section 2).
+/// The specification allows no longer ones (Core, section 2).
 const MAX_SUBJECT_BYTES: usize = 255;
 
-/// Whom the token is about, if it is genuine and for us.
+/// The identity in the token, if the token is genuine and was issued for us.
 pub(super) fn verify(
     token: &str,
     header: &Header,
@@ -81,7 +81,7 @@ pub(super) fn verify(
     {
         return Err(OidcError::IdToken("it is for another client"));
     }
-    // Ties the token to the attempt of this browser.
+    // The nonce ties the token to this browser's attempt.
     if claims.nonce.as_deref() != Some(expected.nonce) {
         return Err(OidcError::IdToken("it belongs to another attempt"));
     }

@@ -1,8 +1,8 @@
-//! OpenID Connect (Core 1.0): the authorization code flow with PKCE (RFC 7636), as the client of providers that the
-//! settings name.
+//! OpenID Connect (Core 1.0): the authorization code flow with PKCE (RFC 7636), as the client of providers
+//! that the settings name.
 //!
-//! What ties an answer to the browser that asked is in that browser's cookie: the state, the nonce and the PKCE verifier,
-//! each 256 random bits. Nothing is kept here between the two halves.
+//! A cookie ties the provider's answer to the browser that started: it holds the state, the nonce and the
+//! PKCE verifier, each 256 random bits. auth stores nothing between start and finish.
 
 mod id_token;
 mod provider;
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::tokens::opaque;
 use provider::Provider;
 
-/// Somebody as a provider knows them.
+/// A user, as identified by a provider.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) issuer: String,
@@ -27,7 +27,7 @@ pub(crate) struct Identity {
     pub(crate) email: Option<EmailAddress>,
 }
 
-/// Why nobody is signed in.
+/// Why a sign-in with a provider failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OidcError {
     #[error("could not reach the provider")]
@@ -44,11 +44,11 @@ pub(crate) enum OidcError {
     Signature(#[source] jsonwebtoken::errors::Error),
     #[error("the settings name no such provider")]
     UnknownProvider,
-    #[error("there is no randomness")]
+    #[error("could not get random bytes")]
     Random(#[from] Unspecified),
 }
 
-/// A provider as the settings name it.
+/// The settings of a provider.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProviderConfig {
@@ -59,19 +59,19 @@ struct ProviderConfig {
     client_secret: SecretString,
 }
 
-/// `OIDC_PROVIDERS` is not a list of providers. Keeps quiet about what it is instead: it holds secrets.
+/// `OIDC_PROVIDERS` is malformed. The message omits its value, which holds secrets.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "OIDC_PROVIDERS is not a JSON list of {{\"id\", \"name\", \"issuer\", \"client_id\", \"client_secret\"}}: {0}"
 )]
 pub(crate) struct InvalidProviders(&'static str);
 
-/// Every provider.
+/// All providers.
 pub(crate) struct Oidc {
     providers: Vec<Provider>,
 }
 
-/// The three values in the browser's cookie, after the name of the provider.
+/// The content of the browser's cookie: the provider's id and the three values.
 struct Attempt<'a> {
     provider: &'a str,
     state: &'a str,
@@ -103,7 +103,7 @@ impl Oidc {
         Providers { providers: self.providers.iter().map(public).collect() }
     }
 
-    /// Where the browser goes to sign in.
+    /// Starts a sign-in: the address for the browser, and the content of its cookie.
     pub(crate) async fn start(&self, provider: &str, redirect_uri: &str) -> Result<OidcStarted, OidcError> {
         let provider = self.find(provider)?;
         let random = || opaque::random_bytes().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
@@ -114,11 +114,11 @@ impl Oidc {
         Ok(OidcStarted { location, attempt: attempt.into() })
     }
 
-    /// Who came back.
+    /// Finishes a sign-in: exchanges the code and verifies the ID token.
     pub(crate) async fn finish(&self, provider: &str, finish: OidcFinish) -> Result<Identity, OidcError> {
         let provider = self.find(provider)?;
         let attempt = Attempt::parse(finish.attempt.expose()).ok_or(OidcError::Attempt)?;
-        // A callback for one provider with an attempt at another would send one's code to the other.
+        // Without this check, one provider's code could be sent to another.
         if attempt.provider != provider.id() || !is_same(attempt.state, finish.state.expose()) {
             return Err(OidcError::Attempt);
         }

@@ -1,4 +1,4 @@
-//! Where passwords are hashed: away from the async threads, a bounded number at once, with a bounded queue.
+//! Hashes passwords off the async threads, a bounded number at once, with a bounded queue.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
-/// Hashing was not done.
+/// Why a password was not hashed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HashingError {
-    /// More wait than can be served in reasonable time.
+    /// The queue is full, or a slot did not get free in time.
     #[error("too many passwords wait to be hashed")]
     Busy,
     /// A bug: the work panicked.
@@ -21,15 +21,16 @@ pub(crate) enum HashingError {
     Panicked(#[source] JoinError),
 }
 
-/// How many may wait for a slot: what two cores hash in one or two seconds. Whoever comes later is told at once
-/// to come again, rather than to find out after the gateway has given up.
+/// How many may wait for a slot: two cores hash as many in one or two seconds. A later request is refused at
+/// once; waiting longer, it would outlast the gateway's timeout.
 const QUEUE: usize = 64;
 
-/// How long one may wait: on a machine so busy that the queue hardly moves, an answer still comes.
+/// How long a request waits for a slot: on a machine so busy that the queue hardly moves, it is still
+/// answered.
 const SLOT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A number of slots for work of tens of milliseconds of CPU and 19 MiB: without a bound, 200 logins at once would
-/// need 4 GiB.
+/// Slots for hashing. A hash takes tens of milliseconds of CPU and 19 MiB: without a bound, 200 parallel
+/// logins would need 4 GiB.
 #[derive(Debug, Clone)]
 pub(crate) struct Hasher {
     slots: Arc<Semaphore>,
@@ -38,7 +39,7 @@ pub(crate) struct Hasher {
 }
 
 impl Hasher {
-    /// A hasher with this many slots, one per core where not said otherwise.
+    /// A hasher with this many slots, by default one per core.
     pub(crate) fn new(slots: Option<NonZeroUsize>) -> Self {
         let slots = slots.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         Self { slots: Arc::new(Semaphore::new(slots)), places: Arc::new(Semaphore::new(slots + QUEUE)) }
@@ -60,7 +61,7 @@ impl Hasher {
         };
         let Ok(Ok(slot)) = slot else { return Err(HashingError::Busy) };
         let hashing = tokio::task::spawn_blocking(move || {
-            // Held by the work, not by the one who waits for it: when a client hangs up, the work goes on.
+            // The work itself holds the slot: when a client hangs up, the work goes on.
             let _held = (place, slot, Counted::in_gauge(gauge!("mixdown_password_hashing_running")));
             work()
         });
@@ -68,7 +69,7 @@ impl Hasher {
     }
 }
 
-/// Is part of a gauge's count until it is dropped.
+/// Counts in a gauge until it is dropped.
 struct Counted(Gauge);
 
 impl Counted {

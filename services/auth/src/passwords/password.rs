@@ -17,7 +17,7 @@ pub(crate) struct BadLength;
 impl Password {
     /// Takes 8 to 128 characters of any kind (NIST SP 800-63B, 3.1.1.2).
     pub(crate) fn parse(text: SecretString) -> Result<Self, BadLength> {
-        // A character has at most 4 bytes: whatever is longer need not be counted.
+        // A character has at most 4 bytes, so a longer text needs no counting.
         let is_countable = text.expose_secret().len() <= 128 * 4;
         if is_countable && (8..=128).contains(&text.expose_secret().chars().count()) {
             Ok(Self(text))
@@ -30,12 +30,12 @@ impl Password {
         self.0.expose_secret().as_bytes()
     }
 
-    /// Whether an attacker who goes through a list would get to this password at once: it is an entry of a list
-    /// of the 30,000 most common ones, whatever the case of its letters, or a plain run, repetition or date that
-    /// takes no more tries than that (`qwertyui`, `12341234`, `19870412`), or the account's own address.
+    /// Whether the password is common: in any case of its letters, it is one of the 30,000 most common
+    /// passwords, or a run, repetition or date that is guessed as fast (`qwertyui`, `12341234`, `19870412`),
+    /// or the account's own address.
     ///
-    /// The list is that of the crate zxcvbn. It is unpacked, into 5 MiB, when the first password is checked and not at
-    /// the start, and a check may cost as much as a hash: call this where hashing may happen.
+    /// The list comes from the crate zxcvbn, which unpacks it into 5 MiB for the first check. A check may
+    /// cost as much as a hash: call this only inside a hashing slot.
     pub(crate) fn is_common(&self, email: &EmailAddress) -> bool {
         let password = self.0.expose_secret().to_lowercase();
         let email = email.as_str();
@@ -51,8 +51,8 @@ impl Password {
     }
 }
 
-/// No entry of the list is longer. zxcvbn tries every reading of `4@8(` as letters: 120 such characters take it a
-/// second and a half, which anybody could send.
+/// No entry of the list is longer. zxcvbn tries every reading of `4@8(` as letters: 120 such characters,
+/// which anyone could send, take it a second and a half.
 const LONGEST_COMMON: usize = 24;
 
 /// Entries in zxcvbn's list of passwords, by rank. One more guess is its own offset.

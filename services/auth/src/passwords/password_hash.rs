@@ -1,4 +1,4 @@
-//! What is kept of a password.
+//! The stored hash of a password.
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
 use argon2::password_hash::{self, Error};
@@ -6,9 +6,9 @@ use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 
 use crate::passwords::password::Password;
 
-/// The least that OWASP's Password Storage Cheat Sheet asks of Argon2id, since a login must not cost more than some
-/// 30 ms of a core and 19 MiB: whoever sends logins chooses how often. Constants, so that nobody weakens them by
-/// a setting; the stored hashes name theirs, which lets a later release raise them.
+/// The minimum of OWASP's Password Storage Cheat Sheet for Argon2id. A login must not cost more than some 30
+/// ms of a core and 19 MiB, since its sender chooses how often. Constants, so that no setting weakens them; a
+/// stored hash names its own, so that a later release can raise them.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
@@ -32,7 +32,8 @@ impl PasswordHash {
         Ok(Self(hash.to_string()))
     }
 
-    /// The hash of no password, for addresses without an account: it takes as long to verify as a real one.
+    /// A hash that no password matches, for addresses without an account: it takes as long to verify as a
+    /// real one.
     pub(crate) fn dummy() -> Self {
         Self("$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$VGhlcmUgaXMgbm8gcGFzc3dvcmQgZm9yIHRoaXMgMS4".to_owned())
     }
@@ -49,7 +50,7 @@ impl PasswordHash {
     ///
     /// # Errors
     ///
-    /// This is no hash that [`PasswordHash::of`] could have made, of whatever release.
+    /// The stored text is no hash of [`PasswordHash::of`], of any release.
     pub(crate) fn matches(&self, password: &Password) -> Result<bool, password_hash::Error> {
         let stored = phc::PasswordHash::new(&self.0)?;
         if stored.algorithm != ARGON2ID_IDENT || stored.version != Some(Version::V0x13.into()) {
@@ -58,16 +59,16 @@ impl PasswordHash {
         let (Some(salt), Some(hash)) = (&stored.salt, &stored.hash) else {
             return Err(Error::EncodingInvalid);
         };
-        // The comparison of outputs takes the same time wherever they differ.
+        // `Output` compares in constant time.
         Ok(argon2id(password, salt, Params::try_from(&stored)?)? == *hash)
     }
 }
 
 fn argon2id(password: &Password, salt: &Salt, params: Params) -> Result<Output, password_hash::Error> {
     let blocks = params.block_count();
-    // Room for more than is used and touched. The allocator of glibc keeps freed blocks of 19 MiB for the next time,
-    // for each thread that ever hashed: 200 logins at once left 270 MiB behind. It gives back what is larger than
-    // 32 MiB (mallopt(3), M_MMAP_THRESHOLD).
+    // The capacity is larger than the memory used. glibc's allocator keeps freed blocks of 19 MiB, for each
+    // thread that ever hashed: 200 parallel logins left 270 MiB behind. It gives back blocks above 32 MiB
+    // (mallopt(3), M_MMAP_THRESHOLD).
     let mut memory: Vec<Block> = Vec::with_capacity(blocks.max(ALWAYS_GIVEN_BACK / Block::SIZE));
     memory.resize(blocks, Block::new());
     let output_length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
@@ -90,7 +91,7 @@ mod tests {
         Password::parse(text.into()).unwrap()
     }
 
-    // A crate's own way is tried both ways, so that our PHC strings are everyone's.
+    // Verifies in both directions that our PHC strings are standard ones.
     #[test]
     fn hashes_are_those_of_the_argon2_crate() {
         let ours = PasswordHash::of(&password("correct horse")).unwrap();
@@ -121,7 +122,7 @@ mod tests {
         }
     }
 
-    // A different prefix would mean different costs, and a login would tell who has an account.
+    // A different prefix would mean different costs: the time of a login would reveal who has an account.
     #[test]
     fn the_dummy_hash_costs_what_a_real_one_does() {
         let dummy = PasswordHash::dummy();

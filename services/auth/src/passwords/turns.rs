@@ -1,7 +1,7 @@
-//! One try of a password at a time for each address: the next one sees what became of the one before.
+//! One try of a password at a time for each address: the next try sees the result of the one before.
 //!
-//! Without it, tries that are right would count against each other while they are under way. Across processes the count in the
-//! database decides alone.
+//! Without turns, parallel correct tries would count against each other. Across processes only the count in
+//! the database decides.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,22 +13,22 @@ use tokio::time::timeout;
 use crate::passwords::hashing::HashingError;
 use crate::tokens::opaque::TokenHash;
 
-/// How many may wait for one address: more than a person or a script has under way.
+/// How many may wait for one address: more than a user or a script has under way.
 const QUEUE: usize = 64;
 
-/// How long one may wait, as for hashing.
+/// How long a try waits for its turn, as for hashing.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 
-type Doors = Arc<Mutex<HashMap<TokenHash, Arc<tokio::sync::Mutex<()>>>>>;
+type Locks = Arc<Mutex<HashMap<TokenHash, Arc<tokio::sync::Mutex<()>>>>>;
 
-/// The turns of all addresses that are being tried now.
+/// The turns of all addresses with a try under way.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Turns(Doors);
+pub(crate) struct Turns(Locks);
 
-/// One try's turn, until it is dropped.
+/// The turn of one try, until it is dropped.
 pub(crate) struct Turn {
     guard: Option<OwnedMutexGuard<()>>,
-    doors: Doors,
+    locks: Locks,
     key: TokenHash,
 }
 
@@ -39,17 +39,17 @@ impl Turns {
     ///
     /// [`HashingError::Busy`] at once where too many wait, or after [`TURN_TIMEOUT`].
     pub(crate) async fn take(&self, key: TokenHash) -> Result<Turn, HashingError> {
-        let door = {
-            let mut doors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let door = doors.entry(key).or_default();
-            if Arc::strong_count(door) > QUEUE {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let lock = locks.entry(key).or_default();
+            if Arc::strong_count(lock) > QUEUE {
                 return Err(HashingError::Busy);
             }
-            Arc::clone(door)
+            Arc::clone(lock)
         };
-        // Made before the wait: it clears up behind a wait that is given up, too.
-        let mut turn = Turn { guard: None, doors: Arc::clone(&self.0), key };
-        turn.guard = Some(timeout(TURN_TIMEOUT, door.lock_owned()).await.map_err(|_| HashingError::Busy)?);
+        // Created before the wait, so that its `Drop` also cleans up after a wait that is given up.
+        let mut turn = Turn { guard: None, locks: Arc::clone(&self.0), key };
+        turn.guard = Some(timeout(TURN_TIMEOUT, lock.lock_owned()).await.map_err(|_| HashingError::Busy)?);
         Ok(turn)
     }
 }
@@ -57,9 +57,9 @@ impl Turns {
 impl Drop for Turn {
     fn drop(&mut self) {
         drop(self.guard.take());
-        let mut doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        if doors.get(&self.key).is_some_and(|door| Arc::strong_count(door) == 1) {
-            doors.remove(&self.key);
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        if locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            locks.remove(&self.key);
         }
     }
 }

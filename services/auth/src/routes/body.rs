@@ -28,7 +28,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Err(rejection) if rejection.status().as_u16() == ProblemCode::TooLarge.status() => {
                 Err(ProblemCode::TooLarge.into())
             }
-            // Without serde's own words: they repeat what was sent.
+            // serde's own message is left out: it repeats what was sent.
             Err(_) => Err(ProblemCode::BadRequest.into()),
         }
     }

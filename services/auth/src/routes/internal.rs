@@ -1,4 +1,4 @@
-//! What the gateway asks on its own account. Nobody else reaches this port.
+//! What the gateway asks on its own account. Only the gateway reaches this port.
 
 use std::sync::Arc;
 

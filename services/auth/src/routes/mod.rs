@@ -20,13 +20,13 @@ use axum::routing::{delete, get, patch, post};
 
 use crate::service::Service;
 
-/// An address and a password fit a hundred times.
+/// A hundred times an address and a password.
 const BODY_LIMIT: usize = 16 * 1024;
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/.well-known/jwks.json", get(jwks::jwks))
-        // For everybody.
+        // Public.
         .route("/register", post(register::register))
         .route("/verify", post(verification::verify_address))
         .route("/verify/resend", post(verification::resend_verification))
@@ -38,7 +38,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/oidc/providers", get(oidc::list_providers))
         .route("/oidc/{provider}/start", post(oidc::start_oidc))
         .route("/oidc/{provider}/finish", post(oidc::finish_oidc))
-        // With an access token, which the gateway passes on.
+        // With the caller's access token.
         .route("/me", get(me::get_me).patch(me::change_me).delete(me::delete_me))
         .route("/me/password", post(me::change_password))
         .route("/me/email", post(me::change_address))
@@ -48,7 +48,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/keys/{id}", delete(api_keys::delete_key))
         .route("/admin/users", get(admin::list_users))
         .route("/admin/users/{id}", patch(admin::change_user))
-        // For the gateway itself.
+        // For the gateway alone.
         .route("/internal/revocations", get(internal::revocations))
         .route("/internal/keys/check", post(internal::check_key))
         .route("/internal/erasures", get(internal::list_erasures))

@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::service::{Credentials, Service};
 use crate::tables::accounts::Registered;
 
-/// Nothing: the answer for a new address and for a taken one must not differ.
+/// Empty: the answers for a new and for a taken address must not differ.
 #[derive(Serialize)]
 pub(crate) struct Accepted {}
 
-/// `POST /register`: 201 for every address that could have been registered.
+/// `POST /register`: 201 for every well-formed address, new or taken.
 pub(crate) async fn register(
     State(service): State<Arc<Service>>,
     CredentialsBody(credentials): CredentialsBody<Credentials>,

@@ -19,7 +19,7 @@ pub(crate) async fn verify_address(
     service.verify_address(&request.token).await.map(|()| StatusCode::NO_CONTENT)
 }
 
-/// `POST /verify/resend`: another mail with a link, if the address has an account that needs one.
+/// `POST /verify/resend`: another verification mail, if the address has an unverified account.
 pub(crate) async fn resend_verification(
     State(service): State<Arc<Service>>,
     Body(request): Body<AddressRequest>,

@@ -1,4 +1,4 @@
-//! What somebody who is signed in does with their account.
+//! What signed-in users do with their own account.
 
 use std::time::Duration;
 
@@ -14,14 +14,15 @@ use crate::tables::database::transact;
 use crate::tables::outbox::{self, MailKind};
 use crate::tables::{mail_tokens, sessions};
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) account: Account,
     pub(crate) session: SessionId,
 }
 
-/// An account without a password shows by a sign-in of this age that it is its owner who ends it.
+/// An account without a password can be erased by a session younger than this: the sign-in stands for the
+/// password.
 const FRESH: Duration = Duration::from_mins(15);
 
 impl Service {
@@ -41,7 +42,7 @@ impl Service {
         self.get_me(&caller).await
     }
 
-    /// Replaces the password and ends all sessions, this one too.
+    /// Replaces the password and ends all sessions, including the caller's.
     pub(crate) async fn change_password(&self, caller: Caller, change: PasswordChange) -> Result<(), Error> {
         let Account { id, email, .. } = caller.account.clone();
         self.confirm(&caller.account, change.current_password).await?;
@@ -58,7 +59,7 @@ impl Service {
         Ok(())
     }
 
-    /// Sends a link to another address; the account moves when it is used.
+    /// Sends a link to the new address. Using the link changes the account's address.
     pub(crate) async fn change_address(&self, caller: Caller, change: AddressChange) -> Result<(), Error> {
         let email: EmailAddress = change.email.parse().map_err(|_| Error::BadEmail)?;
         self.confirm(&caller.account, change.password).await?;
@@ -71,7 +72,8 @@ impl Service {
         Ok(())
     }
 
-    /// Begins the end of the account: from now on it cannot be used. The gateway deletes the jobs, then this row goes.
+    /// Requests the erasure of the account, which is unusable from now on. The gateway deletes the jobs, then
+    /// auth deletes the row.
     pub(crate) async fn request_erasure(&self, caller: Caller, request: ErasureRequest) -> Result<(), Error> {
         let id = caller.account.id;
         if caller.account.password_hash.is_some() {

@@ -1,4 +1,4 @@
-//! What administrators and the command line do with accounts.
+//! What administrators do with accounts, through the gateway or the command line.
 
 use contracts::{AccountChange, AccountPage, AccountSummary, Audit, UserId};
 use service_kit::audit;
@@ -18,7 +18,7 @@ impl Service {
     ) -> Result<AccountPage, Error> {
         let listed =
             self.database.ask(async |connection| accounts::page(connection, part, before, PAGE + 1).await);
-        // One more than a page tells whether there is another.
+        // The query asks for one more than a page, to know whether there is another page.
         let mut users: Vec<AccountSummary> = listed.await?.iter().map(accounts::Account::summary).collect();
         let is_last = users.len() <= PAGE.into();
         users.truncate(PAGE.into());
@@ -38,7 +38,8 @@ impl Service {
     }
 }
 
-/// Changes an account. Whoever loses a role or the account signs in anew: tokens say what held when they were made.
+/// Changes an account. A new role or a closed account ends all sessions: their tokens still name the old
+/// role.
 pub(crate) async fn apply(
     database: &Database,
     id: UserId,
@@ -61,7 +62,7 @@ pub(crate) async fn apply(
     .await
 }
 
-/// Begins the end of an account on an operator's wish.
+/// Requests the erasure of an account, for its owner or an operator.
 pub(crate) async fn request_erasure(database: &Database, id: UserId) -> Result<bool, DatabaseError> {
     transact!(database, |transaction| {
         let Some(account) = accounts::lock(transaction, id).await? else { return Ok(false) };

@@ -12,7 +12,7 @@ use crate::tables::api_keys::{self, NewKey};
 use crate::tables::database::transact;
 use crate::tokens::opaque;
 
-/// More than a person can tell apart.
+/// More than a user can tell apart.
 const MAX_KEYS: usize = 50;
 
 const MAX_NAME_CHARS: usize = 100;
@@ -41,10 +41,10 @@ impl Service {
         }
         let account = caller.account.id;
         let key = ApiKeyHash::key_of(&opaque::random_bytes()?);
-        let hash = ApiKeyHash::of(&key).ok_or(Error::BadRequest("The key has no form."))?;
+        let hash = ApiKeyHash::of(&key).ok_or(Error::BadRequest("The key is malformed."))?;
         let id = ApiKeyId::generate();
         let made = transact!(self.database, |transaction| {
-            // Locked: two requests at once must not both be the fiftieth.
+            // Locked: two parallel requests must not both create the fiftieth key.
             accounts::lock(transaction, account).await?;
             if api_keys::list(transaction, account).await?.len() >= MAX_KEYS {
                 return Ok(None);
@@ -68,7 +68,7 @@ impl Service {
         Ok(())
     }
 
-    /// Whose key it is, for the gateway.
+    /// The holder of an API key, for the gateway.
     pub(crate) async fn check_key(&self, check: &KeyCheck) -> Result<KeyHolder, Error> {
         let hash = check.hash;
         let holder = self.database.ask(async |connection| api_keys::use_key(connection, hash).await).await?;

@@ -1,4 +1,4 @@
-//! The end of accounts, as the gateway carries it out.
+//! The erasure of accounts, which the gateway carries out.
 
 use contracts::{Audit, Erasures, UserId};
 use service_kit::audit;
@@ -8,17 +8,17 @@ use crate::error::Error;
 use crate::tables::database::transact;
 use crate::tables::erasures;
 
-/// A gateway asks again when it is done with these.
+/// The gateway asks again when it has erased these.
 const BATCH: u16 = 100;
 
 impl Service {
-    /// The accounts whose jobs and files are to be deleted.
+    /// The accounts whose jobs and files must be deleted.
     pub(crate) async fn list_erasures(&self) -> Result<Erasures, Error> {
         let accounts = self.database.ask(async |connection| erasures::list_pending(connection, BATCH).await);
         Ok(Erasures { accounts: accounts.await? })
     }
 
-    /// Ends an account whose jobs and files are gone.
+    /// Deletes an account whose jobs and files are gone.
     pub(crate) async fn finish_erasure(&self, id: UserId) -> Result<(), Error> {
         if transact!(self.database, |transaction| erasures::finish(transaction, id).await).await? {
             audit::record(Audit::Erased { user: id });

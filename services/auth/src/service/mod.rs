@@ -33,24 +33,24 @@ use crate::tokens::keyring::Keyring;
 pub(crate) use account_settings::Caller;
 pub(crate) use sign_in::Credentials;
 
-/// How long things of a session last.
+/// The lifetimes of a session and of its tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lifetimes {
     pub(crate) access_token: Duration,
     pub(crate) refresh_token: Duration,
     pub(crate) session: Duration,
-    /// For which an exchanged refresh token still works.
+    /// How long an exchanged refresh token still works.
     pub(crate) grace: Duration,
 }
 
 impl Lifetimes {
-    /// How long the gateways are told of an ended session: until its last access token has expired everywhere.
+    /// How long the gateways hear of an ended session: until its last access token has expired on every host.
     pub(crate) fn revocation(&self) -> Duration {
         self.access_token + CLOCK_MARGIN
     }
 }
 
-/// What hosts' clocks may differ by, and more.
+/// More than the clocks of two hosts differ by.
 const CLOCK_MARGIN: Duration = Duration::from_mins(1);
 
 pub(crate) struct Service {
@@ -69,7 +69,7 @@ impl Service {
         Ok(self.keyring.current()?.published.clone())
     }
 
-    /// Who sends this access token, if their session has not ended.
+    /// The sender of an access token, if their session has not ended.
     pub(crate) async fn caller(&self, token: &str) -> Result<Caller, Error> {
         let claims = self.keyring.current()?.verifying.verify(token).map_err(|refusal| match refusal {
             Refusal::Invalid => Error::InvalidToken,
@@ -81,7 +81,7 @@ impl Service {
         Ok(Caller { account, session: claims.sid })
     }
 
-    /// What the gateways need to know beside the keys.
+    /// Ended sessions, erased accounts and changed addresses, for the gateways.
     pub(crate) async fn revocations(&self) -> Result<Revocations, Error> {
         let revocation = self.lifetimes.revocation();
         let revocations = self.database.ask(async |connection| {
@@ -94,7 +94,7 @@ impl Service {
         Ok(revocations.await?)
     }
 
-    /// Hashes a password that is to be an account's, if it is good enough for one.
+    /// Checks a new password against the rules, and hashes it.
     async fn hash_new(&self, password: Secret, email: EmailAddress) -> Result<PasswordHash, Error> {
         let password = Password::parse(password.into_inner()).map_err(|_| Error::BadPassword)?;
         let hash = move || {
@@ -106,7 +106,7 @@ impl Service {
         self.hasher.run(hash).await?
     }
 
-    /// Checks the password of somebody who is signed in: every route that takes it comes here.
+    /// Checks the password of a signed-in user. Every route that asks for the current password uses this.
     async fn confirm(&self, account: &Account, password: Secret) -> Result<(), Error> {
         let password = Password::parse(password.into_inner()).map_err(|_| Error::WrongPassword)?;
         let hash = account.password_hash.clone().ok_or(Error::WrongPassword)?;
@@ -119,7 +119,8 @@ impl Service {
         Ok(())
     }
 
-    /// Counts a try of a password, or refuses it, before anything is hashed. The turn is to be held until its outcome is recorded.
+    /// Counts a try of a password, or refuses it, before anything is hashed. Hold the turn until the outcome
+    /// is recorded.
     async fn count_guess(&self, guess: Guess<'_>) -> Result<Turn, Error> {
         let turn = self.turns.take(guess.hash()).await?;
         let delay = transact!(self.database, |transaction| login_failures::count(transaction, guess).await);
@@ -131,7 +132,7 @@ impl Service {
         Err(Error::TooManyTries(delay))
     }
 
-    /// Compares a password whose try was counted. A try that comes to nothing, since too many wait, is taken back.
+    /// Compares a password whose try was counted. The count is taken back if the hashing queue is full.
     async fn is_right(
         &self,
         guess: Guess<'_>,
@@ -150,8 +151,8 @@ impl Service {
     }
 }
 
-/// Gives an account, and this password, to somebody who has shown that they read its mail. Sessions end, and links that were sent
-/// before.
+/// Hands an account over to the proven reader of its address, with this password. Ends all sessions and
+/// invalidates all links sent before.
 async fn hand_over(
     connection: &mut MySqlConnection,
     account: &Account,
@@ -163,7 +164,8 @@ async fn hand_over(
     sessions::revoke_all(connection, id).await?;
     mail_tokens::delete_all(connection, id).await?;
     if !account.is_verified {
-        // Whoever registered has not shown that the address is theirs: what they could come in with must end.
+        // The creator of the account never proved that the address is theirs. Their API keys must not stay
+        // valid.
         crate::tables::api_keys::delete_all(connection, id).await?;
     }
     accounts::mark_verified(connection, id, email).await

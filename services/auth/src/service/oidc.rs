@@ -32,7 +32,7 @@ impl Service {
         Ok(issued)
     }
 
-    /// The account of an identity: the one that was linked before, else the one with the address, else a new one.
+    /// The account of an identity: the linked one, else the one with the address, else a new one.
     async fn account_of(&self, identity: &Identity) -> Result<UserId, Error> {
         let Identity { issuer, subject, email } = identity;
         let linked =
@@ -44,7 +44,7 @@ impl Service {
         let email = email.as_ref().ok_or(Error::AddressNotVerified)?;
         let new = UserId::generate();
         let account = transact!(self.database, |transaction| {
-            // Two callbacks at once.
+            // A parallel callback may have linked it meanwhile.
             if let Some(account) = identities::find(transaction, issuer, subject).await? {
                 return Ok(account);
             }

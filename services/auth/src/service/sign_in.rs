@@ -24,25 +24,25 @@ pub(crate) struct Credentials {
     pub(crate) password: Secret,
 }
 
-/// What became of a refresh token.
+/// The result of exchanging a refresh token.
 enum Exchange {
     Done(Account, SessionId),
     Unknown,
-    /// Two had it: the session is over.
+    /// It was exchanged before, so two parties hold it: the session is over.
     Reused(UserId, SessionId),
 }
 
 const MAX_CLIENT_CHARS: usize = 200;
 
 impl Service {
-    /// Makes an account; for an address that has one, does the same work and changes nothing. Either way there will be a
+    /// Creates an account. For a taken address it does the same work and changes nothing. Both ways send a
     /// mail.
     pub(crate) async fn register(&self, credentials: Credentials) -> Result<Registered, Error> {
         let email: EmailAddress = credentials.email.parse().map_err(|_| Error::BadEmail)?;
         let hash = self.hash_new(credentials.password, email.clone()).await?;
         let id = UserId::generate();
         let registered = transact!(self.database, |transaction| {
-            // Last comes what is locked until the end: others may be registering with this address.
+            // The locking statement comes last: parallel registrations of this address wait for it.
             outbox::insert(transaction, MailKind::Registered, &email, Some(id)).await?;
             accounts::register(transaction, id, &email, &hash).await
         });
@@ -55,11 +55,12 @@ impl Service {
         Ok(registered)
     }
 
-    /// Checks a password and begins a session. Whether the address is known changes neither the answer nor the time.
+    /// Checks a password and begins a session. Whether the address is known changes neither the answer nor
+    /// the time.
     pub(crate) async fn log_in(&self, request: LoginRequest) -> Result<IssuedTokens, Error> {
-        // Before anything is written that could then not be signed.
+        // Fails before anything is written if no token can be signed.
         self.keyring.current()?;
-        // What no account can have is refused without hashing: that says nothing about the accounts there are.
+        // Malformed input is refused without hashing. That reveals nothing about which accounts exist.
         let email: EmailAddress = request.email.parse().map_err(|_| Error::WrongCredentials)?;
         let password = Password::parse(request.password.into_inner()).map_err(|_| Error::WrongCredentials)?;
 
@@ -89,7 +90,7 @@ impl Service {
         }
     }
 
-    /// Begins a session of somebody who has shown who they are.
+    /// Creates a session for a caller whose identity is proven.
     pub(super) async fn create_session(
         &self,
         account: UserId,
@@ -137,7 +138,7 @@ impl Service {
                     sessions::revoke(transaction, owner, id).await?;
                     return Ok(Exchange::Reused(owner, id));
                 }
-                // Also those that were given out beside it within the grace.
+                // This also replaces the tokens issued beside it within the grace.
                 TokenState::Current => sessions::replace_tokens(transaction, id).await?,
                 TokenState::InGrace => {}
             }
@@ -159,7 +160,7 @@ impl Service {
         }
     }
 
-    /// Ends the session of a refresh token, whatever became of the token.
+    /// Ends the session of a refresh token, even of an exchanged one.
     pub(crate) async fn log_out(&self, token: &Secret) -> Result<(), Error> {
         let hash = TokenHash::of(token.expose());
         let ended = transact!(self.database, |transaction| {
@@ -193,7 +194,7 @@ impl Service {
     }
 }
 
-/// What a client calls itself, fit for a list: one line of at most 200 characters.
+/// A client's name for itself, as one line of at most 200 characters.
 fn printable(client: &str) -> String {
     client.chars().filter(|character| !contracts::is_hidden(*character)).take(MAX_CLIENT_CHARS).collect()
 }

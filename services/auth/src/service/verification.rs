@@ -1,4 +1,4 @@
-//! What somebody may do who reads an address' mail.
+//! What a token from a mail allows: confirming an address, replacing a password.
 
 use contracts::{Audit, EmailAddress, ResetRequest, Secret, UserId};
 use service_kit::audit;
@@ -13,7 +13,7 @@ use crate::tables::{accounts, address_changes};
 use crate::tokens::opaque::TokenHash;
 
 impl Service {
-    /// Asks for a mail to an address that may be anybody's or nobody's: the same is done for each.
+    /// Requests a mail to an address. Does the same work for known and unknown addresses.
     pub(crate) async fn request_mail(&self, kind: MailKind, email: &str) -> Result<(), Error> {
         let email: EmailAddress = email.parse().map_err(|_| Error::BadEmail)?;
         self.database.ask(async |connection| outbox::insert(connection, kind, &email, None).await).await?;
@@ -21,7 +21,7 @@ impl Service {
         Ok(())
     }
 
-    /// Confirms an address: the account's own, or the one that it moves to.
+    /// Confirms an address: the account's own, or its new one.
     pub(crate) async fn verify_address(&self, token: &Secret) -> Result<(), Error> {
         let hash = TokenHash::of(token.expose());
         let verified = transact!(self.database, |transaction| {
@@ -41,12 +41,12 @@ impl Service {
             if purpose == Purpose::Verify {
                 accounts::mark_verified(transaction, id, &email).await?;
             } else {
-                // Somebody else may have registered with it meanwhile.
+                // Another account may have taken the address meanwhile.
                 if !accounts::set_email(transaction, id, &email).await? {
                     return Ok(None);
                 }
                 address_changes::record(transaction, id).await?;
-                // Links in the old address' mailbox must not open what has left it.
+                // Links in the mailbox of the old address must no longer open the account.
                 mail_tokens::delete_all(transaction, id).await?;
                 outbox::insert(transaction, MailKind::AddressChanged, &account.email, None).await?;
             }
@@ -61,7 +61,7 @@ impl Service {
     /// Replaces a forgotten password and ends all sessions.
     pub(crate) async fn reset_password(&self, request: ResetRequest) -> Result<(), Error> {
         let hash = TokenHash::of(request.token.expose());
-        // Before the hashing, which costs what somebody who made the token up should not get.
+        // Checked before the hashing: a made-up token must not cost a hash.
         let found = self.database.ask(async |connection| mail_tokens::find(connection, &hash).await);
         let token =
             found.await?.filter(|token| token.purpose == Purpose::Reset).ok_or(Error::BadMailToken)?;
@@ -78,7 +78,7 @@ impl Service {
             if account.is_erasing || account.is_disabled {
                 return Ok(None);
             }
-            // Whoever has the link reads the address' mail.
+            // The link proves that the caller reads the mail of this address.
             hand_over(transaction, &account, &email, Some(&password_hash)).await?;
             login_failures::delete(transaction, Guess::SignIn(&email)).await?;
             outbox::insert(transaction, MailKind::PasswordChanged, &account.email, None).await?;

@@ -13,23 +13,23 @@ use crate::tables::database::unexpected;
 pub(crate) struct Account {
     pub(crate) id: UserId,
     pub(crate) email: EmailAddress,
-    /// None where its owner signs in elsewhere.
+    /// `None` if the owner signs in with an identity provider only.
     pub(crate) password_hash: Option<PasswordHash>,
     pub(crate) is_verified: bool,
     pub(crate) role: Role,
     pub(crate) is_disabled: bool,
-    /// Its owner has asked for its end.
+    /// Its erasure was requested.
     pub(crate) is_erasing: bool,
     pub(crate) mails: MailPreferences,
     pub(crate) created_at: OffsetDateTime,
 }
 
-/// Whether a registration made an account.
+/// Whether a registration created an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Registered {
     /// It did.
     Created,
-    /// The address has one; it keeps its password.
+    /// The address has an account already, which keeps its password.
     Taken,
 }
 
@@ -86,7 +86,7 @@ impl TryFrom<Row> for Account {
 }
 
 impl Account {
-    /// As its owner sees it.
+    /// The account as its owner sees it.
     pub(crate) fn me(&self, pending_email: Option<EmailAddress>) -> Me {
         Me {
             id: self.id,
@@ -100,7 +100,7 @@ impl Account {
         }
     }
 
-    /// As an administrator sees it.
+    /// The account as an administrator sees it.
     pub(crate) fn summary(&self) -> AccountSummary {
         AccountSummary {
             id: self.id,
@@ -113,11 +113,10 @@ impl Account {
     }
 }
 
-/// Makes an account, unless the address has one.
+/// Creates an account, unless the address has one.
 ///
-/// A taken address is counted instead of refused: then both ways write and flush one row, and how long the
-/// answer takes says nothing about whether somebody has an account here. A refused insert would be a
-/// disk flush faster.
+/// A taken address is counted instead of refused. So both cases write and flush one row, and the time of the
+/// answer does not reveal whether the address has an account: a refused insert would be a disk flush faster.
 pub(crate) async fn register(
     connection: &mut MySqlConnection,
     id: UserId,
@@ -162,7 +161,7 @@ pub(crate) async fn find(
     row.map(Account::try_from).transpose()
 }
 
-/// The account, which nobody else changes until the transaction ends.
+/// The account, locked until the transaction ends.
 pub(crate) async fn lock(
     connection: &mut MySqlConnection,
     id: UserId,
@@ -172,7 +171,7 @@ pub(crate) async fn lock(
     row.map(Account::try_from).transpose()
 }
 
-/// The account of a session that has not ended, if it may be used.
+/// The account of a session that has not ended, unless it is closed or being erased.
 pub(crate) async fn of_session(
     connection: &mut MySqlConnection,
     session: SessionId,
@@ -187,7 +186,7 @@ pub(crate) async fn of_session(
     row.map(Account::try_from).transpose()
 }
 
-/// At most `limit` accounts before this one, the latest first, whose address has this part.
+/// At most `limit` accounts before this one, the latest first, whose address contains `part`.
 pub(crate) async fn page(
     connection: &mut MySqlConnection,
     part: &str,
@@ -206,7 +205,7 @@ pub(crate) async fn page(
     rows.into_iter().map(Account::try_from).collect()
 }
 
-/// Remembers that the owner reads this address, if it still is the account's.
+/// Marks the address as confirmed, if the account still has it.
 pub(crate) async fn mark_verified(
     connection: &mut MySqlConnection,
     id: UserId,
@@ -222,7 +221,7 @@ pub(crate) async fn mark_verified(
     .map(drop)
 }
 
-/// Moves the account to an address that its owner reads. `false`: another account has it.
+/// Gives the account another, confirmed address. `false`: another account has it.
 pub(crate) async fn set_email(
     connection: &mut MySqlConnection,
     id: UserId,
@@ -241,7 +240,7 @@ pub(crate) async fn set_email(
     }
 }
 
-/// Replaces the password, or takes it away.
+/// Replaces or removes the password.
 pub(crate) async fn set_password(
     connection: &mut MySqlConnection,
     id: UserId,
@@ -285,7 +284,7 @@ pub(crate) async fn set_role(
         .map(drop)
 }
 
-/// Closes the account, or opens it again. Its sessions are another table's.
+/// Closes the account, or opens it again. Its sessions are revoked separately.
 pub(crate) async fn set_disabled(
     connection: &mut MySqlConnection,
     id: UserId,
@@ -301,13 +300,13 @@ pub(crate) async fn set_disabled(
     .map(drop)
 }
 
-/// Counts a mail that somebody who is not signed in asked for. `false`: there were enough within the hour.
+/// Counts a mail that was requested without signing in. `false`: the limit of this hour is reached.
 pub(crate) async fn may_mail(
     connection: &mut MySqlConnection,
     id: UserId,
     per_hour: u32,
 ) -> Result<bool, sqlx::Error> {
-    // Assignments are made from left to right: the count still sees the old window.
+    // MySQL assigns from left to right: the count still sees the old window.
     let counted = sqlx::query!(
         "UPDATE accounts
          SET mails_in_window = IF(mail_window_at > UTC_TIMESTAMP(6) - INTERVAL 1 HOUR, mails_in_window + 1, 1),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::tables::database::{micros, unexpected};
 
-/// Remembers that the account has another address than before.
+/// Records that the account's address has changed.
 pub(crate) async fn record(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO address_changes (account_id, changed_at) VALUES (?, UTC_TIMESTAMP(6))
@@ -20,7 +20,7 @@ pub(crate) async fn record(connection: &mut MySqlConnection, account: UserId) ->
     .map(drop)
 }
 
-/// Accounts that have moved within this time.
+/// Accounts whose address changed within this time, with the new address.
 pub(crate) async fn changed_within(
     connection: &mut MySqlConnection,
     time: Duration,
@@ -38,7 +38,7 @@ pub(crate) async fn changed_within(
         .collect()
 }
 
-/// Forgets who moved before that.
+/// Deletes older changes.
 pub(crate) async fn purge(connection: &mut MySqlConnection, age: Duration) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM address_changes WHERE changed_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND",

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::tables::database::unexpected;
 
-/// A key that is made.
+/// A key to create.
 pub(crate) struct NewKey<'a> {
     pub(crate) id: ApiKeyId,
     pub(crate) name: &'a str,
@@ -87,7 +87,7 @@ pub(crate) async fn delete_all(connection: &mut MySqlConnection, account: UserId
         .map(drop)
 }
 
-/// Whose key it is, if it works. Remembers that it was used, at most once a minute.
+/// The holder of a valid key. Records its use, at most once a minute.
 pub(crate) async fn use_key(
     connection: &mut MySqlConnection,
     hash: ApiKeyHash,

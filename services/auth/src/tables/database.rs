@@ -7,42 +7,43 @@ use sqlx::pool::PoolConnection;
 use sqlx::{MySql, MySqlConnection, MySqlPool};
 use tokio::time::timeout;
 
-/// `MYSQL_URL` is not one. Keeps quiet about what it is instead: it holds a password.
+/// `MYSQL_URL` is malformed. The message omits its value, which holds a password.
 #[derive(Debug, thiserror::Error)]
 #[error("MYSQL_URL is not of the form mysql://user:password@host:port/database")]
 pub(crate) struct InvalidDatabaseUrl;
 
-/// The database did not do what it was asked to.
+/// Why a database request failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
-    /// It is away, full, starting, or has no schema yet: it may work a little later.
+    /// The database is away, full, starting, or has no schema yet: a retry may succeed.
     #[error("the database is not available")]
     Unavailable(#[source] sqlx::Error),
-    /// It took the question and gave no answer.
+    /// It accepted the request and did not answer.
     #[error("the database did not answer within {QUERY_TIMEOUT:?}")]
     TimedOut,
-    /// It answered with something that no row of ours can be.
+    /// It answered with a row that auth cannot have written.
     #[error("the database holds something unexpected")]
     Unexpected(#[source] sqlx::Error),
 }
 
-/// Shorter than what a person waits for a login, longer than a failover within one data centre.
+/// Shorter than a user waits for a login, longer than a failover within one data centre.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Every statement here reads or writes a few rows by their key.
+/// Every statement reads or writes a few rows by their key.
 pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Statements take a millisecond, so ten connections carry thousands of logins a second; hashing is the limit.
+/// Statements take a millisecond, so ten connections carry thousands of logins a second; hashing is the
+/// limit.
 const CONNECTIONS: u32 = 10;
 
-/// The pool, with a deadline on all that is asked of it.
+/// The connection pool, with a timeout on every request.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     pool: MySqlPool,
 }
 
 impl Database {
-    /// Connects when it is first asked something: the service starts while the database is away.
+    /// Connects with the first request, so that the service starts while the database is away.
     pub(crate) fn connect_lazily(url: &SecretString) -> Result<Self, InvalidDatabaseUrl> {
         let pool = MySqlPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -51,26 +52,26 @@ impl Database {
         Ok(Self { pool })
     }
 
-    /// Runs statements on a connection of the pool.
+    /// Runs statements on a pooled connection.
     pub(crate) async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, DatabaseError> {
-        // Boxed, for it is a future of 18 KB that would be part of every request's.
+        // Boxed: its 18 KB would otherwise be part of every request's future.
         let mut connection = Box::pin(self.pool.acquire()).await?;
         if let Ok(answer) = timeout(QUERY_TIMEOUT, question(&mut connection)).await {
             return Ok(answer?);
         }
-        // Back in the pool it would first be pinged, without a deadline: ten of these, and the pool were empty
-        // until TCP gives up on a host that vanished, a quarter of an hour later.
+        // The pool pings a returned connection without a timeout. Ten connections to a vanished host would
+        // empty the pool until TCP gives up, a quarter of an hour later.
         drop(connection.detach());
         Err(DatabaseError::TimedOut)
     }
 
-    /// Begins a transaction. [`transact!`] is how to use it.
+    /// Begins a transaction. Use it through [`transact!`].
     pub(crate) async fn begin(&self) -> Result<Transaction, DatabaseError> {
         let mut connection = Box::pin(self.pool.acquire()).await?;
-        // As text: MySQL, other than MariaDB, prepares no such statement.
+        // As text: MySQL, unlike MariaDB, cannot prepare this statement.
         let begun =
             timeout(QUERY_TIMEOUT, sqlx::raw_sql("START TRANSACTION").execute(&mut *connection)).await;
         let transaction = Transaction { connection: Some(connection) };
@@ -78,10 +79,10 @@ impl Database {
         Ok(transaction)
     }
 
-    /// Whether a transaction that failed like this is to be begun again: the server ends one of two that wait for each other.
+    /// Whether the transaction failed by a deadlock, of which the server ends one side: it must be repeated.
     pub(crate) fn is_deadlock(error: &DatabaseError) -> bool {
         let DatabaseError::Unavailable(error) = error else { return false };
-        // The SQL standard's state for it.
+        // The SQL standard's state for a deadlock.
         error
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::code)
@@ -89,8 +90,8 @@ impl Database {
     }
 }
 
-/// Statements that all happen or none. Dropped in the middle, it takes its connection with it: the server rolls back, and
-/// nobody waits for a connection of which nothing is known.
+/// Statements of which all happen or none. Dropped before its end, it closes its connection: the server rolls
+/// back, and no connection in an unknown state returns to the pool.
 pub(crate) struct Transaction {
     connection: Option<PoolConnection<MySql>>,
 }
@@ -106,7 +107,7 @@ impl Transaction {
         }
     }
 
-    /// Commits what was done, or takes it back if it failed.
+    /// Commits, or rolls back after an error.
     pub(crate) async fn end<T>(mut self, done: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
         let Some(mut connection) = self.connection.take() else { return done };
         let statement = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -133,10 +134,11 @@ impl Drop for Transaction {
     }
 }
 
-/// Runs statements that all happen or none, and again where they deadlock: `transact!(database, |transaction| …)` is a future.
+/// Runs statements in a transaction, and repeats it after a deadlock: `transact!(database, |transaction| …)`
+/// is a future.
 ///
-/// A macro, because the compiler can't tell of a closure that is run several times and borrows from around it that its future
-/// may move between threads.
+/// A macro, because the compiler cannot prove that the future of a borrowing closure, run several times, is
+/// `Send`.
 macro_rules! transact {
     ($database:expr, |$transaction:ident| $work:expr) => {
         async {
@@ -153,7 +155,7 @@ macro_rules! transact {
                         if attempt < crate::tables::database::ATTEMPTS
                             && crate::tables::database::Database::is_deadlock(&error) =>
                     {
-                        // Those that met here would meet again.
+                        // Without a pause the same two transactions would meet again.
                         tokio::time::sleep(crate::tables::database::pause_after(attempt)).await;
                         attempt += 1;
                     }
@@ -165,10 +167,10 @@ macro_rules! transact {
 }
 pub(crate) use transact;
 
-/// Of transactions that keep deadlocking something else is wrong.
+/// A transaction that deadlocks more often has another fault.
 pub(crate) const ATTEMPTS: u32 = 12;
 
-/// Between attempts: growing, and different for each that waits, so that they come one after the other.
+/// The pause between attempts: growing, and random, so that the attempts spread out.
 pub(crate) fn pause_after(attempt: u32) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // The nanoseconds of the clock are as good as dice here.
@@ -176,19 +178,19 @@ pub(crate) fn pause_after(attempt: u32) -> Duration {
     Duration::from_millis(20) * attempt * share / 1000
 }
 
-/// A value in a row that none of ours can be.
+/// The error for a stored value that auth cannot have written.
 pub(crate) fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
 }
 
-/// A time as the number that stands before `MICROSECOND`.
+/// A duration as the number before `MICROSECOND`.
 pub(crate) fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn connect_options(url: &SecretString) -> Result<MySqlConnectOptions, InvalidDatabaseUrl> {
     let url = url.expose_secret();
-    // The parser takes any scheme: it trusts a caller who chose it by the scheme.
+    // sqlx's parser accepts any scheme.
     if !url.starts_with("mysql://") {
         return Err(InvalidDatabaseUrl);
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::tables::database::micros;
 
-/// Begins the end of an account: from now on it cannot be used.
+/// Requests the erasure of an account, which is unusable from now on.
 pub(crate) async fn request(connection: &mut MySqlConnection, id: UserId) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE accounts SET erasing_at = COALESCE(erasing_at, UTC_TIMESTAMP(6)) WHERE id = ?",
@@ -25,7 +25,7 @@ pub(crate) async fn request(connection: &mut MySqlConnection, id: UserId) -> Res
     .map(drop)
 }
 
-/// At most this many accounts that wait for their end, the longest waiting first.
+/// At most `limit` accounts that wait for their erasure, the oldest request first.
 pub(crate) async fn list_pending(
     connection: &mut MySqlConnection,
     limit: u16,
@@ -39,7 +39,7 @@ pub(crate) async fn list_pending(
     Ok(rows.into_iter().map(|row| row.id.into()).collect())
 }
 
-/// Ends an account whose end has begun, and all that belongs to it here.
+/// Deletes an account whose erasure was requested, with everything that belongs to it in auth.
 pub(crate) async fn finish(connection: &mut MySqlConnection, id: UserId) -> Result<bool, sqlx::Error> {
     sqlx::query!(
         "DELETE FROM login_failures WHERE email_hash = (SELECT UNHEX(SHA2(email, 256)) FROM accounts WHERE id = ?)",
@@ -47,14 +47,14 @@ pub(crate) async fn finish(connection: &mut MySqlConnection, id: UserId) -> Resu
     )
     .execute(&mut *connection)
     .await?;
-    // Sessions, keys, tokens and identities go with it: their foreign keys cascade.
+    // Sessions, keys, tokens and identities are deleted with it: their foreign keys cascade.
     let erased = sqlx::query!("DELETE FROM accounts WHERE id = ? AND erasing_at IS NOT NULL", id.as_uuid())
         .execute(connection)
         .await?;
     Ok(erased.rows_affected() == 1)
 }
 
-/// Accounts whose end began within this time.
+/// Accounts whose erasure was requested within this time.
 pub(crate) async fn requested_within(
     connection: &mut MySqlConnection,
     time: Duration,
@@ -68,7 +68,7 @@ pub(crate) async fn requested_within(
     Ok(rows.into_iter().map(|row| row.id.into()).collect())
 }
 
-/// Forgets whose end began before that.
+/// Deletes older entries.
 pub(crate) async fn purge(connection: &mut MySqlConnection, age: Duration) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query!(
         "DELETE FROM erased_accounts WHERE erased_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND",

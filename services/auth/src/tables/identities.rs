@@ -1,4 +1,4 @@
-//! The table `identities`: who an account is to an outside identity provider.
+//! The table `identities`: which account belongs to which identity at a provider.
 
 use contracts::UserId;
 use sqlx::MySqlConnection;

@@ -1,4 +1,5 @@
-//! The table `login_failures`: wrong passwords in a row, by address or account. Each makes the next try wait longer, wherever it comes from.
+//! The table `login_failures`: consecutive wrong passwords, by address or account. Each one delays the next
+//! try, from any client.
 
 use std::time::Duration;
 
@@ -8,24 +9,24 @@ use sqlx::MySqlConnection;
 use crate::tables::database::micros;
 use crate::tokens::opaque::TokenHash;
 
-/// So many are what people need who try all the passwords that they have.
+/// Users who try all of their passwords need as many.
 const FREE: u32 = 5;
 
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 
-/// Somebody else's wrong tries must not keep an owner away for long; a thousand tries still take ten days.
+/// An attacker's tries must not lock the owner out for long; a thousand tries still take ten days.
 const LONGEST_DELAY: Duration = Duration::from_mins(15);
 
-/// After so long without a wrong try all is forgotten.
+/// Failures are forgotten after this long without another.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
-/// What a password is tried for.
+/// The purpose of a password try.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Guess<'a> {
     /// A sign-in with this address, whether there is such an account or not.
     SignIn(&'a EmailAddress),
-    /// Something that somebody who is signed in may only do with the password. Counted by itself: strangers who try the address
-    /// keep nobody from it.
+    /// A signed-in user confirms an action. Counted separately: an attacker who tries the address does not
+    /// block the user.
     Confirmation(UserId),
 }
 
@@ -38,9 +39,9 @@ impl Guess<'_> {
     }
 }
 
-/// Counts a try before it is made: zero if it may be made now, or else how long nobody may try.
+/// Counts a try before it is made. Zero: it may be made now. Otherwise, how long every try is refused.
 ///
-/// Counting and asking are one update. Of a hundred tries at once as many are made as of a hundred one after the other.
+/// Checking and counting are one update, so that parallel tries gain nothing over tries in sequence.
 pub(crate) async fn count(
     connection: &mut MySqlConnection,
     guess: Guess<'_>,
@@ -52,7 +53,7 @@ pub(crate) async fn count(
     )
     .execute(&mut *connection)
     .await?;
-    // Assignments are made from left to right: the count still sees the old time.
+    // MySQL assigns from left to right: the count still sees the old time.
     let counted = sqlx::query!(
         "UPDATE login_failures
          SET failures = IF(last_failed_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND, 1, failures + 1),
@@ -79,7 +80,7 @@ pub(crate) async fn count(
     )
     .fetch_optional(connection)
     .await?;
-    // Never zero: its time may have come since, but this try was not counted.
+    // Never zero: the delay may have passed since, but this try was not counted.
     let least = Duration::from_millis(1);
     Ok(row.map_or(least, |row| {
         let age = Duration::from_micros(u64::try_from(row.age).unwrap_or_default());
@@ -87,7 +88,7 @@ pub(crate) async fn count(
     }))
 }
 
-/// Takes a try back that was counted and never made.
+/// Takes back the count of a try that was never made.
 pub(crate) async fn uncount(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
     let hash = guess.hash();
     sqlx::query!(
@@ -99,7 +100,7 @@ pub(crate) async fn uncount(connection: &mut MySqlConnection, guess: Guess<'_>) 
     .map(drop)
 }
 
-/// How long to wait after so many failures in a row.
+/// The delay after this many consecutive failures.
 fn after(failures: u32) -> Duration {
     match failures.checked_sub(FREE) {
         None => Duration::ZERO,
@@ -107,7 +108,7 @@ fn after(failures: u32) -> Duration {
     }
 }
 
-/// Forgets them, for whoever has shown that the address is theirs.
+/// Deletes the failures, after a correct password or a reset.
 pub(crate) async fn delete(connection: &mut MySqlConnection, guess: Guess<'_>) -> Result<(), sqlx::Error> {
     let hash = guess.hash();
     sqlx::query!("DELETE FROM login_failures WHERE email_hash = ?", hash.as_bytes())
@@ -116,7 +117,7 @@ pub(crate) async fn delete(connection: &mut MySqlConnection, guess: Guess<'_>) -
         .map(drop)
 }
 
-/// Deletes what no longer counts.
+/// Deletes failures that no longer count.
 pub(crate) async fn purge(connection: &mut MySqlConnection) -> Result<u64, sqlx::Error> {
     let purged = sqlx::query!(
         "DELETE FROM login_failures WHERE last_failed_at < UTC_TIMESTAMP(6) - INTERVAL ? MICROSECOND",

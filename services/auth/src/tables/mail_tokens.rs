@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::tables::database::{micros, unexpected};
 use crate::tokens::opaque::TokenHash;
 
-/// What a token out of a mail is for.
+/// The purpose of a token in a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Confirming the account's own address.
@@ -30,7 +30,7 @@ impl Purpose {
     }
 }
 
-/// Whom a token was sent to, and what for.
+/// The account, purpose and address of a token.
 #[derive(Debug)]
 pub(crate) struct MailToken {
     pub(crate) account: UserId,
@@ -58,7 +58,7 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
-/// Restarts the lifetime of a token whose mail is sent only now. A token that was used stays gone.
+/// Restarts the lifetime of a token whose mail is published again. A used token stays deleted.
 pub(crate) async fn prolong(
     connection: &mut MySqlConnection,
     hash: &TokenHash,
@@ -74,7 +74,7 @@ pub(crate) async fn prolong(
     .map(drop)
 }
 
-/// Makes the tokens worthless that would move the account to another address than this.
+/// Deletes the tokens that would change the account's address to another one than this.
 pub(crate) async fn delete_other_moves(
     connection: &mut MySqlConnection,
     account: UserId,
@@ -90,7 +90,7 @@ pub(crate) async fn delete_other_moves(
     .map(drop)
 }
 
-/// The token, if its time is not over. It stays until [`delete`].
+/// The token, if it has not expired. It stays until [`delete`].
 pub(crate) async fn find(
     connection: &mut MySqlConnection,
     hash: &TokenHash,
@@ -114,7 +114,7 @@ pub(crate) async fn find(
     }))
 }
 
-/// Makes every token of the account for this worthless: one was used, or what it would do is done.
+/// Deletes every token of the account for this purpose.
 pub(crate) async fn delete(
     connection: &mut MySqlConnection,
     account: UserId,
@@ -130,7 +130,7 @@ pub(crate) async fn delete(
     .map(drop)
 }
 
-/// Makes every token of the account worthless.
+/// Deletes every token of the account.
 pub(crate) async fn delete_all(connection: &mut MySqlConnection, account: UserId) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM mail_tokens WHERE account_id = ?", account.as_uuid())
         .execute(connection)
@@ -145,7 +145,7 @@ pub(crate) async fn purge(connection: &mut MySqlConnection) -> Result<u64, sqlx:
     Ok(purged.rows_affected())
 }
 
-/// The address that the account moves to once it is confirmed.
+/// The new address that waits for confirmation.
 pub(crate) async fn pending_email(
     connection: &mut MySqlConnection,
     account: UserId,

@@ -1,6 +1,6 @@
-//! The tables in `MySQL`, a file for each with all of its statements, and the pool through which they are asked.
+//! The tables in `MySQL`, a file for each with all of its statements, and the connection pool.
 //!
-//! Nothing here knows HTTP, and nothing decides what a person may do: that is `service`'s.
+//! Nothing here knows HTTP or decides what a user may do: `service` does.
 
 pub(crate) mod accounts;
 pub(crate) mod address_changes;

@@ -1,4 +1,4 @@
-//! The table `outbox`: mails that were asked for and are not published yet.
+//! The table `outbox`: requested mails that are not published yet.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use uuid::Uuid;
 
 use crate::tables::database::{micros, unexpected};
 
-/// What was asked for. What becomes of it is decided when it is published.
+/// The kind of a requested mail. Its content is decided when it is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MailKind {
     /// A token that confirms the address, if its account still needs one.
     Verify,
-    /// Somebody registered: a token, if that made an account, or else word that the address has one.
+    /// After a registration: a token if it created an account, otherwise a notice that the address has one.
     Registered,
-    /// A token that allows a new password, if the address has an account.
+    /// A token that replaces the password, if the address has an account.
     Reset,
-    /// A token that moves the account to this address.
+    /// A token that changes the account's address to this one.
     NewAddress,
-    /// Word to the address that an account has left.
+    /// A notice to the previous address of an account.
     AddressChanged,
-    /// Word that there is a new password.
+    /// A notice that the password was changed.
     PasswordChanged,
 }
 
@@ -47,8 +47,8 @@ impl MailKind {
     }
 }
 
-/// What a mail says. Decided once, together with its token and the count of the account's mails, and kept with the row: however
-/// often the mail is published, it is the same one.
+/// The content of a mail. It is decided once, in the transaction that stores its token and counts it, and
+/// kept in the row: a mail that is published again stays the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     VerifyAddress,
@@ -81,17 +81,17 @@ impl Decision {
     }
 }
 
-/// A mail that was asked for.
+/// A requested mail.
 #[derive(Debug)]
 pub(crate) struct RequestedMail {
     pub(crate) id: MailId,
     pub(crate) kind: MailKind,
     pub(crate) email: EmailAddress,
-    /// The account that is to move to the address, or that a registration would have made.
+    /// The account that changes to the address, or that the registration would have created.
     pub(crate) account: Option<UserId>,
 }
 
-/// Asks for a mail, within the transaction that makes it necessary.
+/// Requests a mail, in the transaction that makes it necessary.
 pub(crate) async fn insert(
     connection: &mut MySqlConnection,
     kind: MailKind,
@@ -110,7 +110,7 @@ pub(crate) async fn insert(
     .map(drop)
 }
 
-/// Takes the oldest mail that nobody is at, for this long.
+/// Claims the oldest unclaimed mail, for this long.
 pub(crate) async fn claim(
     connection: &mut MySqlConnection,
     lease: Duration,
@@ -139,7 +139,7 @@ pub(crate) async fn claim(
     Ok(Some(RequestedMail { id: row.id.into(), kind, email, account: row.account.map(UserId::from) }))
 }
 
-/// What was decided about a mail, which nobody else decides about until the transaction ends. `None`: the mail is gone.
+/// The decision about a mail, locked until the transaction ends. `None`: the mail is gone.
 pub(crate) async fn lock_decision(
     connection: &mut MySqlConnection,
     id: MailId,
@@ -153,7 +153,7 @@ pub(crate) async fn lock_decision(
     decision.map(Some).map(Some).ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Keeps what a mail says, in the transaction that counts it and keeps its token.
+/// Stores the decision, in the transaction that counts the mail and stores its token.
 pub(crate) async fn decide(
     connection: &mut MySqlConnection,
     id: MailId,
@@ -165,7 +165,8 @@ pub(crate) async fn decide(
         .map(drop)
 }
 
-/// Puts a mail off that could not be published: the longer, the more often it was tried. Others go first meanwhile.
+/// Postpones a mail that could not be published, with a delay that grows with its tries. Others go first
+/// meanwhile.
 pub(crate) async fn postpone(
     connection: &mut MySqlConnection,
     id: MailId,
@@ -183,12 +184,12 @@ pub(crate) async fn postpone(
     .map(drop)
 }
 
-/// Forgets a mail: the broker has it, or nobody is to get it.
+/// Deletes a mail: it is published, or nobody gets it.
 pub(crate) async fn delete(connection: &mut MySqlConnection, id: MailId) -> Result<(), sqlx::Error> {
     sqlx::query!("DELETE FROM outbox WHERE id = ?", id.as_uuid()).execute(connection).await.map(drop)
 }
 
-/// Forgets every mail of an account.
+/// Deletes every mail of an account.
 pub(crate) async fn delete_all(
     connection: &mut MySqlConnection,
     account: UserId,

@@ -1,4 +1,4 @@
-//! The embedded migrations and the table in which sqlx keeps account of them.
+//! The embedded migrations, and sqlx's table of the applied ones.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use sqlx::mysql::MySqlConnection;
 use crate::DatabaseConfig;
 use crate::tables::database::{self, Database, DatabaseError};
 
-/// The migrations of this build. Ones that it doesn't know were applied by a later build, which is no error: an old
-/// build must still start, and its `auth migrate` do nothing, when a release is rolled back.
+/// The migrations of this build. Unknown migrations in the database come from a later build and are no error:
+/// after a rollback the old build must start, and its `auth migrate` must do nothing.
 fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!();
     migrations.set_ignore_missing(true);
     migrations
 }
 
-/// Where sqlx keeps account; its own default.
+/// sqlx's default name for the table of applied migrations.
 const MIGRATIONS_TABLE: &str = "_sqlx_migrations";
 
-/// A database that starts beside us, in a container or a pod, needs half a minute on a slow machine.
+/// A database that starts at the same time, in a container or a pod, needs half a minute on a slow machine.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,11 +62,12 @@ fn into_sqlx(error: MigrateError) -> sqlx::Error {
     }
 }
 
-/// Brings the schema up to date, and tells what it is now; waits up to a minute for a database that is starting.
+/// Brings the schema up to date and reports its state. Waits up to a minute for a database that is starting.
 ///
 /// # Errors
 ///
-/// The database stayed away or refused us, or a migration failed, or an applied one is not the one of this build.
+/// The database stayed away or refused the login, a migration failed, or an applied migration differs from
+/// this build's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {
     let mut connection = connect(config).await.context("could not connect to the database")?;
     tokio::time::timeout(MIGRATION_TIMEOUT, apply(&mut connection))
@@ -80,17 +81,19 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {
 async fn apply(connection: &mut MySqlConnection) -> anyhow::Result<()> {
     lock(connection).await?;
     connection.ensure_migrations_table(MIGRATIONS_TABLE).await?;
-    // A migration that was killed half-way. The migrator would refuse to go on, while ours may all run again.
+    // A migration that was killed half-way. The migrator would refuse to continue, but our migrations can all
+    // run again.
     sqlx::query("DELETE FROM _sqlx_migrations WHERE success = FALSE").execute(&mut *connection).await?;
-    // The lock goes with the connection.
+    // The connection's end releases the lock.
     migrations().run(&mut *connection).await?;
     Ok(())
 }
 
-/// Lets one `auth migrate` work at a time: the others wait here. The migrator's own lock does not, on MariaDB: it asks
-/// for a wait of -1 s, which is for ever in MySQL and not at all in MariaDB, and never looks at the answer.
+/// Lets one `auth migrate` run at a time; the others wait here. The migrator's own lock fails on MariaDB: it
+/// asks for a wait of -1 s, which is for ever in MySQL and not at all in MariaDB, and ignores the answer.
 async fn lock(connection: &mut MySqlConnection) -> anyhow::Result<()> {
-    // A name may have 64 characters, and so may the database's. A server has one set of names for all databases.
+    // A lock's name has at most 64 characters, as many as a database's, and all databases of a server share
+    // the names.
     let is_locked: Option<bool> = sqlx::query_scalar(
         "SELECT GET_LOCK(CONCAT('auth migrate ', LEFT(SHA2(DATABASE(), 256), 32)), ?) = 1",
     )

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::tables::database::micros;
 use crate::tokens::opaque::TokenHash;
 
-/// A session that begins.
+/// A session to create.
 pub(crate) struct NewSession<'a> {
     pub(crate) id: SessionId,
     pub(crate) account: UserId,
@@ -17,16 +17,16 @@ pub(crate) struct NewSession<'a> {
     pub(crate) lifetime: Duration,
 }
 
-/// What is known of a refresh token at the moment that it is used.
+/// The state of a refresh token when it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenState {
-    /// Not given out, or its time is over.
+    /// Never issued, or expired.
     Unknown,
-    /// To be exchanged.
+    /// Valid: it can be exchanged.
     Current,
-    /// Exchanged a moment ago: the answer may have been lost.
+    /// Exchanged within the grace: the answer may have been lost.
     InGrace,
-    /// Exchanged before: somebody else has it, too.
+    /// Exchanged earlier: a second party holds it.
     Reused,
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn insert_token(
     .map(drop)
 }
 
-/// The session that a refresh token was given out for, whatever became of the token.
+/// The session of a refresh token, even of an exchanged one.
 pub(crate) async fn of_token(
     connection: &mut MySqlConnection,
     hash: &TokenHash,
@@ -79,7 +79,7 @@ pub(crate) async fn of_token(
     Ok(row.map(|row| row.session.into()))
 }
 
-/// The account of a session whose time is not over, and keeps everyone else from the session until the transaction ends.
+/// The account of an unexpired session, which stays locked until the transaction ends.
 pub(crate) async fn lock(
     connection: &mut MySqlConnection,
     id: SessionId,
@@ -93,7 +93,7 @@ pub(crate) async fn lock(
     Ok(row.map(|row| row.account.into()))
 }
 
-/// What a refresh token is worth. Its session is locked.
+/// The state of a refresh token. The caller has locked its session.
 pub(crate) async fn state_of_token(
     connection: &mut MySqlConnection,
     hash: &TokenHash,
@@ -116,7 +116,7 @@ pub(crate) async fn state_of_token(
     })
 }
 
-/// Ends the time of every refresh token that the session has: whichever is used later, after its grace, is one too many.
+/// Marks every refresh token of the session as exchanged: a later use, after the grace, is a reuse.
 pub(crate) async fn replace_tokens(
     connection: &mut MySqlConnection,
     id: SessionId,
@@ -137,7 +137,7 @@ pub(crate) async fn touch(connection: &mut MySqlConnection, id: SessionId) -> Re
         .map(drop)
 }
 
-/// The account's latest hundred sessions, without telling which one asks.
+/// The account's latest hundred sessions. The caller marks its own.
 pub(crate) async fn list(
     connection: &mut MySqlConnection,
     account: UserId,
@@ -159,7 +159,7 @@ pub(crate) async fn list(
     Ok(sessions.collect())
 }
 
-/// Whether the session began within this time.
+/// Whether the session was created within this time.
 pub(crate) async fn created_within(
     connection: &mut MySqlConnection,
     id: SessionId,
@@ -175,7 +175,8 @@ pub(crate) async fn created_within(
     Ok(row.is_some())
 }
 
-/// Ends a session of the account: its refresh tokens at once, its access tokens when the gateways have heard of it.
+/// Ends a session of the account: its refresh tokens at once, its access tokens as soon as the gateways hear
+/// of it.
 pub(crate) async fn revoke(
     connection: &mut MySqlConnection,
     account: UserId,
@@ -214,7 +215,7 @@ pub(crate) async fn revoke_all(connection: &mut MySqlConnection, account: UserId
         .map(drop)
 }
 
-/// The sessions that were ended within this time.
+/// The sessions that ended within this time.
 pub(crate) async fn revoked_within(
     connection: &mut MySqlConnection,
     time: Duration,
@@ -229,7 +230,7 @@ pub(crate) async fn revoked_within(
     Ok(rows.into_iter().map(|row| row.id.into()).collect())
 }
 
-/// Deletes what nobody can use any more; `revoked_for` is how long the gateways are told of ended sessions.
+/// Deletes expired rows. `revoked_for`: how long the gateways hear of ended sessions.
 pub(crate) async fn purge(
     connection: &mut MySqlConnection,
     revoked_for: Duration,

@@ -10,9 +10,9 @@ pub(crate) struct StoredKey {
     pub(crate) kid: String,
     pub(crate) public_key: Vec<u8>,
     pub(crate) sealed_private_key: Vec<u8>,
-    /// Whether it signs, or will once everybody knows it; at most one does.
+    /// Whether it signs, or will sign when every gateway knows it. At most one key is active.
     pub(crate) is_active: bool,
-    /// Whether it was made so lately that not everybody knows it.
+    /// Whether it is so new that some gateway may not know it.
     pub(crate) is_new: bool,
 }
 
@@ -26,7 +26,8 @@ impl SigningKeys {
         Self { database }
     }
 
-    /// The keys whose signatures count, oldest first; `announcement` is the age up to which one is new.
+    /// The keys whose signatures are accepted, oldest first. `announcement`: the age up to which a key is
+    /// new.
     pub(crate) async fn published(&self, announcement: Duration) -> Result<Vec<StoredKey>, DatabaseError> {
         let rows = self.database.ask(async |connection| {
             sqlx::query_as!(
@@ -44,8 +45,8 @@ impl SigningKeys {
         rows.await
     }
 
-    /// Makes this the key that signs, unless there is one already: of several replicas that start together, the
-    /// unique key lets one win, and all of them read the winner's row afterwards.
+    /// Makes this the active key, unless there is one. If several replicas start together, the table's unique
+    /// key lets one win, and all of them read its row afterwards.
     pub(crate) async fn insert_active(&self, key: &StoredKey) -> Result<(), DatabaseError> {
         let inserted = self.database.ask(async |connection| {
             let inserted = sqlx::query!(
@@ -63,12 +64,12 @@ impl SigningKeys {
             }
         });
         if inserted.await? {
-            tracing::info!(kid = key.kid, "made a signing key");
+            tracing::info!(kid = key.kid, "created a signing key");
         }
         Ok(())
     }
 
-    /// Makes this the key that signs instead of the present one, which stays published for this long.
+    /// Replaces the active key, which stays published for this long.
     pub(crate) async fn replace_active(
         &self,
         key: &StoredKey,

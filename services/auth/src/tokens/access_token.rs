@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::tables::accounts::Account;
 
-/// A token for its owner.
+/// An issued access token.
 pub(crate) struct AccessToken {
     pub(crate) token: String,
     pub(crate) lifetime: Duration,
@@ -26,7 +26,7 @@ pub(crate) struct SigningKey {
     key: EncodingKey,
 }
 
-/// The bytes are no Ed25519 key pair, or not the one of this public key.
+/// The bytes are no Ed25519 key pair, or belong to another public key.
 #[derive(Debug, thiserror::Error)]
 #[error("the private key does not belong to the public key")]
 pub(crate) struct NotAPair;
@@ -70,10 +70,10 @@ impl SigningKey {
     }
 }
 
-/// The keys whose signatures count, by `kid`.
+/// The keys whose signatures are accepted, by `kid`.
 pub(crate) struct VerifyingKeys(HashMap<String, DecodingKey>);
 
-/// Why an access token does not count.
+/// Why an access token is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Invalid,
@@ -89,10 +89,10 @@ impl VerifyingKeys {
         )
     }
 
-    /// What a token says, if one of the keys signed it and its time is not over.
+    /// The claims of a token that one of the keys signed and that has not expired.
     ///
-    /// Only `alg`, `typ` and `kid` of the header are looked at: a key that it embeds or points to (`jwk`, `jku`, `x5u`) is
-    /// nothing to us.
+    /// Reads only `alg`, `typ` and `kid` of the header. A key that it embeds or points to (`jwk`, `jku`,
+    /// `x5u`) is ignored.
     pub(crate) fn verify(&self, token: &str) -> Result<AccessClaims, Refusal> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
         if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {
@@ -113,7 +113,7 @@ impl VerifyingKeys {
     }
 }
 
-/// What the clocks of two hosts may differ by.
+/// How far the clocks of two hosts may differ.
 const LEEWAY_SECONDS: u64 = 5;
 
 /// A key's name: its thumbprint (RFC 7638 with the members that RFC 8037 requires, in their fixed order).

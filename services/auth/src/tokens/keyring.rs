@@ -1,4 +1,4 @@
-//! The signing keys in memory, kept like those in the database.
+//! The signing keys in memory, refreshed from the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::tokens::sealing::KeyEncryptionKey;
 pub(crate) enum KeyringError {
     #[error("could not read the signing keys")]
     Read(#[source] DatabaseError),
-    #[error("could not make a signing key")]
+    #[error("could not create a signing key")]
     Generate(#[source] Unspecified),
     #[error("could not store a new signing key")]
     Store(#[source] DatabaseError),
     #[error("there is no active signing key")]
     NoneActive,
-    /// The setting is wrong, or the row was changed.
+    /// The setting is wrong, or the row was tampered with.
     #[error("KEY_ENCRYPTION_KEY is not the one that signing key {kid} is encrypted with")]
     WrongEncryptionKey { kid: String },
     #[error("signing key {kid} is damaged")]
@@ -38,7 +38,7 @@ pub(crate) enum KeyringError {
     },
 }
 
-/// No key was loaded since the start.
+/// No key has been loaded since the start.
 #[derive(Debug, thiserror::Error)]
 #[error("no signing key is loaded yet")]
 pub(crate) struct NotLoaded;
@@ -50,11 +50,11 @@ pub(crate) struct Keys {
     pub(crate) published: JwkSet,
 }
 
-/// Between attempts to load them, on top of the time that a failing one takes.
+/// Between attempts to load the keys, after the time that a failing attempt takes.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// A replica signs with the old key until it has read the keys again (`SIGNING_KEY_REFRESH`, a minute by default), and
-/// the clocks of hosts differ.
+/// A replica signs with the old key until it has read the keys again (`SIGNING_KEY_REFRESH`, a minute by
+/// default), and the clocks of hosts differ.
 const REFRESH_MARGIN: Duration = Duration::from_mins(10);
 
 pub(crate) struct Keyring {
@@ -75,11 +75,12 @@ impl Keyring {
         self.current.borrow().clone().ok_or(NotLoaded)
     }
 
-    /// Loads the keys, makes the first one where there is none, and loads them again and again until the end.
+    /// Loads the keys, creates the first one where there is none, and reloads them until `end` is cancelled.
     ///
     /// # Errors
     ///
-    /// The first load failed in a way that waiting does not heal. Later on, the keys loaded last stay in use.
+    /// The first load failed in a way that waiting does not heal. After a later failure the last loaded keys
+    /// stay in use.
     pub(crate) async fn keep_current(
         &self,
         refresh: Duration,
@@ -108,11 +109,12 @@ impl Keyring {
         let mut stored = self.table.published(self.announcement).await.map_err(KeyringError::Read)?;
         if !stored.iter().any(|key| key.is_active) {
             self.table.insert_active(&self.generate()?).await.map_err(KeyringError::Store)?;
-            // Ours, or that of a replica that was faster.
+            // The new key is ours, or that of a faster replica.
             stored = self.table.published(self.announcement).await.map_err(KeyringError::Read)?;
         }
         let active = stored.iter().find(|key| key.is_active).ok_or(KeyringError::NoneActive)?;
-        // A gateway that has not heard of the new key yet would refuse its tokens. The key before it signs until then.
+        // A gateway that does not know the new key yet would refuse its tokens. Until then the previous key
+        // signs.
         let before = stored.iter().rev().find(|key| !key.is_active && !key.is_new);
         let signing = self.open(if active.is_new { before.unwrap_or(active) } else { active })?;
         let keys = stored.iter().map(|key| access_token::jwk(&key.public_key)).collect();
@@ -120,7 +122,7 @@ impl Keyring {
         Ok(Keys { signing, verifying: VerifyingKeys::of(&published), published })
     }
 
-    /// Lets a new key sign. The others stay published for so long that every token that they signed has expired.
+    /// Lets a new key sign. The others stay published until every token that they signed has expired.
     pub(crate) async fn rotate(&self, tokens_last: Duration) -> Result<String, KeyringError> {
         let key = self.generate()?;
         self.table
@@ -151,7 +153,7 @@ impl Keyring {
 }
 
 impl KeyringError {
-    /// Whether trying again with the same settings gives the same.
+    /// Whether a retry with the same settings fails again.
     fn is_lasting(&self) -> bool {
         match self {
             Self::WrongEncryptionKey { .. } | Self::Damaged { .. } => true,

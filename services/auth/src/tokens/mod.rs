@@ -1,4 +1,5 @@
-//! Tokens and the keys behind them: access tokens, random tokens, the signing keys and their encryption at rest.
+//! Tokens and the keys behind them: access tokens, random tokens, the signing keys and their encryption at
+//! rest.
 
 pub(crate) mod access_token;
 pub(crate) mod keyring;

@@ -1,4 +1,4 @@
-//! Tokens that say nothing by themselves: refresh tokens and those in mails.
+//! Opaque tokens: refresh tokens and those in mails.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::error::Unspecified;
@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::Secret;
 
-/// The SHA-256 of a token: what the database keeps of it. Tokens are 256 random bits, so nothing slower is called for.
+/// The SHA-256 of a token, which the database stores. Tokens are 256 random bits, so a slower hash would add
+/// nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenHash([u8; 32]);
 

@@ -7,30 +7,30 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use contracts::{MailId, Secret};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 
-/// `KEY_ENCRYPTION_KEY` is not one. Keeps quiet about what it is instead.
+/// `KEY_ENCRYPTION_KEY` is malformed. The message omits its value.
 #[derive(Debug, thiserror::Error)]
 #[error("KEY_ENCRYPTION_KEY is not 32 bytes in base64; `openssl rand -base64 32` makes one")]
 pub(crate) struct InvalidKeyEncryptionKey;
 
-/// The bytes were not sealed with this key for this name, or were changed since.
+/// The bytes were not encrypted with this key for this name, or were changed since.
 #[derive(Debug, thiserror::Error)]
 #[error("the key does not open the seal")]
 pub(crate) struct WrongKey;
 
-/// Encrypts private signing keys, so that a copy of the database signs nothing.
+/// Encrypts private signing keys, so that a copy of the database cannot sign.
 #[derive(Debug)]
 pub(crate) struct KeyEncryptionKey {
     seal: RandomizedNonceKey,
     mail_tokens: MailTokenKey,
 }
 
-/// Makes the tokens of mails: always the same one for a mail, so that a mail that is published twice has one link, without any
-/// copy of the token that could be read.
+/// Derives the token of a mail. A mail always has the same token, so that one published twice has one link,
+/// and no readable copy of the token is stored.
 #[derive(Debug, Clone)]
 pub(crate) struct MailTokenKey(hmac::Key);
 
 impl MailTokenKey {
-    /// The mail's token: 256 bits in base64url, which nobody without the key can tell from random ones.
+    /// The mail's token: 256 bits in base64url, indistinguishable from random without the key.
     pub(crate) fn token(&self, mail: MailId) -> Secret {
         URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, mail.as_uuid().as_bytes())).into()
     }
@@ -43,7 +43,7 @@ impl KeyEncryptionKey {
         // Fails for any other length.
         let key = RandomizedNonceKey::new(&AES_256_GCM, bytes.expose_secret());
         let seal = key.map_err(|_| InvalidKeyEncryptionKey)?;
-        // A key of its own, since one key should serve one algorithm.
+        // A separate key: one key should serve one algorithm.
         let derived =
             hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes.expose_secret()), b"tokens of mails");
         let mail_tokens = MailTokenKey(hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref()));
@@ -54,14 +54,14 @@ impl KeyEncryptionKey {
         self.mail_tokens.clone()
     }
 
-    /// Encrypts for a name: a random nonce, the ciphertext, the tag. What is sealed for one name opens for no other.
+    /// Encrypts for a name: a random nonce, the ciphertext, the tag. Decrypting needs the same name.
     pub(crate) fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
         let mut ciphertext = secret.to_vec();
         let nonce = self.seal.seal_in_place_append_tag(Aad::from(name), &mut ciphertext)?;
         Ok([nonce.as_ref().as_slice(), &ciphertext].concat())
     }
 
-    /// Decrypts what was sealed for the name.
+    /// Decrypts what was encrypted for the name.
     pub(crate) fn open(&self, name: &str, sealed: &[u8]) -> Result<SecretSlice<u8>, WrongKey> {
         let (nonce, ciphertext) = sealed.split_at_checked(NONCE_LEN).ok_or(WrongKey)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| WrongKey)?;

@@ -30,7 +30,7 @@ async fn a_registration_sends_a_token_that_confirms_the_address_once() {
     auth.post("/verify", &json!({"token": "made up"})).await.assert_problem(400, "bad_or_expired_token");
     let claims = verify(&Tokens::of(&auth.refresh(&session.refresh).await).access, &auth.keys().await).claims;
     assert!(claims.email_verified);
-    // Nothing more to confirm, and nobody is told.
+    // Nothing is left to confirm, so no mail is sent.
     assert_eq!(auth.post("/verify/resend", &json!({"email": "ada@example.org"})).await.status, 202);
     drained(&database).await;
     assert!(post.take("ada@example.org").is_none());
@@ -79,7 +79,7 @@ async fn a_forgotten_password_is_replaced_once_and_every_session_ends() {
     auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
     let token = post.token("ada@example.org", "reset_password").await;
 
-    // A token for one thing does nothing else.
+    // A token for one purpose serves no other.
     auth.post("/verify", &json!({"token": token})).await.assert_problem(400, "bad_or_expired_token");
     reset(&auth, &token, "password").await.assert_problem(400, "common_password");
     reset(&auth, &token, "short").await.assert_problem(400, "bad_password");
@@ -156,7 +156,7 @@ async fn an_account_moves_to_another_address_when_that_is_confirmed() {
     auth.log_in("ada@example.org", PASSWORD).await.assert_problem(401, "wrong_credentials");
     auth.token("ada@example.net", PASSWORD).await;
 
-    // To an address that somebody has: the same answer, and no token.
+    // A taken address gets the same answer, and no token.
     auth.register("eve@example.org", PASSWORD).await;
     post.mail_to("eve@example.org").await;
     assert_eq!(ask(change("eve@example.org", PASSWORD)).await.status, 202);
@@ -194,7 +194,7 @@ async fn a_mail_that_was_asked_for_outlives_the_broker_and_the_process() {
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
     assert_eq!(database.count("SELECT COUNT(*) FROM outbox").await, 1);
-    // As a process leaves it that is killed while it publishes.
+    // The state after a process is killed while it publishes.
     auth.end().await.unwrap();
     let leased = "UPDATE outbox SET taken_by = UNHEX(REPEAT('ab', 16)), taken_until = UTC_TIMESTAMP(6) + INTERVAL 1 SECOND";
     sqlx::raw_sql(leased).execute(&mut database.connect().await).await.unwrap();

@@ -61,12 +61,12 @@ async fn a_new_identity_gets_an_account_without_a_password_and_returns_to_it() {
     let me = stage.auth.ask("GET", "/me", token, None).await.body;
     assert_eq!(me["has_password"], json!(false));
     stage.auth.log_in("ada@example.org", PASSWORD).await.assert_problem(401, "wrong_credentials");
-    // By who they are at the provider, even with another address there.
+    // The subject at the provider identifies them, even with another address.
     stage.provider.behave(|behaviour| behaviour.claims = json!({"email": "lovelace@example.org"}));
     let second = stage.sign_in().await;
     let again = verify(second.body["access_token"].as_str().unwrap(), &stage.auth.keys().await).claims;
     assert_eq!((again.sub, stage.accounts().await), (claims.sub, 1));
-    // Having signed in a moment ago is what stands for the password.
+    // The recent sign-in stands for the password.
     let erased = stage.auth.ask("DELETE", "/me", token, Some(&json!({"password": ""}))).await;
     assert_eq!(erased.status, 202, "{erased:?}");
 }
@@ -242,7 +242,7 @@ async fn a_provider_that_is_away_or_names_another_issuer_signs_nobody_in() {
     assert_eq!(stage.sign_in().await.status, 200);
     let Stage { auth, provider, database: _database } = stage;
     drop(provider);
-    // What is needed to begin is remembered for an hour.
+    // The metadata for the start are kept for an hour.
     assert_eq!(auth.post("/oidc/main/start", &start).await.status, 200);
 }
 

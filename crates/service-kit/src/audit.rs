@@ -2,7 +2,8 @@
 
 use contracts::{Audit, AuditLine};
 
-/// Writes a security event as a log line of target `audit`, whatever the log filter says, with the request's id.
+/// Writes a security event as a log line of target `audit`, whatever the log filter says, with the request's
+/// id.
 pub fn record(event: Audit<'_>) {
     let AuditLine { name, user, detail } = event.line();
     let user = user.map(tracing::field::display);

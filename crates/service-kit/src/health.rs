@@ -16,7 +16,7 @@ pub struct Healthcheck {
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Healthcheck {
-    /// Asks the service of this container whether it is ready; the images have no curl to do it with.
+    /// Asks the service of this container whether it is ready, since the images have no curl.
     #[must_use]
     pub fn run(&self) -> ExitCode {
         match status_line(self.admin_listen) {

@@ -1,4 +1,4 @@
-//! Waiting for a peer that may be slow, or may have stopped for good.
+//! Bounds the waiting for a slow or dead peer.
 
 use std::num::NonZeroU32;
 use std::pin::Pin;
@@ -10,9 +10,9 @@ use tokio::time::{Instant, Sleep};
 /// How slow a peer may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How long nothing may move at a stretch.
+    /// The longest time without a byte.
     pub idle_timeout: Duration,
-    /// Bytes per second on the average, but for pauses of ten idle timeouts in all.
+    /// The lowest average in bytes per second, apart from pauses of ten idle timeouts in all.
     pub min_rate: NonZeroU32,
 }
 
@@ -23,39 +23,39 @@ impl Default for Pace {
     }
 }
 
-/// The time that a peer may still keep us waiting.
+/// The time that a peer may still let us wait.
 ///
-/// A peer that moves one byte a minute could hold a connection for hours. So each has a budget: waiting spends it, and every byte
-/// earns it back at the lowest rate.
+/// A peer that moves one byte a minute could hold a connection for hours. So each has a budget: waiting
+/// spends it, and every byte earns it back at `min_rate`.
 #[derive(Debug)]
 pub struct IdleBudget {
     pace: Pace,
     left: Duration,
     deadline: Option<Instant>,
     awaited_since: Option<Instant>,
-    /// Made when a peer is waited for at last: most never are.
+    /// Created with the first wait: most peers never cause one.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// The budget that a peer begins with, and the most that it can have, in idle timeouts.
+/// A peer's initial and largest budget, in idle timeouts.
 const IDLE_TIMEOUTS: u32 = 10;
 
 impl IdleBudget {
-    /// The whole budget.
+    /// The full budget.
     #[must_use]
     pub fn new(pace: Pace) -> Self {
         let left = pace.idle_timeout * IDLE_TIMEOUTS;
         Self { pace, left, deadline: None, awaited_since: None, timer: None }
     }
 
-    /// Ends at this moment, too, if the peer is waited for by then.
+    /// Also ends at this moment, if the peer lets us wait then.
     #[must_use]
     pub fn until(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// The peer has moved by so many bytes.
+    /// The peer has sent or received this many bytes.
     pub fn moved(&mut self, bytes: usize) {
         let waited = self.awaited_since.take().map_or(Duration::ZERO, |since| since.elapsed());
         let worth = Duration::from_nanos(
@@ -64,8 +64,8 @@ impl IdleBudget {
         self.left = (self.left.saturating_sub(waited) + worth).min(self.pace.idle_timeout * IDLE_TIMEOUTS);
     }
 
-    /// To be polled only while nothing but the peer is waited for: our own slowness is not the peer's. Ready when it has been
-    /// too long.
+    /// Ready when the budget is used up. Poll only while waiting for the peer alone: our own slowness must
+    /// not count.
     pub fn poll_exhausted(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.awaited_since.is_none() {
             let now = Instant::now();
@@ -97,7 +97,7 @@ mod tests {
         let wait_for = |budget: &mut IdleBudget, seconds| {
             budget.awaited_since = Some(Instant::now() - Duration::from_secs(seconds));
         };
-        // Of ten seconds a byte earns back a hundredth.
+        // A byte earns back a hundredth of a second.
         wait_for(&mut budget, 5);
         budget.moved(1);
         assert!((4900..=5010).contains(&budget.left.as_millis()), "{:?}", budget.left);

@@ -1,8 +1,8 @@
 //! What every service does identically: settings from the environment, telemetry, shutdown, the admin port,
 //! the HTTP accept loop and problem bodies.
 //!
-//! A service's `main` parses its [`Command`] with [`config::parse`] and gives it the service's own work; everything that
-//! this needs of the process comes as a [`Process`].
+//! A service's `main` parses its [`Command`] with [`config::parse`] and gives it the service's own work,
+//! which gets a [`Process`]: the admin port and the shutdown.
 
 mod admin;
 pub mod audit;

@@ -25,7 +25,8 @@ async fn draining_stops_deliveries_and_waits_for_the_running_handler() {
     });
     wait_until("the first message is being handled", async || seen.len() == 1).await;
     consumption.drain.cancel();
-    // There is a slot left for this one, but nobody may take it now; if it was on its way already, it is put back.
+    // A slot is free for this one, but no handler may take it now. If it was on its way already, it is
+    // requeued.
     stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
     wait_until("it stays in the queue", async || stage.broker.depth(Queue::Video).await.unwrap() == 1).await;
     assert!(!consumption.task.is_finished(), "the handler is still at work");

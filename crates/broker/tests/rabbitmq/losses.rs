@@ -15,7 +15,8 @@ use crate::stage::{Seen, Stage, TIMEOUT, note, wait_until};
 
 const MESSAGES: u32 = 400;
 
-/// Publishes until every message is confirmed, while `fault` happens again and again, and expects every one handled.
+/// Publishes until every message is confirmed, while `fault` happens again and again, and expects every
+/// message to be handled.
 async fn under_load(stage: &Stage, mut fault: impl FnMut()) {
     let seen = Seen::new();
     let handled = seen.clone();
@@ -24,7 +25,7 @@ async fn under_load(stage: &Stage, mut fault: impl FnMut()) {
         async move {
             sleep(Duration::from_millis(5)).await;
             let count = handled.push(delivery.message.number);
-            // Some take the way through a retry queue.
+            // Some messages pass through a retry queue.
             if count % 10 == 0 { Verdict::Retry { reason: "again".to_owned() } } else { Verdict::Done }
         }
     });
@@ -184,7 +185,7 @@ async fn handlers_that_outlive_their_connection_keep_their_slots() {
     wait_until("the loss is noticed", async || !stage.broker.is_ready()).await;
     proxy.accept();
     stage.broker.ready(TIMEOUT).await.unwrap();
-    // One handler ends: one of the messages that RabbitMQ took back may come, the other has to wait.
+    // One handler ends: one of the requeued messages may arrive, the other must wait.
     gate.add_permits(1);
     wait_until("a message is delivered again", async || started.len() == 3).await;
     assert_eq!(running.load(Ordering::SeqCst), 2);
@@ -207,7 +208,7 @@ async fn a_message_that_kills_every_consumer_is_parked_in_the_end() {
     })
     .await;
     assert_eq!(deliveries, 21, "the first delivery and twenty more");
-    // Looking at it is free.
+    // Reading it does not count as a delivery.
     for _ in 0..30 {
         wait_until("the dead letter is there", async || stage.bounce("video.dead").await).await;
     }

@@ -12,7 +12,7 @@ use crate::letter::Letter;
 use crate::mail::{Topic, assemble};
 use crate::send_error::Outlook;
 
-/// What the server says at each point; what is not named gets the usual yes.
+/// The server's answer at each point; a point that is not named gets the usual acceptance.
 #[derive(Clone, Copy)]
 struct Script {
     greeting: &'static str,
@@ -32,7 +32,7 @@ const WILLING: Script = Script {
     content: "250 2.0.0 taken",
 };
 
-/// Stands for saying nothing, and for hanging up.
+/// Stands for no answer, and for hanging up.
 const SILENCE: &str = "";
 const HANG_UP: &str = "bye";
 
@@ -121,7 +121,7 @@ async fn what_a_refusal_means_depends_on_the_step_and_the_answer() {
 
     let refusals = [
         (Script { greeting: "421 4.3.2 busy", ..WILLING }, Step::Open, Temporary),
-        // Ours to mend, whatever the server thinks of its finality.
+        // Our own fault, so temporary, even if the server calls it final.
         (Script { greeting: "554 5.7.1 not from you", ..WILLING }, Step::Open, Temporary),
         (Script { auth: "535 5.7.8 wrong password", ..WILLING }, Step::Open, Temporary),
         (Script { mail: "550 5.7.1 not from this sender", ..WILLING }, Step::Sender, Temporary),
@@ -177,7 +177,7 @@ async fn a_server_that_is_away_or_offers_no_tls_is_temporary() {
     let mailer = mailer(&format!("smtp://post:secret@127.0.0.1:{port}?tls=required"));
     let error = mailer.send(&message(), async { true }).await.unwrap_err();
     assert_eq!((error.step, error.outlook()), (Step::Open, Outlook::Temporary));
-    // Neither the password nor the mail went out in the clear.
+    // Neither the password nor the mail was sent unencrypted.
     let heard = visit.await.unwrap();
     assert!(heard.iter().all(|line| !line.starts_with("AUTH") && !line.starts_with("MAIL")), "{heard:?}");
 }

@@ -23,7 +23,7 @@ async fn publish(stage: &Stage, mail: &AccountMail) {
     stage.broker.publish(Queue::Account, &mail.mail_id.to_string(), mail).await.unwrap();
 }
 
-/// Waits for a mail that comes after all others, since there is one slot.
+/// Waits for a mail that is sent after all others, since there is one slot.
 async fn flush(stage: &Stage) {
     let email = somebody();
     publish(stage, &reset_for(&email, time::Duration::HOUR)).await;
@@ -45,7 +45,7 @@ async fn a_message_that_comes_several_times_is_one_mail() {
     let id = format!("<{}.reset_password@{SENDER_DOMAIN}>", mail.mail_id);
     assert_eq!(received.message_id(), Some(id.as_str()));
     service.drained().await;
-    // Neither does another process send it again.
+    // Another process does not send it again, either.
     let service = stage.start().await;
     publish(&stage, &mail).await;
     flush(&stage).await;

@@ -114,7 +114,8 @@ async fn the_mail_of_a_sender_that_died_is_sent_when_its_claim_runs_out() {
     service.drained().await;
 }
 
-// What we can't know, we do twice under one name: RFC 5321 has no way to ask whether a mail was taken.
+// An uncertain mail is sent twice with one Message-ID: RFC 5321 has no way to ask whether a mail was
+// accepted.
 #[tokio::test]
 async fn an_acceptance_that_got_lost_is_repeated_under_the_same_message_id() {
     let gate = gate().await;
@@ -172,7 +173,7 @@ async fn a_mail_that_was_taken_while_mongodb_was_away_is_recorded_later_and_not_
     mongodb.kill_hard().await;
     gate.set(SmtpFault::None);
     stage.mail_to(&job).await;
-    // Nor does a store that is away.
+    // A store that is away does not, either.
     assert!(service.is_ready().await);
     mongodb.restart().await.unwrap();
     assert_eq!(stage.settled(job.job.id).await.state, NoticeState::Sent);

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use crate::BackupError;
 
-/// One command on one batch or one collection; longer than a slow disk needs for 16 MiB.
+/// For one command on one batch or collection: longer than a slow disk needs for 16 MiB.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Waits for MongoDB, but not for ever.
+/// Waits for MongoDB, up to [`TIMEOUT`].
 pub(crate) async fn within<T>(
     step: &str,
     operation: impl IntoFuture<Output = mongodb::error::Result<T>>,
@@ -18,7 +18,7 @@ pub(crate) async fn within<T>(
 }
 
 impl BackupError {
-    /// The code of a command that MongoDB refused.
+    /// The error code of a refused command.
     pub(crate) fn code(&self) -> Option<i32> {
         use mongodb::error::ErrorKind;
 

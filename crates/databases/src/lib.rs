@@ -1,6 +1,6 @@
 //! The connection to MongoDB and the names of the three databases in it.
 //!
-//! Below `jobs`, `media-store` and `backup`, each of which takes a database and knows what is in it. It holds no collection.
+//! Below `jobs`, `media-store` and `backup`, which own the collections.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct MongoConfig {
     pub database_prefix: String,
 }
 
-/// The URL is not one, or a `mongodb+srv` name could not be looked up.
+/// The URL is malformed, or a `mongodb+srv` name could not be resolved.
 #[derive(Debug, thiserror::Error)]
 #[error("the MongoDB URL is not usable")]
 pub struct UnusableUrl(#[source] mongodb::error::Error);
@@ -39,13 +39,13 @@ pub struct Databases {
 }
 
 impl Databases {
-    /// Does not wait for the server: it may come later.
+    /// Does not wait for the server, which may start later.
     ///
     /// # Errors
-    /// The URL is not one, or a `mongodb+srv` name cannot be looked up.
+    /// The URL is malformed, or a `mongodb+srv` name cannot be resolved.
     pub async fn connect(config: &MongoConfig) -> Result<Self, UnusableUrl> {
         let mut options = ClientOptions::parse(config.url.expose_secret()).await.map_err(UnusableUrl)?;
-        // The driver's own 30 s would keep a person waiting for a "try again later".
+        // With the driver's own 30 s a user would wait too long for a "try again later".
         options.server_selection_timeout.get_or_insert(Duration::from_secs(3));
         options.connect_timeout.get_or_insert(Duration::from_secs(3));
         options.max_pool_size.get_or_insert(32);
@@ -60,19 +60,19 @@ impl Databases {
         self.named("mixdown")
     }
 
-    /// The GridFS files that were uploaded.
+    /// The uploaded GridFS files.
     #[must_use]
     pub fn videos(&self) -> Database {
         self.named("videos")
     }
 
-    /// The GridFS files that they were converted to.
+    /// The converted GridFS files.
     #[must_use]
     pub fn mp3s(&self) -> Database {
         self.named("mp3s")
     }
 
-    /// All three, each with its name without the prefix: the jobs first.
+    /// All three, each with its name without the prefix; the jobs first.
     #[must_use]
     pub fn all(&self) -> [(&'static str, Database); 3] {
         ["mixdown", "videos", "mp3s"].map(|name| (name, self.named(name)))

@@ -1,11 +1,12 @@
-//! The only code that reads or writes job documents: the job's state machine, as conditional updates. Beside them, which mails
-//! about accounts were sent.
+//! The only code that reads or writes job documents: the job's state machine, as conditional updates. It also
+//! records which mails about accounts were sent.
 //!
-//! A job is one document of collection `jobs`. Each change is one update whose filter holds everything that must
-//! still be true: the status, and for a converter's changes the token of its lease. Whoever comes too late changes
-//! nothing and is told so, so that messages may be delivered twice and workers may die anywhere.
+//! A job is one document of collection `jobs`. Each change is one update whose filter holds everything that
+//! must still be true: the status, and for a converter's changes the token of its lease. A late change has no
+//! effect and reports so. Messages may be delivered twice, and workers may die at any point.
 //!
-//! Leases and due times are compared by the database server's clock (`$$NOW`) alone: the hosts' clocks may differ.
+//! Leases and due times are compared with the database server's clock (`$$NOW`) only: the hosts' clocks may
+//! differ.
 
 mod account_mails;
 mod changes;

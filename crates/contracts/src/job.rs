@@ -23,7 +23,7 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    /// Whether nothing more will happen to the job's result.
+    /// Whether the job's result is final.
     #[must_use]
     pub fn is_finished(self) -> bool {
         match self {
@@ -32,7 +32,7 @@ impl JobStatus {
         }
     }
 
-    /// How the conversion ended, if it has and its result is still there.
+    /// The outcome, if the conversion has ended and its result still exists.
     #[must_use]
     pub fn outcome(self) -> Option<Outcome> {
         match self {
@@ -77,14 +77,14 @@ impl Outcome {
     }
 }
 
-/// Whose job it is.
+/// A job's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// The account.
     pub id: UserId,
     /// Where its mails go.
     pub email: EmailAddress,
-    /// Which mails are wanted, as the account had it when the video was uploaded.
+    /// The account's preferences when the video was uploaded.
     #[serde(default)]
     pub mails: MailPreferences,
 }
@@ -229,7 +229,7 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
-    /// As the interface and the logs call it.
+    /// The name in the interface and the logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -250,7 +250,7 @@ impl FailureCode {
         }
     }
 
-    /// What a person reads about it.
+    /// The text for users.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {

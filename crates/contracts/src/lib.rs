@@ -1,5 +1,5 @@
-//! What the services agree on: identifiers, messages, token claims, the job as people see it,
-//! signed links and problem codes. Plain data and pure functions, no I/O.
+//! What the services agree on: identifiers, messages, token claims, the job as its owner sees it, signed
+//! links, problem codes and security events. Plain data and pure functions, no I/O.
 
 mod account;
 mod account_mail;

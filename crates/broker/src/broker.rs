@@ -78,7 +78,6 @@ impl Broker {
     /// have returned. Must be called inside a Tokio runtime.
     ///
     /// # Errors
-    ///
     /// The settings can never work.
     pub fn new(
         config: &BrokerConfig,
@@ -115,7 +114,6 @@ impl Broker {
     /// Waits until there is a connection and every queue is declared.
     ///
     /// # Errors
-    ///
     /// The timeout passed, or the broker was shut down.
     pub async fn ready(&self, timeout: Duration) -> Result<(), Unavailable> {
         self.session_before(Instant::now() + timeout).await.map(|_| ())
@@ -133,7 +131,6 @@ impl Broker {
     /// changes its leader. So the message may arrive twice.
     ///
     /// # Errors
-    ///
     /// After [`PublishError::Unavailable`], [`PublishError::Interrupted`] and [`PublishError::Unconfirmed`]
     /// the message may still be in the queue.
     pub async fn publish(
@@ -165,7 +162,6 @@ impl Broker {
     /// The number of messages that wait in a queue, without those being handled or waiting for a retry.
     ///
     /// # Errors
-    ///
     /// RabbitMQ is away or refused.
     pub async fn depth(&self, queue: Queue) -> Result<u32, DepthError> {
         self.count(self.inner.topology.main(queue)).await
@@ -174,7 +170,6 @@ impl Broker {
     /// The number of dead letters of a queue.
     ///
     /// # Errors
-    ///
     /// RabbitMQ is away or refused.
     pub async fn dead_depth(&self, queue: Queue) -> Result<u32, DepthError> {
         self.count(self.inner.topology.dead(queue)).await

@@ -80,7 +80,6 @@ impl RetryLadder {
     /// A ladder of these delays.
     ///
     /// # Errors
-    ///
     /// They must be 1 to 16 and growing, each of 1 ms to 24 h and in whole milliseconds.
     pub fn new(delays: Vec<Duration>) -> Result<Self, InvalidLadder> {
         let in_range = |delay: &Duration| {

@@ -48,7 +48,6 @@ impl Broker {
     /// The oldest dead letters of a queue. They stay there.
     ///
     /// # Errors
-    ///
     /// RabbitMQ is away or refused.
     pub async fn dead_letters(&self, queue: Queue, limit: u16) -> Result<Vec<DeadLetter>, DeadLetterError> {
         bounded(async {
@@ -82,7 +81,6 @@ impl Broker {
     /// many. A crash in between leaves one in both queues.
     ///
     /// # Errors
-    ///
     /// RabbitMQ is away or refused. Earlier letters may be back already.
     pub async fn replay(&self, queue: Queue, limit: u16) -> Result<u16, DeadLetterError> {
         bounded(async {

@@ -8,6 +8,7 @@ mod audit;
 mod chain;
 mod claims;
 mod email;
+mod failure;
 mod file_name;
 mod ids;
 mod job;
@@ -30,11 +31,11 @@ pub use audit::{Audit, AuditLine};
 pub use chain::Chain;
 pub use claims::{ACCESS_TOKEN_TYPE, AUDIENCE, AccessClaims, ISSUER, Jwk, JwkSet};
 pub use email::{EmailAddress, InvalidEmailAddress};
+pub use failure::{Failure, FailureCode};
 pub use file_name::{MAX_FILE_NAME_BYTES, file_name_of, is_hidden, is_joiner};
 pub use ids::{ApiKeyId, FileId, InvalidId, JobId, MailId, Mp3Fid, SessionId, UserId, VideoFid};
 pub use job::{
-    Audio, AudioTrack, Failure, FailureCode, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner,
-    Phase, Progress, Source,
+    Audio, AudioTrack, Job, JobStatus, Loudness, Notice, NoticeState, Outcome, Owner, Phase, Progress, Source,
 };
 pub use legacy_text::decode_legacy_text;
 pub use link::{ArchiveLink, InvalidLink, LinkKey, SignedLink};

@@ -78,7 +78,6 @@ const LISTED: u16 = 1000;
 /// Lists or changes accounts for an operator. Returns the result, one line for each account.
 ///
 /// # Errors
-///
 /// There is no such account, or the database is away.
 pub async fn user(command: &UserCommand) -> anyhow::Result<String> {
     let database = Database::connect_lazily(&command.database.mysql_url)?;
@@ -141,7 +140,6 @@ fn line(account: &Account) -> String {
 /// Creates a new signing key. Every token of the present key stays valid until it expires.
 ///
 /// # Errors
-///
 /// The setting is malformed, or the database is away.
 pub async fn rotate_keys(command: &RotateCommand) -> anyhow::Result<String> {
     let database = Database::connect_lazily(&command.database.mysql_url)?;

@@ -41,7 +41,6 @@ use tokens::sealing::KeyEncryptionKey;
 /// Serves until the process drains. Starts while the database is away, and recovers with it.
 ///
 /// # Errors
-///
 /// A setting is wrong. One case: `KEY_ENCRYPTION_KEY` does not decrypt the signing key in the database.
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
     let database = Database::connect_lazily(&config.database.mysql_url)?;

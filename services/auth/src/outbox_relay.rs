@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker::{Broker, PublishError};
-use contracts::{AccountMail, AccountMailContent, EmailAddress, Queue, UserId};
+use contracts::{AccountMail, AccountMailContent as Content, EmailAddress, Queue, UserId};
 use service_kit::Chain;
 use sqlx::MySqlConnection;
 use time::OffsetDateTime;
@@ -174,17 +174,17 @@ impl OutboxRelay {
         let expires_at = |purpose| OffsetDateTime::now_utc() + self.policy.lifetime(purpose);
         let content = match decision {
             Decision::VerifyAddress => {
-                AccountMailContent::VerifyAddress { token, expires_at: expires_at(Purpose::Verify) }
+                Content::VerifyAddress { token, expires_at: expires_at(Purpose::Verify) }
             }
             Decision::ResetPassword => {
-                AccountMailContent::ResetPassword { token, expires_at: expires_at(Purpose::Reset) }
+                Content::ResetPassword { token, expires_at: expires_at(Purpose::Reset) }
             }
             Decision::ConfirmAddress => {
-                AccountMailContent::ConfirmAddress { token, expires_at: expires_at(Purpose::Address) }
+                Content::ConfirmAddress { token, expires_at: expires_at(Purpose::Address) }
             }
-            Decision::AddressTaken => AccountMailContent::AddressTaken,
-            Decision::AddressChanged => AccountMailContent::AddressChanged,
-            Decision::PasswordChanged => AccountMailContent::PasswordChanged,
+            Decision::AddressTaken => Content::AddressTaken,
+            Decision::AddressChanged => Content::AddressChanged,
+            Decision::PasswordChanged => Content::PasswordChanged,
         };
         Ok(Some(AccountMail::new(requested.id, requested.email.clone(), content)))
     }

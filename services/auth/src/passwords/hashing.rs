@@ -48,7 +48,6 @@ impl Hasher {
     /// Runs the work in a slot, when one is free.
     ///
     /// # Errors
-    ///
     /// [`HashingError::Busy`] at once where the queue is full, or after [`SLOT_TIMEOUT`].
     pub(crate) async fn run<T: Send + 'static>(
         &self,

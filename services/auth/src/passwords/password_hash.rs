@@ -49,7 +49,6 @@ impl PasswordHash {
     /// Whether this is the hash of the password. Takes a core for tens of milliseconds.
     ///
     /// # Errors
-    ///
     /// The stored text is no hash of [`PasswordHash::of`], of any release.
     pub(crate) fn matches(&self, password: &Password) -> Result<bool, password_hash::Error> {
         let stored = phc::PasswordHash::new(&self.0)?;

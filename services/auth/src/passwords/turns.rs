@@ -36,7 +36,6 @@ impl Turns {
     /// Waits for the turn of a try.
     ///
     /// # Errors
-    ///
     /// [`HashingError::Busy`] at once where too many wait, or after [`TURN_TIMEOUT`].
     pub(crate) async fn take(&self, key: TokenHash) -> Result<Turn, HashingError> {
         let lock = {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::service::Service;
 
 pub(crate) async fn list_providers(State(service): State<Arc<Service>>) -> Json<Providers> {
-    Json(service.providers())
+    Json(service.oidc.providers())
 }
 
 pub(crate) async fn start_oidc(
@@ -19,7 +19,7 @@ pub(crate) async fn start_oidc(
     Path(provider): Path<String>,
     Body(start): Body<OidcStart>,
 ) -> Result<Json<OidcStarted>, Error> {
-    service.start_oidc(&provider, &start).await.map(Json)
+    Ok(Json(service.oidc.start(&provider, &start.redirect_uri).await?))
 }
 
 pub(crate) async fn finish_oidc(

@@ -1,6 +1,6 @@
 //! Sign-in with an outside identity provider.
 
-use contracts::{Audit, IssuedTokens, OidcFinish, OidcStart, OidcStarted, Providers, UserId};
+use contracts::{Audit, IssuedTokens, OidcFinish, UserId};
 use service_kit::audit;
 
 use super::{Service, hand_over};
@@ -10,14 +10,6 @@ use crate::tables::database::transact;
 use crate::tables::{accounts, identities};
 
 impl Service {
-    pub(crate) fn providers(&self) -> Providers {
-        self.oidc.providers()
-    }
-
-    pub(crate) async fn start_oidc(&self, provider: &str, start: &OidcStart) -> Result<OidcStarted, Error> {
-        Ok(self.oidc.start(provider, &start.redirect_uri).await?)
-    }
-
     pub(crate) async fn finish_oidc(
         &self,
         provider: &str,

@@ -9,24 +9,15 @@ use uuid::Uuid;
 use crate::tables::database::{micros, unexpected};
 use crate::tokens::opaque::TokenHash;
 
-/// The purpose of a token in a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Confirming the account's own address.
-    Verify,
-    /// Replacing a forgotten password.
-    Reset,
-    /// Moving the account to another address.
-    Address,
-}
-
-impl Purpose {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Reset => "reset",
-            Self::Address => "address",
-        }
+stored_enum! {
+    /// The purpose of a token in a mail.
+    Purpose {
+        /// Confirming the account's own address.
+        Verify = "verify",
+        /// Replacing a forgotten password.
+        Reset = "reset",
+        /// Moving the account to another address.
+        Address = "address",
     }
 }
 
@@ -103,10 +94,7 @@ pub(crate) async fn find(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let purpose = [Purpose::Verify, Purpose::Reset, Purpose::Address]
-        .into_iter()
-        .find(|purpose| purpose.as_str() == row.purpose)
-        .ok_or(sqlx::Error::RowNotFound)?;
+    let purpose = Purpose::from_stored(&row.purpose)?;
     Ok(Some(MailToken {
         account: row.account.into(),
         purpose,

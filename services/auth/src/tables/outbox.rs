@@ -8,76 +8,34 @@ use uuid::Uuid;
 
 use crate::tables::database::{micros, unexpected};
 
-/// The kind of a requested mail. Its content is decided when it is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum MailKind {
-    /// A token that confirms the address, if its account still needs one.
-    Verify,
-    /// After a registration: a token if it created an account, otherwise a notice that the address has one.
-    Registered,
-    /// A token that replaces the password, if the address has an account.
-    Reset,
-    /// A token that changes the account's address to this one.
-    NewAddress,
-    /// A notice to the previous address of an account.
-    AddressChanged,
-    /// A notice that the password was changed.
-    PasswordChanged,
-}
-
-const KINDS: [MailKind; 6] = [
-    MailKind::Verify,
-    MailKind::Registered,
-    MailKind::Reset,
-    MailKind::NewAddress,
-    MailKind::AddressChanged,
-    MailKind::PasswordChanged,
-];
-
-impl MailKind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Registered => "registered",
-            Self::Reset => "reset",
-            Self::NewAddress => "new_address",
-            Self::AddressChanged => "address_changed",
-            Self::PasswordChanged => "password_changed",
-        }
+stored_enum! {
+    /// The kind of a requested mail. Its content is decided when it is published.
+    MailKind {
+        /// A token that confirms the address, if its account still needs one.
+        Verify = "verify",
+        /// After a registration: a token if it created an account, otherwise a notice that the address has one.
+        Registered = "registered",
+        /// A token that replaces the password, if the address has an account.
+        Reset = "reset",
+        /// A token that changes the account's address to this one.
+        NewAddress = "new_address",
+        /// A notice to the previous address of an account.
+        AddressChanged = "address_changed",
+        /// A notice that the password was changed.
+        PasswordChanged = "password_changed",
     }
 }
 
-/// The content of a mail. It is decided once, in the transaction that stores its token and counts it, and
-/// kept in the row: a mail that is published again stays the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Decision {
-    VerifyAddress,
-    AddressTaken,
-    ResetPassword,
-    ConfirmAddress,
-    AddressChanged,
-    PasswordChanged,
-}
-
-const DECISIONS: [Decision; 6] = [
-    Decision::VerifyAddress,
-    Decision::AddressTaken,
-    Decision::ResetPassword,
-    Decision::ConfirmAddress,
-    Decision::AddressChanged,
-    Decision::PasswordChanged,
-];
-
-impl Decision {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::VerifyAddress => "verify_address",
-            Self::AddressTaken => "address_taken",
-            Self::ResetPassword => "reset_password",
-            Self::ConfirmAddress => "confirm_address",
-            Self::AddressChanged => "address_changed",
-            Self::PasswordChanged => "password_changed",
-        }
+stored_enum! {
+    /// The content of a mail. It is decided once, in the transaction that stores its token and counts it, and
+    /// kept in the row: a mail that is published again stays the same.
+    Decision {
+        VerifyAddress = "verify_address",
+        AddressTaken = "address_taken",
+        ResetPassword = "reset_password",
+        ConfirmAddress = "confirm_address",
+        AddressChanged = "address_changed",
+        PasswordChanged = "password_changed",
     }
 }
 
@@ -134,7 +92,7 @@ pub(crate) async fn claim(
     .fetch_optional(connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let kind = KINDS.into_iter().find(|kind| kind.as_str() == row.kind).ok_or(sqlx::Error::RowNotFound)?;
+    let kind = MailKind::from_stored(&row.kind)?;
     let email = row.email.parse().map_err(unexpected)?;
     Ok(Some(RequestedMail { id: row.id.into(), kind, email, account: row.account.map(UserId::from) }))
 }
@@ -149,8 +107,7 @@ pub(crate) async fn lock_decision(
         .await?;
     let Some(row) = row else { return Ok(None) };
     let Some(decided) = row.decided else { return Ok(Some(None)) };
-    let decision = DECISIONS.into_iter().find(|decision| decision.as_str() == decided);
-    decision.map(Some).map(Some).ok_or(sqlx::Error::RowNotFound)
+    Decision::from_stored(&decided).map(Some).map(Some)
 }
 
 /// Stores the decision, in the transaction that counts the mail and stores its token.

@@ -65,7 +65,6 @@ fn into_sqlx(error: MigrateError) -> sqlx::Error {
 /// Brings the schema up to date and reports its state. Waits up to a minute for a database that is starting.
 ///
 /// # Errors
-///
 /// The database stayed away or refused the login, a migration failed, or an applied migration differs from
 /// this build's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {

@@ -78,7 +78,6 @@ impl Keyring {
     /// Loads the keys, creates the first one where there is none, and reloads them until `end` is cancelled.
     ///
     /// # Errors
-    ///
     /// The first load failed in a way that waiting does not heal. After a later failure the last loaded keys
     /// stay in use.
     pub(crate) async fn keep_current(

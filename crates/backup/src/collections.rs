@@ -7,8 +7,7 @@ use mongodb::{Collection, Database};
 use crate::BackupError;
 use crate::timeout::within;
 
-/// The prefix of the collections that a restore fills, and the name of the collection that marks a running
-/// swap.
+/// The prefix of the collections that a restore fills, and the name of the mark of a running swap.
 pub(crate) const RESTORING: &str = "restoring";
 
 /// One collection of one of the three databases.

@@ -5,8 +5,7 @@
 //! into collections beside those in use, and swaps the two only when the file is proven whole and every
 //! document is stored. So a damaged file, a full disk or a killed restore leaves the old content.
 //!
-//! The [file](records) is a sequence of BSON documents with a SHA-256 at its end; [`check`] proves it without
-//! a server.
+//! The [file](records) is a sequence of BSON documents with a SHA-256 at its end, for [`check`].
 
 mod collections;
 mod error;

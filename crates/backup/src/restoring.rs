@@ -168,8 +168,7 @@ async fn rename(database: &Database, from: &str, to: &str) -> Result<(), BackupE
     within(&format!("put {to} in place"), admin.run_command(command)).await.map(drop)
 }
 
-/// Deletes the filled collections of an incomplete restore. Its mark stays, since it holds until a restore
-/// has completed.
+/// Deletes the filled collections of an incomplete restore. Its mark stays until a restore completes.
 async fn discard_filled(databases: &Databases) -> Result<(), BackupError> {
     let beside = format!("{RESTORING}.");
     for place in all(databases).await?.iter().filter(|place| place.name.starts_with(&beside)) {

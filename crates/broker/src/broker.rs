@@ -71,8 +71,7 @@ pub enum DepthError {
 }
 
 impl Broker {
-    /// Connects in the background, for as long as it takes: RabbitMQ may be away. RabbitMQ's list of
-    /// connections shows `name`.
+    /// Connects in the background: RabbitMQ may be away. RabbitMQ's list of connections shows `name`.
     ///
     /// Cancelling `shutdown` closes the connection, and every later call fails: cancel it when the consumers
     /// have returned. Must be called inside a Tokio runtime.

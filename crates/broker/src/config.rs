@@ -60,8 +60,7 @@ pub enum InvalidConfig {
 /// AMQP allows 255 bytes for the name of a queue; the rest is for our own part of it.
 pub(crate) const MAX_PREFIX_BYTES: usize = 200;
 
-/// The delays before a message is tried again: the first after its first attempt, and so on; the last
-/// repeats.
+/// The delays before a message is tried again, one for each attempt; the last repeats.
 ///
 /// Each delay has its own queue. Changing the ladder declares new queues and leaves the old ones, whose
 /// messages still return after their delay.
@@ -137,7 +136,7 @@ impl FromStr for RetryLadder {
 }
 
 impl Default for RetryLadder {
-    /// 2 s, 10 s, 30 s, 2 min, 10 min, 30 min: quick enough for a restart, and more than an hour within eight
+    /// 2 s, 10 s, 30 s, 2 min, 10 min, 30 min: quick enough for a restart, and over an hour in eight
     /// attempts.
     fn default() -> Self {
         Self([2, 10, 30, 120, 600, 1800].map(Duration::from_secs).to_vec())

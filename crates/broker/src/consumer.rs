@@ -28,8 +28,7 @@ const UNSUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Subscription {
     /// The queue.
     pub queue: Queue,
-    /// The number of messages handled at once, and the number of unacknowledged messages that RabbitMQ
-    /// delivers. At least 1.
+    /// The number of messages handled at once, which RabbitMQ delivers unacknowledged. At least 1.
     pub slots: u16,
     /// Ends the deliveries; running handlers go on.
     pub drain: CancellationToken,
@@ -82,8 +81,7 @@ struct Consumer<H> {
     running: JoinSet<()>,
 }
 
-/// The deliveries of one channel. Dropping it closes the channel, and RabbitMQ requeues every unacknowledged
-/// delivery.
+/// The deliveries of one channel. Dropped, it closes the channel, and RabbitMQ requeues what is left.
 struct Deliveries {
     session: Arc<Session>,
     channel: Channel,
@@ -145,8 +143,7 @@ impl<H> Consumer<H> {
         }
     }
 
-    /// Handles the deliveries. Breaks at the end of the subscription, continues when the deliveries have
-    /// stopped.
+    /// Handles the deliveries. Breaks at the end of the subscription, continues after a lost channel.
     async fn handle_all<M, F>(&mut self, deliveries: &mut Deliveries) -> ControlFlow<()>
     where
         M: DeserializeOwned + Send + 'static,

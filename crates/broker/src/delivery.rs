@@ -38,8 +38,7 @@ pub enum Verdict {
         /// Why, for the log.
         reason: String,
     },
-    /// It must wait. It returns as the same attempt, after the ladder's first delay that is at least this
-    /// long.
+    /// It must wait. It returns as the same attempt, after the ladder's first delay of at least `delay`.
     Defer {
         /// The shortest time to wait.
         delay: Duration,
@@ -164,8 +163,7 @@ impl Pending {
         }
     }
 
-    /// The queue for a copy of the message, published before the acknowledgement. Updates the envelope for
-    /// the copy.
+    /// The queue for a copy, published before the acknowledgement. Updates the envelope for the copy.
     fn redirect(&mut self, verdict: Verdict, topology: &Topology) -> Option<String> {
         let attempt = self.envelope.attempt;
         match verdict {

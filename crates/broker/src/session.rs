@@ -19,8 +19,7 @@ const DECLARE_TIMEOUT: Duration = Duration::from_mins(1);
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of messages in flight to RabbitMQ. Each waits for a write to disk, which RabbitMQ shares
-/// between them.
+/// The number of messages in flight. Each waits for a write to disk, which RabbitMQ shares between them.
 const MAX_PUBLISHING: usize = 32;
 
 /// Why there is no session.

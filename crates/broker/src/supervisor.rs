@@ -15,8 +15,7 @@ use crate::topology::Topology;
 /// The current session, if there is one.
 pub(crate) type Current = Option<Arc<Session>>;
 
-/// Delays between attempts while RabbitMQ is away: from 100 ms, growing to 10 s, without end. Jitter spreads
-/// the replicas of a service.
+/// Delays between attempts while RabbitMQ is away: 100 ms, growing to 10 s. Jitter spreads the replicas.
 pub(crate) fn backoff() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))

@@ -13,8 +13,7 @@ use crate::RetryLadder;
 const DELIVERY_LIMIT: i64 = 20;
 
 /// Reading a dead letter and requeueing it counts as a delivery, and without a limit RabbitMQ 4 drops a
-/// message after 20 of them. -1 means "none" only since RabbitMQ 4, so this is a number that is never
-/// reached.
+/// message after 20 of them. -1 means "none" only since RabbitMQ 4. This number is never reached.
 const NO_DELIVERY_LIMIT: i64 = 1_000_000;
 
 /// Why a queue could not be declared.
@@ -97,8 +96,7 @@ fn quorum(delivery_limit: i64) -> FieldTable {
 }
 
 /// Dead-letters to a queue through the default exchange, at least once: with "at most once" a crash in
-/// between loses the message. "At least once" needs `reject-publish`, although no queue of ours has a maximum
-/// length.
+/// between loses the message. "At least once" needs `reject-publish`.
 fn dead_letters_to(queue: &str, mut arguments: FieldTable) -> FieldTable {
     arguments.insert("x-dead-letter-exchange".into(), text(""));
     arguments.insert("x-dead-letter-routing-key".into(), text(queue));

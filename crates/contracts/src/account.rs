@@ -160,8 +160,7 @@ pub struct MailPreferencesChange {
     pub failed: Option<bool>,
 }
 
-/// Sessions and accounts that ended before their tokens expired, and changed addresses, from auth to the
-/// gateway.
+/// Ended sessions, erased accounts and changed addresses, from auth to the gateway.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Revocations {
     /// Sessions that ended within the lifetime of an access token.

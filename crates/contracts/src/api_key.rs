@@ -51,8 +51,7 @@ impl FromStr for Scope {
 
 /// The SHA-256 of an API key, which the database stores.
 ///
-/// A key is 256 random bits, so a slow hash or a salt would add nothing. A fast hash lets every request be
-/// checked.
+/// A key is 256 random bits: a slow hash or a salt would add nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ApiKeyHash([u8; 32]);
 

@@ -3,8 +3,7 @@ use std::fmt;
 
 /// Shows an error with everything that caused it, on one line: `could not store the job: connection refused`.
 ///
-/// The `Display` of our errors omits the source. The code that handles an error logs the whole chain once,
-/// with this.
+/// The `Display` of our errors omits the source. The handler of an error logs the chain once.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {

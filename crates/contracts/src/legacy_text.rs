@@ -32,8 +32,7 @@ fn likely_encoding(bytes: &[u8]) -> &'static Encoding {
     if MISTAKEN_FOR_1251.contains(&guess) && is_plain_russian(bytes) { WINDOWS_1251 } else { guess }
 }
 
-/// In these encodings, short Russian text reads as accented letters only, or in KOI8 with upper and lower
-/// case exchanged.
+/// In these encodings, short Russian text reads as accented letters only, or with its case exchanged.
 const MISTAKEN_FOR_1251: [&Encoding; 6] =
     [WINDOWS_1250, WINDOWS_1252, WINDOWS_1254, WINDOWS_1257, ISO_8859_2, KOI8_U];
 

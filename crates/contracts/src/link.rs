@@ -33,8 +33,7 @@ pub enum InvalidLink {
 /// The part of an archive's link after `/archives/`: a credential for several files together, with an expiry.
 ///
 /// 8 bytes of expiry, 12 bytes for each file id and 32 bytes of HMAC-SHA-256 over both, base64url without
-/// padding. The signed bytes include the purpose: a download link never passes for an archive's link, or the
-/// reverse.
+/// padding. The signed bytes include the purpose: no download link passes for an archive's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveLink {
     /// The audio files in it.

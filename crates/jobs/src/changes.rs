@@ -49,8 +49,7 @@ impl JobStore {
 
 fn change(event: &ChangeStreamEvent<Document>) -> Option<Change> {
     let job = event.document_key.as_ref()?.get_str("_id").ok()?.parse().ok()?;
-    // The document may be gone when the server looks it up for this event; the event itself still names its
-    // change.
+    // The document may be gone when the server looks it up; the event itself still names the change.
     let updated = event.update_description.as_ref().map(|update| &update.updated_fields);
     let removed_for = updated.and_then(|fields| fields.get_str(REMOVED_FOR).ok());
     let owner =

@@ -12,8 +12,7 @@ use crate::{JobStore, JobsError, Record};
 
 /// The right to change a job that is being converted, until it expires or is revoked.
 ///
-/// Every claim draws a new token, which each later change names. So a worker that was given up and returns
-/// cannot change the job.
+/// Every claim draws a new token, which each later change names: a worker that was given up changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     pub(crate) job: JobId,
@@ -75,8 +74,7 @@ pub struct Report {
 impl JobStore {
     /// Claims a job for one converter, if it is waiting or its holder's lease has expired.
     ///
-    /// `worker` names the converter for the operator; `lasts` is how long the lease holds without a
-    /// [`JobStore::report`].
+    /// `worker` names the converter; `lasts` is how long the lease holds without a [`JobStore::report`].
     pub async fn claim(&self, id: JobId, worker: &str, lasts: Duration) -> Result<Claim, JobsError> {
         let lease = Lease { job: id, token: Uuid::new_v4().to_string(), lasts };
         let is_free = doc! { "$or": [
@@ -113,8 +111,7 @@ impl JobStore {
         self.change(lease.filter(), set).await
     }
 
-    /// Commits the audio file: the job is converted. `false`: the lease is lost, and no job refers to the
-    /// caller's file.
+    /// Commits the audio file: the job is converted. `false`: the lease is lost, and the file is unused.
     ///
     /// The audio is kept for `keep_mp3`, the video for `keep_video`.
     pub async fn commit_converted(

@@ -5,8 +5,7 @@
 //! must still be true: the status, and for a converter's changes the token of its lease. A late change has no
 //! effect and reports so. Messages may be delivered twice, and workers may die at any point.
 //!
-//! Leases and due times are compared with the database server's clock (`$$NOW`) only: the hosts' clocks may
-//! differ.
+//! Leases and due times use the database server's clock (`$$NOW`): the hosts' clocks may differ.
 
 mod account_mails;
 mod changes;

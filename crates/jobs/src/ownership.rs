@@ -66,8 +66,7 @@ impl JobStore {
 
     /// Puts a failed job back into the queue, as if it had just been uploaded.
     ///
-    /// Late changes and messages of the previous run have no effect: the status has changed, and the notice
-    /// is gone.
+    /// Late changes and messages of the previous run have no effect: status and notice are different now.
     pub async fn retry(&self, owner: UserId, id: JobId) -> Result<Retried, JobsError> {
         // The failed run stays counted.
         self.settle_usage(id).await?;
@@ -112,8 +111,7 @@ impl JobStore {
         within(self.collection().update_many(elsewhere, set)).await.map(drop)
     }
 
-    /// Cancels an account's unfinished jobs, and returns its latest hundred jobs, to be
-    /// [erased](Self::erase).
+    /// Cancels an account's unfinished jobs. Returns its latest hundred jobs, to be [erased](Self::erase).
     pub async fn cancel_all(&self, owner: UserId) -> Result<Vec<Record>, JobsError> {
         let unfinished = doc! {
             "owner.id": owner.to_string(),
@@ -129,8 +127,7 @@ impl JobStore {
         self.find(doc! { "owner.id": owner.to_string() }, doc! { "_id": -1 }, ERASED_AT_ONCE).await
     }
 
-    /// Deletes a job in any state, and the record of its acceptance mail. The caller has deleted its files
-    /// before.
+    /// Deletes a job in any state, and the record of its acceptance mail. Its files are deleted before.
     pub async fn erase(&self, owner: UserId, id: JobId) -> Result<(), JobsError> {
         self.account_mails().forget(id.into()).await?;
         let own = doc! { "_id": id.to_string(), "owner.id": owner.to_string() };

@@ -71,8 +71,7 @@ impl JobStore {
             ] },
         ] };
         let filter = doc! {
-            // The index narrows the documents before the expression is evaluated. Null also matches a missing
-            // field.
+            // The index narrows the documents before the expression. Null also matches a missing field.
             "outcome_announced_at": Bson::Null,
             "status": { "$in": ["queued", "converting", "converted", "failed"] },
             "$expr": { "$and": [forgotten, before("announce_tried_at", ANNOUNCE_AGAIN_AFTER)] },

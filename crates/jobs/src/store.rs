@@ -289,11 +289,11 @@ pub(crate) async fn within<T>(
             ErrorKind::Io(_)
             | ErrorKind::ServerSelection { .. }
             | ErrorKind::ConnectionPoolCleared { .. } => JobsError::Unavailable(Some(error)),
-            // A primary that steps down or shuts down sets this label. MongoDB refuses writes when its disk
-            // is full.
+            // MongoDB refuses writes when its disk is full.
             ErrorKind::Command(ref refused) if refused.code == OUT_OF_DISK_SPACE => {
                 JobsError::Unavailable(Some(error))
             }
+            // A primary that steps down or shuts down sets this label.
             _ if error.contains_label(mongodb::error::RETRYABLE_WRITE_ERROR) => {
                 JobsError::Unavailable(Some(error))
             }

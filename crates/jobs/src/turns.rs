@@ -1,6 +1,5 @@
 //! Takes turns between users. A user's jobs wait here, and only a few of them in the broker, which delivers
-//! in order of publication. So a user with one job waits behind a few of another user's five hundred, not
-//! behind all.
+//! in order of publication. So one job waits behind a few of another user's five hundred, not behind all.
 
 use std::num::NonZeroU16;
 use std::time::Duration;

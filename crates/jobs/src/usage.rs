@@ -53,8 +53,7 @@ impl JobStore {
         if let (Some(owner), Ok(seconds)) = (owner, job.get_f64("usage_due")) {
             self.count(owner, &format!("{id}-{run}"), seconds).await?;
         }
-        // Not `change`: for the owner this does not change the job. Clears only the counted usage: see
-        // `Record::same_run`.
+        // Not `change`: for the owner this changes nothing. Clears only the counted usage.
         let counted = doc! {
             "_id": id.to_string(),
             "$expr": { "$eq": [{ "$ifNull": ["$retries", 0] }, run] },

@@ -2,8 +2,7 @@
 
 use contracts::{Audit, AuditLine};
 
-/// Writes a security event as a log line of target `audit`, whatever the log filter says, with the request's
-/// id.
+/// Writes a security event as a log line of target `audit`, which no log filter suppresses.
 pub fn record(event: Audit<'_>) {
     let AuditLine { name, user, detail } = event.line();
     let user = user.map(tracing::field::display);

@@ -40,8 +40,7 @@ const MAX_HEAD_BYTES: usize = 24 << 10;
 /// service closes the connection is lost.
 pub const CLIENT_IDLE: Duration = Duration::from_secs(10);
 
-/// The id of a request: in every log line of its span, in the `x-request-id` of its answer and in problem
-/// bodies.
+/// The id of a request: in its log lines, in the `x-request-id` of its answer and in problem bodies.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
@@ -51,8 +50,7 @@ tokio::task_local! {
     static CURRENT: String;
 }
 
-/// The header that passes the request's id to another service, so that both log the same id. `None` outside a
-/// request.
+/// The header that passes the request's id to another service. `None` outside a request.
 #[must_use]
 pub fn request_id_header() -> Option<(&'static str, String)> {
     CURRENT.try_with(|id| (REQUEST_ID, id.clone())).ok()

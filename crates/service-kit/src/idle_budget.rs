@@ -64,8 +64,7 @@ impl IdleBudget {
         self.left = (self.left.saturating_sub(waited) + worth).min(self.pace.idle_timeout * IDLE_TIMEOUTS);
     }
 
-    /// Ready when the budget is used up. Poll only while waiting for the peer alone: our own slowness must
-    /// not count.
+    /// Ready when the budget is used up. Poll only while waiting for the peer alone.
     pub fn poll_exhausted(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.awaited_since.is_none() {
             let now = Instant::now();

@@ -3,8 +3,8 @@ use std::str::FromStr;
 
 use ipnet::{AddrParseError, IpNet};
 
-/// A list of networks in CIDR notation, separated by commas: `10.0.0.0/8,fd00::/8`. An address alone is a
-/// network of one.
+/// A list of networks in CIDR notation, separated by commas: `10.0.0.0/8,fd00::/8`. An address is a network
+/// of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 

@@ -40,8 +40,7 @@ impl Problem {
         Self { code, detail: None, headers }
     }
 
-    /// Adds a detail about this occurrence. Only about what the client itself sent; never the text of an
-    /// inner error.
+    /// Adds a detail about what the client sent; never the text of an inner error.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
@@ -81,8 +80,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Writes the body of every error answer, including the framework's: a service answers errors with problems
-/// only.
+/// Writes the body of every error answer, including the framework's.
 pub(crate) async fn render(RequestId(request_id): RequestId, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();

@@ -4,8 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How a service ends: the first SIGTERM or SIGINT asks it to drain, the second, or the drain timeout, aborts
-/// it.
+/// How a service ends: the first SIGTERM or SIGINT drains it, the second or the drain timeout aborts it.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     drain: CancellationToken,

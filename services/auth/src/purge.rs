@@ -10,8 +10,7 @@ use crate::tables::{address_changes, erasures, login_failures, mail_tokens, sess
 
 const EVERY: Duration = Duration::from_mins(5);
 
-/// How long the gateways hear of erased accounts and of changed addresses: longer than any upload may take
-/// that began before.
+/// How long the gateways hear of erased accounts and changed addresses: longer than any upload takes.
 pub(crate) const TOLD_FOR: Duration = Duration::from_hours(48);
 
 /// Purges until `end` is cancelled. Every replica does: deleting a row twice does no harm.

@@ -9,8 +9,7 @@ use secrecy::SecretString;
 
 use crate::public_url::PublicUrl;
 
-/// Short enough for a reader who waits for a mail, long enough for three renewals while MongoDB elects a
-/// primary.
+/// Short for a reader who waits, long enough for three renewals while MongoDB elects a primary.
 pub const LEASE: Duration = Duration::from_mins(1);
 
 /// Notification's settings.

@@ -51,8 +51,7 @@ impl MailServer {
     pub(crate) fn from_url(url: &SecretString) -> Result<Self, InvalidServerUrl> {
         let url = Url::parse(url.expose_secret()).map_err(|_| InvalidServerUrl::NotAUrl)?;
         let host = match url.host() {
-            // An unknown scheme's host keeps its case and encoding; names and literals alike go to the
-            // resolver.
+            // An unknown scheme's host keeps its case; names and literals alike go to the resolver.
             Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),

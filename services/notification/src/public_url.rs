@@ -13,8 +13,7 @@ pub struct PublicUrl(String);
 pub struct InvalidPublicUrl;
 
 impl PublicUrl {
-    /// The address of a page that uses a token. The token stands after `#`, so that no server or proxy sees
-    /// it.
+    /// The address of a page that uses a token. It stands after `#`, so that no server or proxy sees it.
     pub(crate) fn page(&self, page: &str, token: &str) -> String {
         format!("{}/{page}#token={token}", self.0)
     }

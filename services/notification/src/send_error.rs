@@ -66,8 +66,7 @@ const MAX_ANSWER_CHARS: usize = 500;
 
 impl SendError {
     /// The one place that decides which failures are final: a 5xx answer to the reader's address or to the
-    /// mail itself. Earlier failures concern the server or our settings, and can be fixed while the mail
-    /// waits.
+    /// mail itself. Earlier failures can be fixed while the mail waits.
     pub(crate) fn outlook(&self) -> Outlook {
         let code = match &self.cause {
             Cause::Smtp(error) => error.status(),
@@ -84,8 +83,7 @@ impl SendError {
         }
     }
 
-    /// The server's answer in one line of at most 500 characters, without the addresses that servers often
-    /// repeat.
+    /// The server's answer in one line of at most 500 characters, without addresses.
     pub(crate) fn answer(&self) -> String {
         without_addresses(&self.cause.to_string())
     }

@@ -20,8 +20,7 @@ const RENEWALS: u32 = 3;
 /// This share of the lease must remain when the mail is handed over: the handover itself takes time.
 const HANDING_OVER: u32 = 6;
 
-/// The delay while another process holds the mail. It either settles the mail or dies, and then its lease
-/// ends.
+/// The delay while another process holds the mail, until it settles the mail or its lease ends.
 pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(10);
 
 /// How long recording a sent mail is retried. Giving up would send the mail twice, so it is long. Together
@@ -65,8 +64,7 @@ impl Claim {
         Ok(is_ours)
     }
 
-    /// Whether the mail must still be sent, by this process. The database is asked, and our own clock has the
-    /// last word.
+    /// Whether this process must still send the mail. After the database, our own clock has the last word.
     async fn is_still_ours(&self) -> bool {
         match self.renew().await {
             Ok(true) => {}
@@ -104,8 +102,8 @@ enum Attempt {
 }
 
 impl Attempt {
-    /// Reports in a metric whether the mail server was reachable. It does not count for readiness: taking no
-    /// messages would not help.
+    /// Reports in a metric whether the mail server was reachable. Readiness ignores it: pausing would not
+    /// help.
     fn report_server(&self) {
         let is_up = match self {
             Self::Refused(error) if error.step == Step::Open => 0.0,
@@ -230,8 +228,7 @@ async fn record(claim: &Claim, failure: Option<&str>) -> Result<Verdict, JobsErr
     if !recorded {
         tracing::warn!("the mail could not be recorded: the job is gone, or another sender has the mail");
     }
-    // Acknowledge last: a crash before this repeats the message, and the record then shows that the mail is
-    // settled.
+    // Acknowledge last: a crash before this repeats the message, and the record shows that it is settled.
     Ok(Verdict::Done)
 }
 

@@ -69,8 +69,7 @@ impl fmt::Display for Length {
     }
 }
 
-/// A number of bytes: `812 kB`, `3.4 MB`, `1.25 GB` (powers of ten, as file managers and mail programs
-/// count).
+/// A number of bytes: `812 kB`, `3.4 MB`, `1.25 GB` (powers of ten, as in mail programs).
 pub(crate) struct Size {
     pub(crate) bytes: u64,
 }

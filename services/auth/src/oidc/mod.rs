@@ -1,5 +1,5 @@
-//! OpenID Connect (Core 1.0): the authorization code flow with PKCE (RFC 7636), as the client of providers
-//! that the settings name.
+//! OpenID Connect (Core 1.0): the authorization code flow with PKCE (RFC 7636), as a client of configured
+//! providers.
 //!
 //! A cookie ties the provider's answer to the browser that started: it holds the state, the nonce and the
 //! PKCE verifier, each 256 random bits. auth stores nothing between start and finish.

@@ -25,12 +25,10 @@ pub(crate) enum HashingError {
 /// once; waiting longer, it would outlast the gateway's timeout.
 const QUEUE: usize = 64;
 
-/// How long a request waits for a slot: on a machine so busy that the queue hardly moves, it is still
-/// answered.
+/// How long a request waits for a slot: it is answered even if the queue hardly moves.
 const SLOT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Slots for hashing. A hash takes tens of milliseconds of CPU and 19 MiB: without a bound, 200 parallel
-/// logins would need 4 GiB.
+/// Slots for hashing. A hash takes 19 MiB: without a bound, 200 parallel logins would need 4 GiB.
 #[derive(Debug, Clone)]
 pub(crate) struct Hasher {
     slots: Arc<Semaphore>,

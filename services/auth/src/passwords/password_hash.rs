@@ -32,8 +32,7 @@ impl PasswordHash {
         Ok(Self(hash.to_string()))
     }
 
-    /// A hash that no password matches, for addresses without an account: it takes as long to verify as a
-    /// real one.
+    /// A hash that no password matches, for unknown addresses: verifying it takes as long as a real one.
     pub(crate) fn dummy() -> Self {
         Self("$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlzIQ$VGhlcmUgaXMgbm8gcGFzc3dvcmQgZm9yIHRoaXMgMS4".to_owned())
     }

@@ -1,7 +1,6 @@
 //! One try of a password at a time for each address: the next try sees the result of the one before.
 //!
-//! Without turns, parallel correct tries would count against each other. Across processes only the count in
-//! the database decides.
+//! Without turns, parallel correct tries would count against each other. Processes share only the count.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -21,8 +21,7 @@ pub(crate) struct Caller {
     pub(crate) session: SessionId,
 }
 
-/// An account without a password can be erased by a session younger than this: the sign-in stands for the
-/// password.
+/// A session younger than this may erase an account without a password: the sign-in replaces it.
 const FRESH: Duration = Duration::from_mins(15);
 
 impl Service {
@@ -72,8 +71,7 @@ impl Service {
         Ok(())
     }
 
-    /// Requests the erasure of the account, which is unusable from now on. The gateway deletes the jobs, then
-    /// auth deletes the row.
+    /// Requests the erasure of the account. The gateway deletes the jobs, then auth deletes the row.
     pub(crate) async fn request_erasure(&self, caller: Caller, request: ErasureRequest) -> Result<(), Error> {
         let id = caller.account.id;
         if caller.account.password_hash.is_some() {

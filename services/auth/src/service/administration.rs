@@ -38,8 +38,7 @@ impl Service {
     }
 }
 
-/// Changes an account. A new role or a closed account ends all sessions: their tokens still name the old
-/// role.
+/// Changes an account. A new role or closing it ends all sessions: their tokens name the old role.
 pub(crate) async fn apply(
     database: &Database,
     id: UserId,

@@ -119,8 +119,7 @@ impl Service {
         Ok(())
     }
 
-    /// Counts a try of a password, or refuses it, before anything is hashed. Hold the turn until the outcome
-    /// is recorded.
+    /// Counts or refuses a try, before anything is hashed. Hold the turn until the outcome is recorded.
     async fn count_guess(&self, guess: Guess<'_>) -> Result<Turn, Error> {
         let turn = self.turns.take(guess.hash()).await?;
         let delay = transact!(self.database, |transaction| login_failures::count(transaction, guess).await);
@@ -164,8 +163,7 @@ async fn hand_over(
     sessions::revoke_all(connection, id).await?;
     mail_tokens::delete_all(connection, id).await?;
     if !account.is_verified {
-        // The creator of the account never proved that the address is theirs. Their API keys must not stay
-        // valid.
+        // The account's creator never proved that the address is theirs: their API keys must end.
         crate::tables::api_keys::delete_all(connection, id).await?;
     }
     accounts::mark_verified(connection, id, email).await

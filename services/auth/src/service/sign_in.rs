@@ -35,8 +35,7 @@ enum Exchange {
 const MAX_CLIENT_CHARS: usize = 200;
 
 impl Service {
-    /// Creates an account. For a taken address it does the same work and changes nothing. Both ways send a
-    /// mail.
+    /// Creates an account. A taken address costs the same work and changes nothing. Both ways send a mail.
     pub(crate) async fn register(&self, credentials: Credentials) -> Result<Registered, Error> {
         let email: EmailAddress = credentials.email.parse().map_err(|_| Error::BadEmail)?;
         let hash = self.hash_new(credentials.password, email.clone()).await?;
@@ -55,8 +54,7 @@ impl Service {
         Ok(registered)
     }
 
-    /// Checks a password and begins a session. Whether the address is known changes neither the answer nor
-    /// the time.
+    /// Checks a password and begins a session. Unknown addresses get the same answer in the same time.
     pub(crate) async fn log_in(&self, request: LoginRequest) -> Result<IssuedTokens, Error> {
         // Fails before anything is written if no token can be signed.
         self.keyring.current()?;

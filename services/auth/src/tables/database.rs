@@ -32,8 +32,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Every statement reads or writes a few rows by their key.
 pub(crate) const QUERY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Statements take a millisecond, so ten connections carry thousands of logins a second; hashing is the
-/// limit.
+/// Statements take a millisecond, so ten connections carry thousands of logins a second.
 const CONNECTIONS: u32 = 10;
 
 /// The connection pool, with a timeout on every request.
@@ -134,11 +133,9 @@ impl Drop for Transaction {
     }
 }
 
-/// Runs statements in a transaction, and repeats it after a deadlock: `transact!(database, |transaction| …)`
-/// is a future.
+/// A transaction, repeated after a deadlock: `transact!(database, |transaction| …)` is a future.
 ///
-/// A macro, because the compiler cannot prove that the future of a borrowing closure, run several times, is
-/// `Send`.
+/// A macro, because the compiler cannot prove that a borrowing closure's future is `Send`.
 macro_rules! transact {
     ($database:expr, |$transaction:ident| $work:expr) => {
         async {

@@ -1,5 +1,4 @@
-//! The table `login_failures`: consecutive wrong passwords, by address or account. Each one delays the next
-//! try, from any client.
+//! The table `login_failures`: wrong passwords in a row, by address or account. Each delays the next try.
 
 use std::time::Duration;
 
@@ -25,8 +24,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 pub(crate) enum Guess<'a> {
     /// A sign-in with this address, whether there is such an account or not.
     SignIn(&'a EmailAddress),
-    /// A signed-in user confirms an action. Counted separately: an attacker who tries the address does not
-    /// block the user.
+    /// A signed-in user confirms an action. Counted separately: sign-in tries do not block the user.
     Confirmation(UserId),
 }
 

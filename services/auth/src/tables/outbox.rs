@@ -13,7 +13,8 @@ stored_enum! {
     MailKind {
         /// A token that confirms the address, if its account still needs one.
         Verify = "verify",
-        /// After a registration: a token if it created an account, otherwise a notice that the address has one.
+        /// After a registration: a token if it created an account, otherwise a notice that the address has
+        /// one.
         Registered = "registered",
         /// A token that replaces the password, if the address has an account.
         Reset = "reset",
@@ -122,8 +123,7 @@ pub(crate) async fn decide(
         .map(drop)
 }
 
-/// Postpones a mail that could not be published, with a delay that grows with its tries. Others go first
-/// meanwhile.
+/// Postpones a mail that could not be published. The delay grows with its tries; others go first.
 pub(crate) async fn postpone(
     connection: &mut MySqlConnection,
     id: MailId,

@@ -65,8 +65,7 @@ fn into_sqlx(error: MigrateError) -> sqlx::Error {
 /// Brings the schema up to date and reports its state. Waits up to a minute for a database that is starting.
 ///
 /// # Errors
-/// The database stayed away or refused the login, a migration failed, or an applied migration differs from
-/// this build's.
+/// The database is away or refuses the login, a migration fails, or an applied one differs from this build's.
 pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {
     let mut connection = connect(config).await.context("could not connect to the database")?;
     tokio::time::timeout(MIGRATION_TIMEOUT, apply(&mut connection))
@@ -80,8 +79,7 @@ pub async fn migrate(config: &DatabaseConfig) -> anyhow::Result<String> {
 async fn apply(connection: &mut MySqlConnection) -> anyhow::Result<()> {
     lock(connection).await?;
     connection.ensure_migrations_table(MIGRATIONS_TABLE).await?;
-    // A migration that was killed half-way. The migrator would refuse to continue, but our migrations can all
-    // run again.
+    // A migration that was killed half-way. The migrator would stop here, but ours can all run again.
     sqlx::query("DELETE FROM _sqlx_migrations WHERE success = FALSE").execute(&mut *connection).await?;
     // The connection's end releases the lock.
     migrations().run(&mut *connection).await?;
@@ -91,8 +89,7 @@ async fn apply(connection: &mut MySqlConnection) -> anyhow::Result<()> {
 /// Lets one `auth migrate` run at a time; the others wait here. The migrator's own lock fails on MariaDB: it
 /// asks for a wait of -1 s, which is for ever in MySQL and not at all in MariaDB, and ignores the answer.
 async fn lock(connection: &mut MySqlConnection) -> anyhow::Result<()> {
-    // A lock's name has at most 64 characters, as many as a database's, and all databases of a server share
-    // the names.
+    // A lock's name has at most 64 characters, and all databases of a server share the names.
     let is_locked: Option<bool> = sqlx::query_scalar(
         "SELECT GET_LOCK(CONCAT('auth migrate ', LEFT(SHA2(DATABASE(), 256), 32)), ?) = 1",
     )

@@ -175,8 +175,7 @@ pub(crate) async fn created_within(
     Ok(row.is_some())
 }
 
-/// Ends a session of the account: its refresh tokens at once, its access tokens as soon as the gateways hear
-/// of it.
+/// Ends a session: its refresh tokens at once, its access tokens as soon as the gateways hear of it.
 pub(crate) async fn revoke(
     connection: &mut MySqlConnection,
     account: UserId,

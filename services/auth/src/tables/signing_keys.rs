@@ -26,8 +26,7 @@ impl SigningKeys {
         Self { database }
     }
 
-    /// The keys whose signatures are accepted, oldest first. `announcement`: the age up to which a key is
-    /// new.
+    /// The accepted keys, oldest first. `announcement`: the age up to which a key is new.
     pub(crate) async fn published(&self, announcement: Duration) -> Result<Vec<StoredKey>, DatabaseError> {
         let rows = self.database.ask(async |connection| {
             sqlx::query_as!(

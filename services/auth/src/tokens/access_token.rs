@@ -91,8 +91,8 @@ impl VerifyingKeys {
 
     /// The claims of a token that one of the keys signed and that has not expired.
     ///
-    /// Reads only `alg`, `typ` and `kid` of the header. A key that it embeds or points to (`jwk`, `jku`,
-    /// `x5u`) is ignored.
+    /// Reads only `alg`, `typ` and `kid` of the header. Keys that it brings (`jwk`, `jku`, `x5u`) are
+    /// ignored.
     pub(crate) fn verify(&self, token: &str) -> Result<AccessClaims, Refusal> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
         if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {

@@ -78,8 +78,7 @@ impl Keyring {
     /// Loads the keys, creates the first one where there is none, and reloads them until `end` is cancelled.
     ///
     /// # Errors
-    /// The first load failed in a way that waiting does not heal. After a later failure the last loaded keys
-    /// stay in use.
+    /// The first load failed for good. After a later failure the last loaded keys stay in use.
     pub(crate) async fn keep_current(
         &self,
         refresh: Duration,
@@ -112,8 +111,7 @@ impl Keyring {
             stored = self.table.published(self.announcement).await.map_err(KeyringError::Read)?;
         }
         let active = stored.iter().find(|key| key.is_active).ok_or(KeyringError::NoneActive)?;
-        // A gateway that does not know the new key yet would refuse its tokens. Until then the previous key
-        // signs.
+        // The previous key signs until every gateway knows the new one.
         let before = stored.iter().rev().find(|key| !key.is_active && !key.is_new);
         let signing = self.open(if active.is_new { before.unwrap_or(active) } else { active })?;
         let keys = stored.iter().map(|key| access_token::jwk(&key.public_key)).collect();

@@ -1,5 +1,4 @@
-//! Tokens and the keys behind them: access tokens, random tokens, the signing keys and their encryption at
-//! rest.
+//! Access tokens, random tokens, the signing keys and their encryption at rest.
 
 pub(crate) mod access_token;
 pub(crate) mod keyring;

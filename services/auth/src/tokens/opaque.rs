@@ -7,8 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use contracts::Secret;
 
-/// The SHA-256 of a token, which the database stores. Tokens are 256 random bits, so a slower hash would add
-/// nothing.
+/// The stored SHA-256 of a token. Tokens are 256 random bits, so a slower hash would add nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TokenHash([u8; 32]);
 

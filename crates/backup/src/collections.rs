@@ -1,13 +1,13 @@
+use databases::Databases;
 use futures_util::TryStreamExt as _;
-use jobs::Databases;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::results::CollectionType;
 use mongodb::{Collection, Database};
 
 use crate::BackupError;
-use crate::patience::within;
+use crate::timeout::within;
 
-/// Goes in front of the names of collections that a restore fills, and is the name of the one that says that it swaps them.
+/// The prefix of the collections that a restore fills, and the name of the mark of a running swap.
 pub(crate) const RESTORING: &str = "restoring";
 
 /// One collection of one of the three databases.
@@ -28,7 +28,7 @@ impl Place {
         self.database.collection(&self.name)
     }
 
-    /// As `listIndexes` tells them, without the one that every collection has.
+    /// The indexes as `listIndexes` returns them, without the one on `_id`.
     pub(crate) async fn indexes(&self) -> Result<Vec<Document>, BackupError> {
         let command = doc! { "listIndexes": &self.name };
         let indexes =
@@ -48,7 +48,7 @@ pub(crate) async fn in_use(databases: &Databases) -> Result<Vec<Place>, BackupEr
     Ok(places)
 }
 
-/// With those of a restore.
+/// All collections, including those of a restore.
 pub(crate) async fn all(databases: &Databases) -> Result<Vec<Place>, BackupError> {
     let mut places = Vec::new();
     for (database_name, database) in databases.all() {
@@ -56,7 +56,7 @@ pub(crate) async fn all(databases: &Databases) -> Result<Vec<Place>, BackupError
         let collections = within(&format!("list the collections of {database_name}"), list).await?;
         let mut names: Vec<String> = collections
             .into_iter()
-            // Views have no documents of their own, and what is the server's comes and goes with it.
+            // Views have no documents, and the server manages its own collections.
             .filter(|found| {
                 found.collection_type == CollectionType::Collection && !found.name.starts_with("system.")
             })

@@ -1,35 +1,35 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Why a backup was not taken or not restored.
+/// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// MongoDB refused something.
+    /// MongoDB refused an operation.
     #[error("could not {step}")]
     Database {
-        /// What was tried.
+        /// The step that failed.
         step: String,
-        /// What it said.
+        /// MongoDB's error.
         #[source]
         error: mongodb::error::Error,
     },
-    /// MongoDB gave no answer.
-    #[error("could not {step}: MongoDB did not answer within {} s", .patience.as_secs())]
+    /// MongoDB did not answer.
+    #[error("could not {step}: MongoDB did not answer within {} s", .timeout.as_secs())]
     NoAnswer {
-        /// What was tried.
+        /// The step that failed.
         step: String,
-        /// How long it was waited for.
-        patience: Duration,
+        /// The timeout.
+        timeout: Duration,
     },
-    /// MongoDB has forgotten the moment that the backup is of.
+    /// MongoDB no longer keeps the backup's snapshot.
     #[error("{0}")]
     SnapshotLost(Box<LostSnapshot>, #[source] mongodb::error::Error),
-    /// The databases have no collections: an empty backup would empty them when it is restored.
+    /// The databases have no collections: restoring such a backup would empty them.
     #[error(
         "there is nothing to back up: MongoDB has no collections in {0}; is MONGODB_DATABASE_PREFIX right?"
     )]
     NothingThere(String),
-    /// The collections never held still.
+    /// The collections kept changing.
     #[error("collections or indexes are being made at this moment: try again")]
     Restless,
     /// The output is closed, or its disk is full.
@@ -38,40 +38,40 @@ pub enum BackupError {
     /// The input cannot be read.
     #[error("could not read the backup")]
     Read(#[source] std::io::Error),
-    /// The file is something else.
+    /// The file is not a backup.
     #[error("this is no backup of MongoDB by the gateway")]
     NoBackup,
-    /// Another release has written it.
+    /// Another release wrote it.
     #[error("the backup has format {0}, which this release does not know")]
     OtherFormat(i32),
     /// Its end is missing.
     #[error("the backup is cut off: its end is missing")]
     CutOff,
-    /// It is not as it was written.
+    /// Its content was changed.
     #[error("the backup is damaged: {0}")]
     Damaged(&'static str),
-    /// What is in the databases is neither of one backup nor of the other.
+    /// The databases hold a mixture of the old content and the backup.
     #[error("a restore was interrupted while it put its collections in place: restore again, to its end")]
     HalfRestored,
 }
 
-/// What is known of a backup that took longer than MongoDB keeps a snapshot.
+/// Details of a backup that took longer than MongoDB keeps a snapshot.
 #[derive(Debug, Clone, Copy)]
 pub struct LostSnapshot {
     /// How long it had run.
     pub(crate) elapsed: Duration,
-    /// Bytes that it had written by then.
+    /// The bytes written by then.
     pub(crate) written: u64,
-    /// Bytes that there are, if the account may know.
+    /// The bytes in all, if the account may query them.
     pub(crate) total: Option<u64>,
-    /// The server's window in seconds, if the account may know.
+    /// The server's window in seconds, if the account may query it.
     pub(crate) window: Option<i64>,
 }
 
 pub(crate) const PARAMETER: &str = "minSnapshotHistoryWindowInSeconds";
 
 impl LostSnapshot {
-    /// Twice the time that the whole backup would take at the pace that it had: at least an hour, in whole hours.
+    /// Twice the time of the whole backup at the observed pace: at least an hour, in whole hours.
     fn advised_seconds(&self) -> u64 {
         let whole = match self.total {
             Some(total) if self.written > 0 && total > self.written => {

@@ -8,7 +8,8 @@
 //! {documents, bytes, sha256}                                    the end: what came before it
 //! ```
 //!
-//! `database` has no prefix, so that a backup can be restored under another one. `indexes` are as `listIndexes` tells them.
+//! `database` has no prefix, so that a backup can be restored under another one. `indexes` are as
+//! `listIndexes` returns them.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use mongodb::bson::spec::BinarySubtype;
@@ -20,25 +21,25 @@ use crate::BackupError;
 /// The format that this release writes, and the only one that it reads.
 pub const FORMAT: i32 = 1;
 
-/// What says in a header that this is a backup, and of which format.
+/// The header's field that marks a backup and names its format.
 pub(crate) const MARK: &str = "mixdown_backup";
 
 const DIGEST: &str = "sha256";
 
-/// The shortest document: its length and a zero.
+/// The empty document: its length and a zero.
 const EMPTY: [u8; 5] = [5, 0, 0, 0, 0];
 
-/// 16 MiB that a document may have, and the 16 KiB that a server allows itself on top.
+/// The 16 MiB limit of a document, and the 16 KiB that the server adds for itself.
 const LONGEST: usize = (16 << 20) + (16 << 10);
 
-/// What is in a backup.
+/// A summary of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
-    /// Stored documents.
+    /// The number of documents.
     pub documents: u64,
-    /// Their bytes, and those of the records around them.
+    /// The bytes of the documents and of the records around them.
     pub bytes: u64,
-    /// As of when, in seconds since 1970 by MongoDB's clock.
+    /// The moment of the backup, in seconds since 1970 by MongoDB's clock.
     pub as_of: u32,
 }
 
@@ -73,7 +74,7 @@ impl<W: AsyncWrite + Unpin> RecordWriter<W> {
         self.raw(&EMPTY).await
     }
 
-    /// Whatever has been written is where it belongs, as far as this process can see to it.
+    /// Flushes everything written so far to the output.
     pub(crate) async fn flush(&mut self) -> Result<(), BackupError> {
         self.output.flush().await.map_err(BackupError::Write)
     }
@@ -99,11 +100,11 @@ fn end(documents: u64, bytes: u64, digest: &[u8]) -> Document {
     doc! { "documents": count(documents), "bytes": count(bytes), DIGEST: digest }
 }
 
-/// What comes between two collections.
+/// What follows a collection.
 pub(crate) enum Between {
     /// Another collection.
     Collection(Document),
-    /// The end, which is right.
+    /// The end, with a correct checksum.
     End(Summary),
 }
 

@@ -1,24 +1,24 @@
-use jobs::Databases;
+use databases::Databases;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{CollectionOptions, WriteConcern};
 use mongodb::{Collection, Database};
 use tokio::io::{AsyncRead, BufReader};
 
 use crate::collections::{Place, RESTORING, all, in_use};
-use crate::patience::within;
 use crate::records::{Between, RecordReader};
+use crate::timeout::within;
 use crate::{BackupError, Summary};
 
 const BUFFER: usize = 1 << 20;
 
-/// What is inserted at once: as much as a server takes well, and a bound on what is held.
+/// The bytes of one insert: efficient for the server, and a bound on memory.
 const BATCH_BYTES: usize = 4 << 20;
 const BATCH_DOCUMENTS: usize = 1000;
 
-/// Proves that a backup is whole, by its checksum.
+/// Proves by its checksum that a backup is whole.
 ///
 /// # Errors
-/// It is not, or cannot be read.
+/// It is not whole, or cannot be read.
 pub async fn check(input: impl AsyncRead + Unpin) -> Result<Summary, BackupError> {
     let mut records = RecordReader::begin(BufReader::with_capacity(BUFFER, input)).await?;
     loop {
@@ -29,11 +29,11 @@ pub async fn check(input: impl AsyncRead + Unpin) -> Result<Summary, BackupError
     }
 }
 
-/// Puts a backup in place of what the three databases hold. The services must not run.
+/// Replaces the content of the three databases by a backup. The services must not run.
 ///
-/// The documents go into collections beside those in use, so both need room for a while. Only when the backup has proved to be
-/// whole do they change places. A restore that ends before leaves what was there, and one that is killed while they change
-/// places is [known](is_half_restored) until another one has ended.
+/// The documents go into collections beside those in use, so both need room for a while. The two are swapped
+/// only when the backup is proven whole. A restore that ends before the swap leaves the old content. One that
+/// is killed during the swap is [known](is_half_restored) until another restore has completed.
 ///
 /// # Errors
 /// The backup is not whole, or MongoDB fails.
@@ -46,14 +46,14 @@ pub async fn restore(databases: &Databases, input: impl AsyncRead + Unpin) -> Re
             Ok(summary)
         }
         Err(error) => {
-            // What stays if this fails too, the next restore discards.
+            // If this fails too, the next restore discards the rest.
             let _ = discard_filled(databases).await;
             Err(error)
         }
     }
 }
 
-/// Whether a restore was killed while it put its collections in place, so that some are the backup's and some are not.
+/// Whether a restore was killed during the swap, so that only some collections are the backup's.
 ///
 /// # Errors
 /// MongoDB fails.
@@ -69,7 +69,7 @@ fn mark(databases: &Databases) -> Collection<Document> {
     database.collection_with_options(RESTORING, options)
 }
 
-/// A collection that is filled, and the one whose place it will take.
+/// A filled collection, and the one that it will replace.
 struct Filled {
     place: Place,
     beside: String,
@@ -93,7 +93,7 @@ impl Filled {
         if indexes.is_empty() {
             return Ok(());
         }
-        // Before the documents: the services' own start would make them of a large collection, and wait for it.
+        // Before the documents: otherwise the services would build them at their start, and wait for it.
         let command = doc! { "createIndexes": &self.beside, "indexes": indexes };
         within(&format!("index {}", self.place.label()), self.place.database.run_command(command))
             .await
@@ -138,7 +138,7 @@ async fn fill<R: AsyncRead + Unpin>(
     }
 }
 
-/// From the first step of this to its last, the databases are neither the old ones nor the backup's.
+/// From its first to its last step, the databases are a mixture of old and new.
 async fn put_in_place(databases: &Databases, all_filled: &[Filled]) -> Result<(), BackupError> {
     let begun = doc! { "_id": "unfinished" };
     let mark = mark(databases);
@@ -150,7 +150,7 @@ async fn put_in_place(databases: &Databases, all_filled: &[Filled]) -> Result<()
     }
     let is_restored = |place: &Place| all_filled.iter().any(|filled| filled.place.label() == place.label());
     for place in in_use(databases).await?.iter().filter(|place| !is_restored(place)) {
-        // The backup is of a time when there was no such collection.
+        // The collection did not exist at the backup's moment.
         within(&format!("drop {}", place.label()), place.collection().drop()).await?;
     }
     within("note that the restore is done", mark.drop()).await
@@ -168,7 +168,7 @@ async fn rename(database: &Database, from: &str, to: &str) -> Result<(), BackupE
     within(&format!("put {to} in place"), admin.run_command(command)).await.map(drop)
 }
 
-/// Removes what a restore has filled that did not end. Not its mark: what that says stays true until a restore has ended.
+/// Deletes the filled collections of an incomplete restore. Its mark stays until a restore completes.
 async fn discard_filled(databases: &Databases) -> Result<(), BackupError> {
     let beside = format!("{RESTORING}.");
     for place in all(databases).await?.iter().filter(|place| place.name.starts_with(&beside)) {

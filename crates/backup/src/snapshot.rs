@@ -1,26 +1,26 @@
 use std::time::{Duration, Instant};
 
+use databases::Databases;
 use futures_util::StreamExt as _;
-use jobs::Databases;
 use mongodb::ClientSession;
 use mongodb::bson::{Bson, Document, Timestamp, doc};
 use tokio::io::AsyncWrite;
 
 use crate::collections::{Place, in_use};
 use crate::error::{LostSnapshot, PARAMETER};
-use crate::patience::within;
 use crate::records::RecordWriter;
+use crate::timeout::within;
 use crate::{BackupError, is_half_restored};
 
 const SNAPSHOT_TOO_OLD: i32 = 239;
 const SNAPSHOT_UNAVAILABLE: i32 = 246;
 
-/// A collection cannot be read as of a moment before it was made or got its newest index. A service that starts is done with
-/// that in a moment.
+/// A collection cannot be read as of a moment before its creation or its newest index. A starting service
+/// creates both within a moment.
 const RESTLESS_FOR: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// One moment of all three databases, for reading only.
+/// A read-only snapshot of all three databases.
 pub(crate) struct Snapshot {
     session: ClientSession,
     pub(crate) places: Vec<Place>,
@@ -60,7 +60,7 @@ impl Snapshot {
         let cluster_time = Timestamp { time: 0, increment: 0 };
         let mut snapshot = Self { session, places, cluster_time, began: Instant::now(), total, window };
         snapshot.fix_the_moment().await?;
-        // One that was made in between could have been in use at that moment.
+        // A collection created in between could belong to the snapshot.
         let names = |places: &[Place]| places.iter().map(Place::label).collect::<Vec<_>>();
         if names(&in_use(databases).await?) != names(&snapshot.places) {
             return Err(BackupError::Restless);
@@ -68,7 +68,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// The first read fixes it; the others show that each collection can be read as of then.
+    /// The first read fixes the moment; the others prove that each collection can be read as of it.
     async fn fix_the_moment(&mut self) -> Result<(), BackupError> {
         for place in &self.places {
             let collection = place.collection();
@@ -85,7 +85,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Writes all documents of a collection, a batch of the server's at a time.
+    /// Writes all documents of a collection, one batch of the server at a time.
     pub(crate) async fn copy<W: AsyncWrite + Unpin>(
         &mut self,
         place: &Place,
@@ -126,7 +126,7 @@ impl Snapshot {
     }
 }
 
-/// For an advice only: an account that may not ask gets one without it.
+/// Only for the advice in an error: it is left out if the account may not query it.
 async fn total_bytes(databases: &Databases) -> Option<u64> {
     let mut total = 0.0;
     for (_, database) in databases.all() {

@@ -1,4 +1,4 @@
-use jobs::Databases;
+use databases::Databases;
 use mongodb::bson::{DateTime, doc};
 use tokio::io::{AsyncWrite, BufWriter};
 
@@ -8,15 +8,15 @@ use crate::{BackupError, Summary};
 
 const BUFFER: usize = 1 << 20;
 
-/// Writes all collections of the three databases as of one moment, while everything runs. The moment is fixed when the first
-/// byte is written.
+/// Writes all collections of the three databases as of one moment, while everything runs. The moment is fixed
+/// before the first byte is written.
 ///
-/// Needs a replica set of MongoDB 5.0 or newer, and an account that may read the three databases. Holds a batch of the
-/// server's at a time, 16 MiB or less.
+/// Needs a replica set of MongoDB 5.0 or newer, and an account that may read the three databases. Holds one
+/// batch of the server in memory, 16 MiB or less.
 ///
 /// # Errors
-/// MongoDB or the output fails; or the output is so slow that MongoDB forgets the moment. What was written is no backup then,
-/// and [`check`](crate::check) says so.
+/// MongoDB or the output fails, or the output is so slow that MongoDB drops the snapshot. The written file is
+/// then no backup, and [`check`](crate::check) reports it.
 pub async fn back_up(databases: &Databases, output: impl AsyncWrite + Unpin) -> Result<Summary, BackupError> {
     let mut snapshot = Snapshot::open(databases).await?;
     let mut records = RecordWriter::new(BufWriter::with_capacity(BUFFER, output));

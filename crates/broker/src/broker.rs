@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Queue;
+use contracts::{Chain, Queue};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use serde::Serialize;
@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::Chain;
 use crate::config::MAX_PREFIX_BYTES;
 use crate::dial::Address;
 use crate::envelope::Envelope;
@@ -20,7 +19,7 @@ use crate::{BrokerConfig, InvalidConfig};
 
 const DEPTH_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection to RabbitMQ that comes back whenever it is lost. Clones share it.
+/// A connection to RabbitMQ that is restored after every loss. Clones share it.
 #[derive(Clone)]
 pub struct Broker {
     inner: Arc<Inner>,
@@ -37,50 +36,48 @@ struct Inner {
 #[error("RabbitMQ is away")]
 pub struct Unavailable;
 
-/// A message was not published, as far as is known.
+/// Why a message was not published, as far as is known.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The message can't be written as JSON.
+    /// The message cannot be encoded as JSON.
     #[error("could not encode the message")]
     Encode(#[from] serde_json::Error),
-    /// There was no usable connection in time, or RabbitMQ takes no messages for lack of memory or disk.
+    /// There was no usable connection in time, or RabbitMQ accepts no messages, short of memory or disk.
     #[error("RabbitMQ is away")]
     Unavailable,
     /// The connection broke before the confirm. The message may be in the queue.
     #[error("the connection to RabbitMQ broke while publishing")]
     Interrupted(#[from] lapin::Error),
-    /// The confirm did not come in time. The message may be in the queue.
+    /// The confirm did not arrive in time. The message may be in the queue.
     #[error("RabbitMQ did not confirm the message in time")]
     Unconfirmed,
     /// The queue does not exist. It is declared again, so another attempt may succeed.
     #[error("there was no queue for the message")]
     Unroutable,
-    /// RabbitMQ did not take the message.
+    /// RabbitMQ did not accept the message.
     #[error("RabbitMQ refused the message")]
     Refused,
 }
 
-/// How long a queue is could not be found out.
+/// Why the length of a queue is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum DepthError {
     /// There was no answer in time.
     #[error("RabbitMQ is away")]
     Unavailable,
-    /// RabbitMQ did not say.
-    #[error("could not ask RabbitMQ about the queue")]
+    /// RabbitMQ refused.
+    #[error("could not query the queue")]
     Ask(#[from] lapin::Error),
 }
 
 impl Broker {
-    /// Begins to connect, in the background and for as long as it takes. RabbitMQ may be away. Its list of connections
-    /// shows `name`.
+    /// Connects in the background: RabbitMQ may be away. RabbitMQ's list of connections shows `name`.
     ///
-    /// After `shutdown` the connection is closed and everything here fails; cancel it when the consumers have
-    /// returned. Needs a Tokio runtime around it.
+    /// Cancelling `shutdown` closes the connection, and every later call fails: cancel it when the consumers
+    /// have returned. Must be called inside a Tokio runtime.
     ///
     /// # Errors
-    ///
-    /// Settings with which no attempt could ever succeed.
+    /// The settings can never work.
     pub fn new(
         config: &BrokerConfig,
         name: &str,
@@ -96,7 +93,7 @@ impl Broker {
         Ok(Self { inner: Arc::new(Inner { topology, current, publish_timeout: config.publish_timeout }) })
     }
 
-    /// Whether a message could be published now.
+    /// Whether a message can be published now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.inner
@@ -106,7 +103,8 @@ impl Broker {
             .is_some_and(|session| session.is_alive() && !session.is_blocked())
     }
 
-    /// Whether RabbitMQ takes no messages for lack of disk or memory, as far as it has told: it tells those who publish.
+    /// Whether RabbitMQ has reported that it accepts no messages, short of disk or memory. It reports this
+    /// only to connections that publish.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.inner.current.borrow().as_ref().is_some_and(|session| session.is_blocked())
@@ -115,13 +113,12 @@ impl Broker {
     /// Waits until there is a connection and every queue is declared.
     ///
     /// # Errors
-    ///
-    /// The time is over, or the broker has been shut down.
+    /// The timeout passed, or the broker was shut down.
     pub async fn ready(&self, timeout: Duration) -> Result<(), Unavailable> {
         self.session_before(Instant::now() + timeout).await.map(|_| ())
     }
 
-    /// Waits until the connection is closed after the shutdown. Without this the process may be gone before.
+    /// Waits until the connection is closed after the shutdown. Without this the process may end before.
     pub async fn closed(&self) {
         let mut current = self.inner.current.clone();
         while current.changed().await.is_ok() {}
@@ -129,13 +126,12 @@ impl Broker {
 
     /// Publishes a message and waits until RabbitMQ has it on disk.
     ///
-    /// Tries again, for as long as there is time, if the connection breaks meanwhile or RabbitMQ refuses, as it does
-    /// while a queue changes its leader. So the message may come twice.
+    /// Retries until its timeout if the connection breaks or RabbitMQ refuses, as it does while a queue
+    /// changes its leader. So the message may arrive twice.
     ///
     /// # Errors
-    ///
-    /// After [`PublishError::Unavailable`], [`PublishError::Interrupted`] and [`PublishError::Unconfirmed`] the
-    /// message may be in the queue all the same.
+    /// After [`PublishError::Unavailable`], [`PublishError::Interrupted`] and [`PublishError::Unconfirmed`]
+    /// the message may still be in the queue.
     pub async fn publish(
         &self,
         queue: Queue,
@@ -162,20 +158,18 @@ impl Broker {
         Ok(())
     }
 
-    /// Messages that wait in a queue, without those being handled and those waiting for a retry.
+    /// The number of messages that wait in a queue, without those being handled or waiting for a retry.
     ///
     /// # Errors
-    ///
-    /// RabbitMQ is away or did not say.
+    /// RabbitMQ is away or refused.
     pub async fn depth(&self, queue: Queue) -> Result<u32, DepthError> {
         self.count(self.inner.topology.main(queue)).await
     }
 
-    /// Messages that were parked because nothing could be done with them.
+    /// The number of dead letters of a queue.
     ///
     /// # Errors
-    ///
-    /// RabbitMQ is away or did not say.
+    /// RabbitMQ is away or refused.
     pub async fn dead_depth(&self, queue: Queue) -> Result<u32, DepthError> {
         self.count(self.inner.topology.dead(queue)).await
     }

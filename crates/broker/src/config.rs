@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use secrecy::SecretString;
 
-/// Where RabbitMQ is and how its queues are used.
+/// The address of RabbitMQ, and how its queues are used.
 #[derive(Debug, Clone, Args)]
 pub struct BrokerConfig {
     /// RabbitMQ, with user and password: `amqp://user:password@host:port/vhost`, or `amqps://` for TLS
@@ -30,7 +30,7 @@ pub struct BrokerConfig {
     pub publish_timeout: Duration,
 }
 
-/// Long enough for a queue's new leader to be elected, short enough for a person who waits for an upload's answer.
+/// Long enough to elect a queue's new leader, short enough for a user who waits for the answer to an upload.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl BrokerConfig {
@@ -46,10 +46,10 @@ impl BrokerConfig {
     }
 }
 
-/// A setting that no broker can be made from.
+/// A setting that cannot work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidConfig {
-    /// The URL; it holds a password, so it is not repeated here.
+    /// The URL. The message omits it, since it holds a password.
     #[error("the broker's URL is not of the form amqp://user:password@host:5672/vhost")]
     Url,
     /// The queue prefix.
@@ -57,13 +57,13 @@ pub enum InvalidConfig {
     QueuePrefix,
 }
 
-/// AMQP allows 255 bytes for the name of a queue; this leaves room for our own part of it.
+/// AMQP allows 255 bytes for the name of a queue; the rest is for our own part of it.
 pub(crate) const MAX_PREFIX_BYTES: usize = 200;
 
-/// The delays before a message is tried again: the first after its first attempt, and so on; the last repeats.
+/// The delays before a message is tried again, one for each attempt; the last repeats.
 ///
-/// Each delay is a queue of its own, so changing the ladder declares new queues and leaves the old ones, whose
-/// messages still come back when their time is over.
+/// Each delay has its own queue. Changing the ladder declares new queues and leaves the old ones, whose
+/// messages still return after their delay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryLadder(Vec<Duration>);
 
@@ -79,7 +79,6 @@ impl RetryLadder {
     /// A ladder of these delays.
     ///
     /// # Errors
-    ///
     /// They must be 1 to 16 and growing, each of 1 ms to 24 h and in whole milliseconds.
     pub fn new(delays: Vec<Duration>) -> Result<Self, InvalidLadder> {
         let in_range = |delay: &Duration| {
@@ -137,7 +136,8 @@ impl FromStr for RetryLadder {
 }
 
 impl Default for RetryLadder {
-    /// 2 s, 10 s, 30 s, 2 min, 10 min, 30 min: quick enough for a restart, and more than an hour within eight attempts.
+    /// 2 s, 10 s, 30 s, 2 min, 10 min, 30 min: quick enough for a restart, and over an hour in eight
+    /// attempts.
     fn default() -> Self {
         Self([2, 10, 30, 120, 600, 1800].map(Duration::from_secs).to_vec())
     }

@@ -2,7 +2,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Queue;
+use contracts::{Chain, Queue};
 use futures_util::StreamExt as _;
 use lapin::Channel;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
@@ -13,13 +13,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::chain::Chain;
 use crate::delivery::Pending;
 use crate::session::{Session, SessionError};
 use crate::supervisor::backoff;
 use crate::{Broker, Delivery, Verdict};
 
-/// For everything that a subscription asks of RabbitMQ.
+/// For all requests of one subscription.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(30);
 
 const UNSUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,11 +28,11 @@ const UNSUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Subscription {
     /// The queue.
     pub queue: Queue,
-    /// Messages handled at once, which is also how many RabbitMQ hands over before they are acknowledged. At least 1.
+    /// The number of messages handled at once, which RabbitMQ delivers unacknowledged. At least 1.
     pub slots: u16,
-    /// Ends the deliveries; what is being handled goes on.
+    /// Ends the deliveries; running handlers go on.
     pub drain: CancellationToken,
-    /// Ends what is being handled, too. RabbitMQ then delivers those messages again.
+    /// Ends running handlers, too. RabbitMQ then delivers their messages again.
     pub abort: CancellationToken,
 }
 
@@ -51,11 +50,11 @@ impl Subscription {
 }
 
 impl Broker {
-    /// Hands the messages of a queue to a handler until the drain, and returns when every handler has ended.
+    /// Passes the messages of a queue to a handler until the drain, and returns when every handler has ended.
     ///
-    /// Each delivery is handled in a task of its own. A handler that panics counts as [`Verdict::Retry`]. It may run for
-    /// hours, as long as RabbitMQ's `consumer_timeout` is longer. Lost connections don't stop it: it
-    /// ends in its own time, while RabbitMQ delivers the message once more.
+    /// Each delivery is handled in its own task. A panic counts as [`Verdict::Retry`]. A handler may run for
+    /// hours, if RabbitMQ's `consumer_timeout` is longer. A lost connection does not stop it: it runs to its
+    /// end, while RabbitMQ delivers the message again.
     ///
     /// Dropping the returned future aborts every handler.
     pub async fn consume<M, H, F>(&self, subscription: Subscription, handler: H)
@@ -78,12 +77,11 @@ struct Consumer<H> {
     broker: Broker,
     subscription: Subscription,
     handler: Arc<H>,
-    /// One task per delivery, never more than there are slots, whatever connections come and go meanwhile.
+    /// One task for each delivery, never more than slots, across all connections.
     running: JoinSet<()>,
 }
 
-/// Deliveries as they come by one channel. Closes the channel when dropped, which takes back every delivery that is not
-/// acknowledged yet.
+/// The deliveries of one channel. Dropped, it closes the channel, and RabbitMQ requeues what is left.
 struct Deliveries {
     session: Arc<Session>,
     channel: Channel,
@@ -124,11 +122,11 @@ impl<H> Consumer<H> {
             }
         };
         self.finish().await;
-        // Only now: the channel has to outlive the handlers, or their messages would be taken back.
+        // Dropped last: the channel must outlive the handlers, or RabbitMQ would requeue their messages.
         drop(last);
     }
 
-    /// Starts deliveries on a channel of its own. `None` after the broker's shutdown.
+    /// Starts deliveries on a new channel. `None` after the broker's shutdown.
     async fn subscribe(&self) -> Result<Option<Deliveries>, SessionError> {
         let Some(session) = self.broker.session().await else { return Ok(None) };
         let queue = self.broker.topology().main(self.subscription.queue);
@@ -136,7 +134,7 @@ impl<H> Consumer<H> {
         match started.unwrap_or(Err(SessionError::TimedOut)) {
             Ok((channel, incoming)) => Ok(Some(Deliveries { session, channel, incoming })),
             Err(error) => {
-                // Perhaps someone deleted the queue.
+                // The queue may have been deleted.
                 if session.is_alive() {
                     session.declare_queues().await?;
                 }
@@ -145,7 +143,7 @@ impl<H> Consumer<H> {
         }
     }
 
-    /// Handles what comes. Breaks at the end of the subscription, continues when deliveries have ceased.
+    /// Handles the deliveries. Breaks at the end of the subscription, continues after a lost channel.
     async fn handle_all<M, F>(&mut self, deliveries: &mut Deliveries) -> ControlFlow<()>
     where
         M: DeserializeOwned + Send + 'static,
@@ -191,7 +189,7 @@ impl<H> Consumer<H> {
         self.running.spawn(handling.instrument(span));
     }
 
-    /// Ends the deliveries and puts back those that came too late to be handled.
+    /// Ends the deliveries and requeues those that arrived too late to be handled.
     async fn unsubscribe(&mut self, deliveries: &mut Deliveries) {
         let stopped = timeout(UNSUBSCRIBE_TIMEOUT, async {
             let tag = deliveries.incoming.tag();
@@ -206,8 +204,8 @@ impl<H> Consumer<H> {
             lapin::Result::Ok(())
         });
         if !matches!(stopped.await, Ok(Ok(()))) {
-            // No harm: when the channel closes RabbitMQ takes back what has not been acknowledged.
-            tracing::warn!(queue = %self.subscription.queue, "could not end the subscription in good order");
+            // Harmless: when the channel closes, RabbitMQ requeues unacknowledged messages.
+            tracing::warn!(queue = %self.subscription.queue, "could not end the subscription cleanly");
         }
     }
 
@@ -239,7 +237,7 @@ async fn start(
     Ok((channel, incoming))
 }
 
-/// A handler's panic is a verdict, so this one is ours.
+/// A handler's panic becomes a verdict, so a panic here is our own fault.
 fn report(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a delivery's task failed, its message stays unacknowledged until the channel closes");

@@ -1,4 +1,4 @@
-//! What an operator does with messages that nothing could be done with.
+//! Dead letters: listing them and putting them back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use crate::envelope::{Envelope, reject_reason};
 use crate::session::Session;
 use crate::{Broker, PublishError};
 
-/// A message that was parked. Without its body: what is in that is nobody's business who looks after queues.
+/// A dead letter, without its body: an operator of queues must not see its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its name, if it has one.
+    /// Its message id, if it has one.
     pub message_id: Option<String>,
     /// How often it was tried.
     pub attempts: u32,
-    /// When it was published first.
+    /// When it was first published.
     pub first_published_at: OffsetDateTime,
-    /// Why it was parked; RabbitMQ does that without a word for what killed one consumer after the other.
+    /// Why it was parked. `None` if RabbitMQ parked it, after it killed one consumer after the other.
     pub reason: Option<String>,
-    /// Length of its body in bytes.
+    /// The length of its body in bytes.
     pub bytes: usize,
 }
 
-/// Dead letters could not be read or sent again.
+/// Why dead letters could not be read or put back.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
     /// There was no answer in time.
@@ -36,19 +36,18 @@ pub enum DeadLetterError {
     /// RabbitMQ refused.
     #[error("could not read the dead letters")]
     Read(#[from] lapin::Error),
-    /// One could not be put back into its queue. It is still among the dead letters.
-    #[error("could not send a dead letter again")]
+    /// One could not be put back into its queue. It is still a dead letter.
+    #[error("could not put a dead letter back")]
     Send(#[from] PublishError),
 }
 
-/// For all that one call does.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// For all steps of one call.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Broker {
-    /// The oldest dead letters of a queue, which stay where they are.
+    /// The oldest dead letters of a queue. They stay there.
     ///
     /// # Errors
-    ///
     /// RabbitMQ is away or refused.
     pub async fn dead_letters(&self, queue: Queue, limit: u16) -> Result<Vec<DeadLetter>, DeadLetterError> {
         bounded(async {
@@ -69,7 +68,7 @@ impl Broker {
                 });
                 last = Some(message);
             }
-            // All of them at once. If that fails the end of the channel does it.
+            // Requeues all of them at once. If that fails, the end of the channel does it.
             if let Some(last) = last {
                 last.nack(BasicNackOptions { requeue: true, multiple: true }).await?;
             }
@@ -78,12 +77,11 @@ impl Broker {
         .await
     }
 
-    /// Puts the oldest dead letters back into their queue, as if they had just been published, and tells how many. A crash in
-    /// between leaves one in both.
+    /// Puts the oldest dead letters back into their queue, as if they had just been published. Returns how
+    /// many. A crash in between leaves one in both queues.
     ///
     /// # Errors
-    ///
-    /// RabbitMQ is away or refused. Those before may be back all the same.
+    /// RabbitMQ is away or refused. Earlier letters may be back already.
     pub async fn replay(&self, queue: Queue, limit: u16) -> Result<u16, DeadLetterError> {
         bounded(async {
             let session = self.session_soon().await?;
@@ -94,7 +92,7 @@ impl Broker {
                 let got = channel.basic_get(dead.as_str().into(), BasicGetOptions::default()).await?;
                 let Some(mut message) = got else { break };
                 if count == 0 {
-                    // Those that die again meanwhile are not sent round and round.
+                    // Letters that die again meanwhile are not put back a second time.
                     let behind = u16::try_from(message.message_count).unwrap_or(u16::MAX);
                     most = limit.min(behind.saturating_add(1));
                 }
@@ -116,5 +114,5 @@ impl Broker {
 }
 
 async fn bounded<T>(work: impl Future<Output = Result<T, DeadLetterError>>) -> Result<T, DeadLetterError> {
-    timeout(PATIENCE, work).await.unwrap_or(Err(DeadLetterError::Unavailable))
+    timeout(TIMEOUT, work).await.unwrap_or(Err(DeadLetterError::Unavailable))
 }

@@ -2,14 +2,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Queue;
+use contracts::{Chain, Queue};
 use futures_util::FutureExt as _;
 use lapin::options::BasicAckOptions;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::chain::Chain;
 use crate::envelope::Envelope;
 use crate::session::Session;
 use crate::supervisor::backoff;
@@ -20,35 +19,35 @@ use crate::topology::Topology;
 pub struct Delivery<M> {
     /// The message.
     pub message: M,
-    /// Which attempt this is; 1 is the first. Counts verdicts of [`Verdict::Retry`], and not the deliveries that a
-    /// crash or a lost connection repeats.
+    /// The number of this attempt; 1 is the first. It counts [`Verdict::Retry`], but not deliveries repeated
+    /// after a crash or a lost connection.
     pub attempt: u32,
-    /// When the message was published first, before any retry.
+    /// When the message was first published, before any retry.
     pub first_published_at: OffsetDateTime,
-    /// Whether RabbitMQ has delivered this very copy before, to a consumer that did not finish.
+    /// Whether RabbitMQ has delivered this copy before, to a consumer that did not finish.
     pub redelivered: bool,
 }
 
-/// What becomes of a message.
+/// The result of handling a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It is handled.
     Done,
-    /// It failed and may succeed later: comes again, as the next attempt, after the delay that the ladder has for it.
+    /// It failed and may succeed later. It returns as the next attempt, after the ladder's delay for it.
     Retry {
         /// Why, for the log.
         reason: String,
     },
-    /// It is not its turn: comes again, as the same attempt, after the ladder's first delay that is as long.
+    /// It must wait. It returns as the same attempt, after the ladder's first delay of at least `delay`.
     Defer {
-        /// The least time to wait.
+        /// The shortest time to wait.
         delay: Duration,
     },
-    /// This consumer is about to stop: comes again at once, as the same attempt.
+    /// This consumer is about to stop. It returns at once, as the same attempt.
     HandBack,
-    /// Nothing will ever come of it: goes to the dead queue.
+    /// It can never succeed. It goes to the dead queue.
     Reject {
-        /// Why, for the log and for whoever looks into the dead queue.
+        /// Why, for the log and the operator of the dead queue.
         reason: String,
     },
 }
@@ -65,7 +64,7 @@ impl Verdict {
     }
 }
 
-/// A delivery together with what its acknowledgement takes.
+/// A delivery, with everything that its acknowledgement needs.
 pub(crate) struct Pending {
     queue: Queue,
     envelope: Envelope,
@@ -82,7 +81,7 @@ impl Pending {
         Self { queue, envelope, incoming, session }
     }
 
-    /// The span of one delivery, below whatever span published the message.
+    /// The span of one delivery, a child of the span that published the message.
     pub(crate) fn span(&self) -> tracing::Span {
         let span = tracing::info_span!(
             "deliver",
@@ -116,7 +115,7 @@ impl Pending {
             first_published_at: self.envelope.first_published_at,
             redelivered: self.incoming.redelivered,
         };
-        // The call is inside, since it may panic as well as the future that it returns.
+        // The call is inside, since both the call and its future may panic.
         let handling = AssertUnwindSafe(async { handler(delivery).await });
         let verdict = handling
             .catch_unwind()
@@ -132,8 +131,8 @@ impl Pending {
         verdict
     }
 
-    /// Does what the verdict says and acknowledges the message. Gives up only when the delivery has become void,
-    /// because RabbitMQ then delivers the message again.
+    /// Carries out the verdict and acknowledges the message. Gives up only if the delivery is void, because
+    /// RabbitMQ then delivers the message again.
     pub(crate) async fn settle(mut self, verdict: Verdict, topology: &Topology, publish_timeout: Duration) {
         let name = verdict.name();
         if let Some(target) = self.redirect(verdict, topology)
@@ -164,7 +163,7 @@ impl Pending {
         }
     }
 
-    /// Where a copy of the message has to go before it is acknowledged, and what the copy says.
+    /// The queue for a copy, published before the acknowledgement. Updates the envelope for the copy.
     fn redirect(&mut self, verdict: Verdict, topology: &Topology) -> Option<String> {
         let attempt = self.envelope.attempt;
         match verdict {
@@ -182,8 +181,8 @@ impl Pending {
         }
     }
 
-    /// Publishes the copy, for as long as the delivery is ours. Through the session that it came by and no other: once
-    /// that is lost the message is back in its queue, and a copy would be one too many.
+    /// Publishes the copy while the delivery is ours, through the delivery's own session: once that is lost,
+    /// the message is back in its queue, and the copy would be a duplicate.
     async fn forward(&self, target: &str, publish_timeout: Duration) -> bool {
         let mut delays = backoff();
         while self.is_ours() {

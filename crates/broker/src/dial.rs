@@ -14,11 +14,11 @@ use crate::InvalidConfig;
 /// For the TCP connection, TLS and RabbitMQ's handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A peer that is silent for twice this long is gone. Within the 5 to 20 s that RabbitMQ recommends.
+/// A peer that is silent for twice this long counts as gone. RabbitMQ recommends 5 to 20 s.
 const HEARTBEAT_SECONDS: u16 = 15;
 
-/// lapin keeps two buffers of 32 frames: 1 MiB like this, 8 MiB with the frames that RabbitMQ proposes, for messages
-/// of 300 bytes. RabbitMQ 4.1 insists on at least 8 KiB.
+/// lapin keeps two buffers of 32 frames: 1 MiB with this size, 8 MiB with RabbitMQ's default, for messages of
+/// 300 bytes. RabbitMQ 4.1 requires at least 8 KiB.
 const FRAME_BYTES: u32 = 16 * 1024;
 
 /// Why there is no connection.
@@ -52,8 +52,8 @@ impl Address {
         match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(connection) => Ok(connection?),
             Err(_elapsed) => {
-                // lapin has no deadline of its own here: a peer that accepts and then says nothing would keep its
-                // thread and socket for good, and the next attempt would add another.
+                // lapin has no timeout here: a peer that accepts and then stays silent would hold its thread
+                // and socket for ever, and each attempt would add another.
                 if let Some(socket) = socket.get() {
                     let _ = TcpStream::shutdown(socket, Shutdown::Both);
                 }
@@ -90,7 +90,7 @@ impl Address {
 
 fn parse(url: &SecretString) -> Result<AMQPUri, InvalidConfig> {
     let mut uri: AMQPUri = url.expose_secret().parse().map_err(|_| InvalidConfig::Url)?;
-    // A URL that ends in a slash names the vhost "", which no server has; "/" is what its author meant.
+    // A URL that ends in a slash names the vhost "", which no server has; its author meant "/".
     if uri.vhost.is_empty() {
         "/".clone_into(&mut uri.vhost);
     }

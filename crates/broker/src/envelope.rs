@@ -17,7 +17,7 @@ const MAX_REASON_CHARS: usize = 500;
 
 const PERSISTENT: u8 = 2;
 
-/// A message with what our headers say about it.
+/// A message with the content of our headers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Envelope {
     pub(crate) message_id: Option<ShortString>,
@@ -29,7 +29,7 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// A message on its first way.
+    /// A message of the first attempt.
     pub(crate) fn new(message_id: &str, body: Vec<u8>) -> Self {
         Self {
             message_id: ShortString::try_new(message_id).ok(),
@@ -40,8 +40,8 @@ impl Envelope {
         }
     }
 
-    /// A message as it arrived. Headers that are missing or make no sense are taken as those of a first attempt: a
-    /// person may have put the message there by hand.
+    /// A message as it arrived. Missing or malformed headers count as those of a first attempt: an operator
+    /// may have published the message by hand.
     pub(crate) fn read(properties: &BasicProperties, body: Vec<u8>) -> Self {
         let number =
             |name| properties.headers().as_ref().and_then(|headers| integer(headers.inner().get(name)?));
@@ -58,8 +58,9 @@ impl Envelope {
         }
     }
 
-    /// What goes in front of the body, with the current span's trace. Built anew for every copy: with RabbitMQ's own
-    /// `x-death` copied along, it would take a second wait in the same retry queue for a cycle and drop the message.
+    /// The message's properties, with the trace of the current span. Built anew for every copy: with
+    /// RabbitMQ's `x-death` copied, a second wait in the same retry queue would look like a cycle, and
+    /// RabbitMQ would drop the message.
     pub(crate) fn properties(&self) -> BasicProperties {
         let mut headers = FieldTable::default();
         headers.insert(ATTEMPT.into(), i64::from(self.attempt).into());
@@ -117,8 +118,8 @@ fn integer(value: &AMQPValue) -> Option<i64> {
     }
 }
 
-/// A body that no attempt will make readable. The sources quote from the body, so they are for the dead letter's
-/// header, beside the body itself, and not for logs.
+/// A body that can never be read. The sources quote the body, so they belong in the dead letter's header,
+/// beside the body itself, and not in logs.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("the body is not JSON")]

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use contracts::Chain;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection, Event};
@@ -9,17 +10,16 @@ use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 use tracing::Instrument as _;
 
 use crate::PublishError;
-use crate::chain::Chain;
 use crate::dial::{Address, ConnectError};
 use crate::envelope::Envelope;
 use crate::topology::{DeclareError, Topology};
 
-/// Some forty queues, each a Raft group of its own that may have to elect a leader first.
+/// For some forty queues, each a Raft group that may have to elect a leader first.
 const DECLARE_TIMEOUT: Duration = Duration::from_mins(1);
 
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Messages in flight to RabbitMQ at once. Each waits for one write to disk, which RabbitMQ shares between them.
+/// The number of messages in flight. Each waits for a write to disk, which RabbitMQ shares between them.
 const MAX_PUBLISHING: usize = 32;
 
 /// Why there is no session.
@@ -27,7 +27,7 @@ const MAX_PUBLISHING: usize = 32;
 pub(crate) enum SessionError {
     #[error("could not open a session")]
     Connect(#[from] ConnectError),
-    #[error("RabbitMQ did not do what it was asked for")]
+    #[error("RabbitMQ refused a request")]
     Request(#[from] lapin::Error),
     #[error("could not set up the queues")]
     Declare(#[from] DeclareError),
@@ -40,7 +40,7 @@ pub(crate) struct Session {
     connection: Connection,
     topology: Arc<Topology>,
     publishing: Semaphore,
-    /// Channels in confirm mode that carry no message now.
+    /// Idle channels in confirm mode.
     idle: Mutex<Vec<Channel>>,
 }
 
@@ -55,7 +55,7 @@ impl Session {
 
     /// Declares the queues that don't exist yet.
     pub(crate) async fn declare_queues(&self) -> Result<(), SessionError> {
-        // A channel of its own, since RabbitMQ closes it if a queue exists with other arguments.
+        // A separate channel, since RabbitMQ closes it if a queue exists with other arguments.
         let channel = self.channel().await?;
         let declared = timeout(DECLARE_TIMEOUT, self.topology.declare(&channel)).await;
         Ok(declared.map_err(|_elapsed| SessionError::TimedOut)??)
@@ -70,7 +70,7 @@ impl Session {
         self.connection.status().connected()
     }
 
-    /// Whether RabbitMQ, short of memory or disk, has stopped reading from this connection.
+    /// Whether RabbitMQ has stopped reading from this connection, short of memory or disk.
     pub(crate) fn is_blocked(&self) -> bool {
         self.connection.status().blocked()
     }
@@ -94,10 +94,10 @@ impl Session {
 
     async fn publish_now(&self, queue: &str, envelope: &Envelope) -> Result<(), PublishError> {
         let _permit = self.publishing.acquire().await.map_err(|_closed| PublishError::Unavailable)?;
-        // One message at a time to a channel: lapin hands a returned message to whichever confirm comes next, so with
-        // several in flight one that is lost would look confirmed. And only a channel whose message was taken becomes
-        // idle again, every other way out of here drops and so closes it: an answer may still be due, and RabbitMQ's
-        // channels go on refusing messages for a queue that was deleted and declared again.
+        // One message at a time for each channel: lapin attaches a returned message to the next confirm, so
+        // with several in flight a lost one would look confirmed. Only a channel whose message was accepted
+        // becomes idle again. Every other exit drops and closes it: an answer may still be due, and a channel
+        // of RabbitMQ keeps refusing messages for a queue that was deleted and declared again.
         let channel = self.idle_channel().await?;
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let properties = envelope.properties();
@@ -108,7 +108,7 @@ impl Session {
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(channel);
                 Ok(())
             }
-            // RabbitMQ confirms what it returns: there was no queue, and nothing more to do.
+            // RabbitMQ also confirms a returned message. It was returned because there is no queue.
             Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
                 self.restore_queues().await;
                 Err(PublishError::Unroutable)
@@ -129,14 +129,14 @@ impl Session {
         Ok(channel)
     }
 
-    /// Waits while RabbitMQ doesn't read: what is written meanwhile would only pile up here.
+    /// Waits while RabbitMQ does not read: written messages would only pile up here.
     async fn unblocked(&self) {
         while self.is_blocked() && self.is_alive() {
             sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// Someone deleted a queue. The message at hand was refused, but the next one finds it again.
+    /// A queue was deleted. The current message was refused, but the next one finds the queue again.
     async fn restore_queues(&self) {
         tracing::error!("a queue is missing, declaring it again");
         if let Err(error) = self.declare_queues().await {
@@ -148,14 +148,14 @@ impl Session {
     pub(crate) async fn lost(&self) {
         let mut events = self.connection.events_listener();
         let blocked = metrics::gauge!("mixdown_broker_blocked");
-        // Events come at once, but not for every way in which a connection can end.
+        // Events arrive at once, but not for every way a connection can end.
         let mut looks = interval(Duration::from_secs(1));
         while self.is_alive() {
             blocked.set(f64::from(self.is_blocked()));
             tokio::select! {
                 event = events.next() => match event {
                     Some(Event::ConnectionBlocked(reason)) => tracing::warn!(reason, "RabbitMQ blocks publishing"),
-                    Some(Event::ConnectionUnblocked) => tracing::info!("RabbitMQ takes messages again"),
+                    Some(Event::ConnectionUnblocked) => tracing::info!("RabbitMQ accepts messages again"),
                     Some(_) => {}
                     None => break,
                 },
@@ -165,7 +165,7 @@ impl Session {
         blocked.set(0.0);
     }
 
-    /// Says goodbye, so that RabbitMQ does not log a lost client.
+    /// Closes the connection properly, so that RabbitMQ does not log a lost client.
     pub(crate) async fn close(&self) {
         let _ = timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;
     }

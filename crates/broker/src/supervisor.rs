@@ -3,20 +3,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use contracts::Chain;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::chain::Chain;
 use crate::dial::Address;
 use crate::session::Session;
 use crate::topology::Topology;
 
-/// The session of now, if there is one.
+/// The current session, if there is one.
 pub(crate) type Current = Option<Arc<Session>>;
 
-/// Delays between attempts at something that RabbitMQ does not do for us now: 100 ms, growing to 10 s, without end.
-/// Jitter keeps the replicas of a service from coming back all at once.
+/// Delays between attempts while RabbitMQ is away: 100 ms, growing to 10 s. Jitter spreads the replicas.
 pub(crate) fn backoff() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
@@ -26,7 +25,7 @@ pub(crate) fn backoff() -> impl Iterator<Item = Duration> + Send {
         .build()
 }
 
-/// Keeps a session open until the shutdown, or until nobody is left who could use it.
+/// Keeps a session open until the shutdown, or until its last user is dropped.
 pub(crate) async fn supervise(
     address: Address,
     topology: Arc<Topology>,
@@ -59,7 +58,7 @@ pub(crate) async fn supervise(
     }
 }
 
-/// Lends the session out until it is lost, or until the end.
+/// Offers the session until it is lost or the broker ends.
 async fn serve(
     session: Arc<Session>,
     current: &watch::Sender<Current>,

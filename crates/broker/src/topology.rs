@@ -7,16 +7,16 @@ use lapin::types::{AMQPValue, FieldTable, LongString};
 
 use crate::RetryLadder;
 
-/// How often RabbitMQ delivers a message whose consumer vanished before it dead-letters it. High, because a
-/// job's own limit of attempts must act first: that one tells the owner. This one ends the loop of a message that
+/// How often RabbitMQ delivers a message whose consumers vanish before it dead-letters it. High, because a
+/// job's own limit of attempts must act first: that one informs the owner. This one stops a message that
 /// kills every consumer. Set explicitly, because RabbitMQ 3 has no limit by default and 4 has 20.
 const DELIVERY_LIMIT: i64 = 20;
 
-/// Looking at a dead letter and putting it back counts as a delivery, and RabbitMQ 4 drops a message after 20 of
-/// them where no limit is set. -1 means "none" only since RabbitMQ 4, so this is a number that nobody reaches.
+/// Reading a dead letter and requeueing it counts as a delivery, and without a limit RabbitMQ 4 drops a
+/// message after 20 of them. -1 means "none" only since RabbitMQ 4. This number is never reached.
 const NO_DELIVERY_LIMIT: i64 = 1_000_000;
 
-/// A queue could not be declared.
+/// Why a queue could not be declared.
 #[derive(Debug, thiserror::Error)]
 #[error("could not declare the queue {queue}")]
 pub(crate) struct DeclareError {
@@ -26,9 +26,9 @@ pub(crate) struct DeclareError {
 
 /// The names and arguments of every queue.
 ///
-/// For each queue of work there is the queue itself, `….retry.<milliseconds>` for each step of the ladder, where
-/// messages wait for their time to live to end and then return, and `….dead`. The arguments must be accepted by
-/// RabbitMQ 3.10 and by 4: an existing queue with other arguments can't be declared.
+/// Each queue of work has the queue itself, `….dead`, and `….retry.<milliseconds>` for each step of the
+/// ladder, where messages wait until their time to live ends and then return. RabbitMQ 3.10 and 4 must accept
+/// the arguments: an existing queue with other arguments cannot be declared.
 #[derive(Debug)]
 pub(crate) struct Topology {
     prefix: String,
@@ -45,17 +45,17 @@ impl Topology {
         format!("{}{queue}", self.prefix)
     }
 
-    /// Where what can't be handled is parked for a person to look at.
+    /// The queue of the dead letters, for an operator to look at.
     pub(crate) fn dead(&self, queue: Queue) -> String {
         format!("{}{queue}.dead", self.prefix)
     }
 
-    /// Where messages wait before the attempt after this one.
+    /// The queue where messages wait for the attempt after this one.
     pub(crate) fn retry(&self, queue: Queue, attempt: u32) -> String {
         self.waiting(queue, self.ladder.after_attempt(attempt))
     }
 
-    /// Where messages wait for at least this long, as far as the ladder goes.
+    /// The queue where messages wait for at least this long, or for the ladder's longest delay.
     pub(crate) fn deferred(&self, queue: Queue, delay: Duration) -> String {
         self.waiting(queue, self.ladder.at_least(delay))
     }
@@ -64,7 +64,7 @@ impl Topology {
         format!("{}{queue}.retry.{}", self.prefix, delay.as_millis())
     }
 
-    /// Declares every queue. Changes nothing where they exist.
+    /// Declares every queue. Existing queues stay unchanged.
     pub(crate) async fn declare(&self, channel: &Channel) -> Result<(), DeclareError> {
         for queue in Queue::ALL {
             declare(channel, self.dead(queue), quorum(NO_DELIVERY_LIMIT)).await?;
@@ -95,8 +95,8 @@ fn quorum(delivery_limit: i64) -> FieldTable {
     arguments
 }
 
-/// Dead-letters to a queue through the default exchange. RabbitMQ would forward at most once and lose the message
-/// with a crash in between; at least once needs `reject-publish`, although no queue of ours has a maximum length.
+/// Dead-letters to a queue through the default exchange, at least once: with "at most once" a crash in
+/// between loses the message. "At least once" needs `reject-publish`.
 fn dead_letters_to(queue: &str, mut arguments: FieldTable) -> FieldTable {
     arguments.insert("x-dead-letter-exchange".into(), text(""));
     arguments.insert("x-dead-letter-routing-key".into(), text(queue));

@@ -1,5 +1,5 @@
-//! Carries the trace of whoever published a message to whoever handles it: `traceparent` and `tracestate` of the
-//! W3C, as message headers.
+//! Carries the trace from the publisher of a message to its consumer: the W3C's `traceparent` and
+//! `tracestate`, as message headers.
 
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use opentelemetry::global::get_text_map_propagator;
@@ -16,7 +16,7 @@ pub(crate) fn inject(headers: &mut FieldTable) {
 /// Makes the publisher's context the span's parent.
 pub(crate) fn follow(span: &Span, headers: &FieldTable) {
     let parent = get_text_map_propagator(|propagator| propagator.extract(&HeaderExtractor(headers)));
-    // It fails where nothing records traces, and then there is nothing to connect.
+    // Fails only if nothing records traces; then there is nothing to connect.
     let _ = span.set_parent(parent);
 }
 

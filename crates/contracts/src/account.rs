@@ -1,4 +1,4 @@
-//! What people and administrators see and change of accounts, and what auth tells the gateway of them.
+//! Accounts: as their owners and administrators see them, and between auth and the gateway.
 
 use std::str::FromStr;
 
@@ -47,7 +47,7 @@ impl Default for MailPreferences {
     }
 }
 
-/// The text is none of the names.
+/// The text is no known name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is no such role or scope")]
 pub struct UnknownName;
@@ -160,19 +160,19 @@ pub struct MailPreferencesChange {
     pub failed: Option<bool>,
 }
 
-/// What has ended before its tokens have expired, from auth to the gateway.
+/// Ended sessions, erased accounts and changed addresses, from auth to the gateway.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Revocations {
     /// Sessions that ended within the lifetime of an access token.
     pub sessions: Vec<SessionId>,
-    /// Accounts that are being erased, or were within the time that an upload may take.
+    /// Accounts whose erasure was requested within the time that an upload may take.
     pub erased_accounts: Vec<UserId>,
     /// Accounts whose address changed within that time.
     #[serde(default)]
     pub moved_accounts: Vec<MovedAccount>,
 }
 
-/// An account and the address that it has now.
+/// An account and its current address.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct MovedAccount {
     /// The account.
@@ -181,10 +181,10 @@ pub struct MovedAccount {
     pub email: EmailAddress,
 }
 
-/// Accounts whose jobs and files wait to be deleted, from auth to the gateway.
+/// Accounts whose jobs and files must be deleted, from auth to the gateway.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Erasures {
-    /// The accounts, the longest waiting first.
+    /// The accounts, the oldest request first.
     pub accounts: Vec<UserId>,
 }
 

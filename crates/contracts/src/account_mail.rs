@@ -3,60 +3,60 @@ use time::OffsetDateTime;
 
 use crate::{EmailAddress, MESSAGE_VERSION, MailId, Secret};
 
-/// Somebody is to get a mail about their account: what queue `account` carries.
+/// A request for a mail about an account: the content of queue `account`.
 ///
-/// Some of these mails carry a token. Whoever reads the queue can use it until it expires, so a message lives only from
-/// the moment that its mail can be written to the moment that the mail server has it.
+/// Some of these mails carry a token, which any reader of the queue could use until it expires. So a message
+/// exists only from its publication until the mail server has the mail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AccountMail {
     /// [`MESSAGE_VERSION`].
     pub version: u32,
-    /// The mail: however often the message is delivered, it is sent once.
+    /// The mail's id: however often the message is delivered, the mail is sent once.
     pub mail_id: MailId,
     /// The address to write to.
     pub username: EmailAddress,
-    /// What the mail is about.
+    /// The mail's content.
     #[serde(flatten)]
     pub content: AccountMailContent,
 }
 
-/// What a mail about an account is about.
+/// The content of a mail about an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "about", rename_all = "snake_case")]
 pub enum AccountMailContent {
-    /// A new account's address is to be confirmed.
+    /// Asks to confirm the address of a new account.
     VerifyAddress {
-        /// What confirms it.
+        /// The token that confirms it.
         token: Secret,
-        /// Until when.
+        /// The token's expiry.
         #[serde(with = "time::serde::rfc3339")]
         expires_at: OffsetDateTime,
     },
-    /// Somebody wanted to register with an address that has an account, or to move an account to it.
+    /// Tells that a registration or an address change named this address, which has an account.
     AddressTaken,
-    /// A forgotten password is to be replaced.
+    /// Offers to replace a forgotten password.
     ResetPassword {
-        /// What allows it.
+        /// The token that allows it.
         token: Secret,
-        /// Until when.
+        /// The token's expiry.
         #[serde(with = "time::serde::rfc3339")]
         expires_at: OffsetDateTime,
     },
-    /// An account is to move to this address.
+    /// Asks to confirm this address as the new one of an account.
     ConfirmAddress {
-        /// What confirms it.
+        /// The token that confirms it.
         token: Secret,
-        /// Until when.
+        /// The token's expiry.
         #[serde(with = "time::serde::rfc3339")]
         expires_at: OffsetDateTime,
     },
-    /// The account has moved away from this address.
+    /// Tells the previous address that the account has a new one.
     AddressChanged,
-    /// The account has another password.
+    /// Tells that the password was changed.
     PasswordChanged,
-    /// A video was accepted, and its owner wants to be told.
+    /// Tells that a video was accepted.
     Submitted {
-        /// The name that it was uploaded under.
+        /// The video's file name.
         name: String,
     },
 }
@@ -84,7 +84,7 @@ impl AccountMailContent {
         }
     }
 
-    /// When the mail has become pointless, if ever.
+    /// When the mail becomes pointless; `None`: never.
     #[must_use]
     pub fn expires_at(&self) -> Option<OffsetDateTime> {
         match self {

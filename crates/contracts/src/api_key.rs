@@ -1,4 +1,4 @@
-//! API keys: what people see of them, and what the gateway and auth say to each other about them.
+//! API keys: as their owners see them, and between the gateway and auth.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -49,15 +49,14 @@ impl FromStr for Scope {
     }
 }
 
-/// What is kept of an API key: its SHA-256.
+/// The SHA-256 of an API key, which the database stores.
 ///
-/// A key is 256 random bits, so there is nothing to guess and nothing that a slow hash or a salt would protect; and a
-/// fast one lets every request be checked.
+/// A key is 256 random bits: a slow hash or a salt would add nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ApiKeyHash([u8; 32]);
 
 impl ApiKeyHash {
-    /// What every key begins with, so that scanners for leaked secrets know one when they see it.
+    /// The prefix of every key, so that scanners for leaked secrets recognise one.
     pub const KEY_PREFIX: &str = "mxk_";
 
     /// The hash of a text that has the form of a key.
@@ -152,14 +151,14 @@ pub struct CreatedApiKey {
     pub key: Secret,
 }
 
-/// A question from the gateway to auth: whose key is this?
+/// The gateway's request to auth to check a key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct KeyCheck {
     /// The key's hash; the key itself stays at the gateway.
     pub hash: ApiKeyHash,
 }
 
-/// Whose key it is and what it may do.
+/// The holder of a key, and its scopes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyHolder {
     /// The key.
@@ -174,7 +173,7 @@ pub struct KeyHolder {
     pub mails: MailPreferences,
     /// What the key may be used for.
     pub scopes: BTreeSet<Scope>,
-    /// When it stops to work, if ever, in seconds since 1970.
+    /// Its expiry in seconds since 1970; `None`: never.
     #[serde(default)]
     pub expires_at: Option<i64>,
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The text is not an e-mail address that Mixdown can write to.
+/// The text is not an e-mail address that Mixdown accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an e-mail address of the form name@example.org")]
 pub struct InvalidEmailAddress;

@@ -1,9 +1,9 @@
-//! What a name may hold that people read and file systems store.
+//! The rules for names that people read and file systems store.
 
-/// File systems take names of at most so many bytes.
+/// The longest file name in bytes that file systems accept.
 pub const MAX_FILE_NAME_BYTES: usize = 255;
 
-/// Whether a character shows nothing by itself: control characters, those that turn the direction of what follows them, those
+/// Whether a character is invisible: control characters, those that change the direction of the text, those
 /// without a width, and blanks that pass for letters. With them one name could look like another.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
@@ -15,13 +15,13 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether a character is hidden and joins or parts its neighbours, as emoji and many scripts need it within a text.
+/// Whether a hidden character joins or separates its neighbours, as emoji and many scripts require.
 #[must_use]
 pub fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200c}' | '\u{200d}')
 }
 
-/// A file's name of this beginning and this ending. The beginning is cut where both would be too long.
+/// A file name with this stem and this ending. The stem is cut if the name would be too long.
 #[must_use]
 pub fn file_name_of(beginning: &str, ending: &str) -> String {
     let room = MAX_FILE_NAME_BYTES.saturating_sub(ending.len());

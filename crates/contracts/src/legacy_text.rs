@@ -6,9 +6,9 @@ use encoding_rs::{
     WINDOWS_1257,
 };
 
-/// The text that these bytes most likely are: UTF-8 if they are valid as such, else of the code page that they look like most.
+/// The most likely text of these bytes: UTF-8 if valid, otherwise the most likely code page.
 ///
-/// Never fails: bytes that mean nothing in that code page become U+FFFD. The more text, the better the guess.
+/// Never fails: bytes without a meaning in that code page become U+FFFD. A longer text gives a better guess.
 #[must_use]
 pub fn decode_legacy_text(bytes: &[u8]) -> String {
     if let Ok(text) = str::from_utf8(bytes) {
@@ -18,7 +18,7 @@ pub fn decode_legacy_text(bytes: &[u8]) -> String {
     text.into_owned()
 }
 
-/// chardetng is made for pages. Where a name of a few letters misleads it, the shape of its words decides.
+/// chardetng is made for pages. A name of a few letters can mislead it; then the shape of the words decides.
 fn likely_encoding(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
@@ -32,11 +32,11 @@ fn likely_encoding(bytes: &[u8]) -> &'static Encoding {
     if MISTAKEN_FOR_1251.contains(&guess) && is_plain_russian(bytes) { WINDOWS_1251 } else { guess }
 }
 
-/// Read as one of these, short Russian text is letters with accents alone, or in KOI8 with upper and lower case exchanged.
+/// In these encodings, short Russian text reads as accented letters only, or with its case exchanged.
 const MISTAKEN_FOR_1251: [&Encoding; 6] =
     [WINDOWS_1250, WINDOWS_1252, WINDOWS_1254, WINDOWS_1257, ISO_8859_2, KOI8_U];
 
-/// The syllables that make up most of Korean text. Chinese that is read as EUC-KR has any of 2350 instead.
+/// The syllables that make up most of Korean text. Chinese text read as EUC-KR uses all 2350 instead.
 const COMMON_SYLLABLES: &str = "가각간갈감강개거건것게겠경계고공과관광교구국군그글금기길김까나난날남내너년노녹는니다단달당대데도동드든들등\
     디라람래러레려로록료류를름리린마만말매면명모목무문물미민바박반발방배버번법변보복본부분불비사산상새생서선성세소속수\
     술스시식신실아안알양어언업에여연영예오온와요용우운울원위유은을음의이인일임입있자작장재저전정제조주준중지진집차참채처\
@@ -51,7 +51,7 @@ fn is_common_korean(bytes: &[u8]) -> bool {
 
 /// Whether everything beyond ASCII is kana or a common kanji, two of them side by side at least once.
 ///
-/// One alone may be a curly quotation mark and the letter after it, as in "It’s".
+/// A single one may be a curly quotation mark and the letter after it, as in "It’s".
 fn is_plain_japanese(bytes: &[u8]) -> bool {
     let (mut rest, mut run, mut longest) = (bytes, 0, 0);
     while let [first, tail @ ..] = rest {
@@ -60,7 +60,7 @@ fn is_plain_japanese(bytes: &[u8]) -> bool {
             run = 0;
             continue;
         }
-        // The rows of kana and of the 2965 kanji that are taught; beyond are the rare ones, and half-width katakana.
+        // The rows of kana and of the 2965 common kanji; beyond are the rare ones, and half-width katakana.
         let ([second, tail @ ..], 0x81..=0x84 | 0x88..=0x98) = (rest, first) else { return false };
         if SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&[*first, *second]).is_none() {
             return false;
@@ -72,7 +72,8 @@ fn is_plain_japanese(bytes: &[u8]) -> bool {
     longest >= 2
 }
 
-/// Whether every word beyond ASCII is Russian in lower case or with a capital, and one of them has three letters.
+/// Whether every word beyond ASCII is Russian in lower case or with a capital, and one of them has three
+/// letters.
 fn is_plain_russian(bytes: &[u8]) -> bool {
     let (text, _) = WINDOWS_1251.decode_without_bom_handling(bytes);
     let is_small = |c: char| matches!(c, 'а'..='я' | 'ё');

@@ -7,38 +7,38 @@ use time::OffsetDateTime;
 
 use crate::{FileId, Mp3Fid};
 
-/// The part of a download link after `/d/`: a credential for one file until a moment.
+/// The part of a download link after `/d/`: a credential for one file, with an expiry.
 ///
-/// 12 bytes of file id, 8 bytes of expiry (seconds since 1970, big-endian) and 32 bytes of HMAC-SHA-256
-/// over both, base64url without padding: 70 characters. Whoever holds it may download, so it is never logged.
+/// 12 bytes of file id, 8 bytes of expiry (seconds since 1970, big-endian) and 32 bytes of HMAC-SHA-256 over
+/// both, base64url without padding: 70 characters. Its holder may download the file, so it is never logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedLink {
-    /// The MP3 it opens.
+    /// The audio file that it opens.
     pub fid: Mp3Fid,
-    /// When it stops to.
+    /// When it expires.
     pub expires_at: OffsetDateTime,
 }
 
-/// Why a link opens nothing.
+/// Why a link is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidLink {
     /// Not made with this key, or changed since.
     #[error("the link is not one of ours")]
     Forged,
-    /// Genuine, but its time is over.
+    /// Genuine, but expired.
     #[error("the link has expired")]
     Expired,
 }
 
-/// The part of an archive's link after `/archives/`: a credential for several files together until a moment.
+/// The part of an archive's link after `/archives/`: a credential for several files together, with an expiry.
 ///
-/// 8 bytes of expiry, 12 bytes for each file id and 32 bytes of HMAC-SHA-256 over both, base64url without padding. What
-/// is signed says what it is for: no download link is an archive's, nor the other way round.
+/// 8 bytes of expiry, 12 bytes for each file id and 32 bytes of HMAC-SHA-256 over both, base64url without
+/// padding. The signed bytes include the purpose: no download link passes for an archive's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveLink {
-    /// The MP3s in it.
+    /// The audio files in it.
     pub fids: Vec<Mp3Fid>,
-    /// When it stops to open them.
+    /// When it expires.
     pub expires_at: OffsetDateTime,
 }
 
@@ -61,7 +61,7 @@ const ARCHIVE_PURPOSE: &[u8] = b"mixdown archive link v1\0";
 const TAG_BYTES: usize = 32;
 
 impl LinkKey {
-    /// The key that a secret text stands for.
+    /// The key derived from a secret text.
     #[must_use]
     #[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "HMAC takes keys of every length")]
     pub fn new(secret: &SecretString) -> Self {
@@ -78,7 +78,7 @@ impl LinkKey {
         seal(&self.file, claim)
     }
 
-    /// What a link stands for, if it is genuine and its time is not over.
+    /// The content of a link, if it is genuine and has not expired.
     pub fn verify(&self, text: &str, now: OffsetDateTime) -> Result<SignedLink, InvalidLink> {
         let claim = unseal(&self.file, text)?;
         let (fid, expiry) = claim.split_first_chunk::<12>().ok_or(InvalidLink::Forged)?;
@@ -94,7 +94,7 @@ impl LinkKey {
         seal(&self.archive, claim)
     }
 
-    /// What an archive's link stands for, if it is genuine and its time is not over.
+    /// The content of an archive's link, if it is genuine and has not expired.
     pub fn verify_archive(&self, text: &str, now: OffsetDateTime) -> Result<ArchiveLink, InvalidLink> {
         let claim = unseal(&self.archive, text)?;
         let (expiry, fids) = claim.split_first_chunk::<8>().ok_or(InvalidLink::Forged)?;
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(key.verify_archive(&text, one.expires_at), Err(InvalidLink::Expired));
         assert_eq!(key.verify_archive(&text[..text.len() - 1], now), Err(InvalidLink::Forged));
         assert_eq!(key.verify(&text, now), Err(InvalidLink::Forged));
-        // One file's claim has as many bytes in either link.
+        // For one file both kinds of link have the same number of bytes.
         let single = ArchiveLink { fids: vec![one.fid], ..archive };
         assert_eq!(key.verify(&key.sign_archive(&single), now), Err(InvalidLink::Forged));
         assert_eq!(key.verify_archive(&key.sign(one), now), Err(InvalidLink::Forged));

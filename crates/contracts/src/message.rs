@@ -8,14 +8,17 @@ use crate::{EmailAddress, Job, JobId, Mp3Fid, Outcome, Owner, VideoFid};
 /// refuses versions that it does not know.
 pub const MESSAGE_VERSION: u32 = 1;
 
-/// A queue of work.
+/// A queue of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Queue {
-    /// Videos to convert: [`ConversionRequested`], from the gateway to a converter.
+    /// Videos to convert: [`ConversionRequested`], for the converters. The gateway publishes an accepted job,
+    /// and a converter that has ended a job publishes the user's next one.
     Video,
-    /// Outcomes to report: [`ConversionFinished`], from a converter to notification.
+    /// Outcomes to report: [`ConversionFinished`], for notification. The converter publishes them, and the
+    /// gateway those whose message a crash has lost.
     Mp3,
-    /// Mails about accounts, from auth to notification.
+    /// Mails about accounts: [`AccountMail`](crate::AccountMail), for notification. auth publishes them, and
+    /// the gateway the mail about an accepted upload.
     Account,
 }
 
@@ -47,15 +50,15 @@ pub struct ConversionRequested {
     pub version: u32,
     /// The job to do.
     pub job_id: JobId,
-    /// Its video.
+    /// The job's video.
     pub video_fid: VideoFid,
-    /// Always null here; the family's messages carry it.
+    /// Always null here; part of the family's message format.
     pub mp3_fid: Option<Mp3Fid>,
-    /// The address that the outcome is mailed to.
+    /// The address for the mail about the outcome.
     pub username: EmailAddress,
 }
 
-/// A job has ended and its owner wants to know.
+/// A job has ended, and its owner may get a mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConversionFinished {
     /// [`MESSAGE_VERSION`].
@@ -64,7 +67,7 @@ pub struct ConversionFinished {
     pub job_id: JobId,
     /// The video it was made from.
     pub video_fid: VideoFid,
-    /// The MP3, if there is one.
+    /// The audio file, if there is one.
     pub mp3_fid: Option<Mp3Fid>,
     /// The address to write to.
     pub username: EmailAddress,
@@ -101,7 +104,7 @@ impl ConversionFinished {
         })
     }
 
-    /// The same for every message about one outcome, so that duplicates can be told.
+    /// The same for every message about one outcome, so that duplicates are recognised.
     #[must_use]
     pub fn message_id(&self) -> String {
         format!("{}.{}", self.job_id, self.outcome.as_str())

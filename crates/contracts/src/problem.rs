@@ -130,7 +130,7 @@ problems! {
     InsufficientStorage = "insufficient_storage", 507, "The service has no room at the moment, try again later";
 }
 
-// By hand: the derive doesn't see names that come out of a macro.
+// By hand: the derive does not see names that a macro generates.
 impl PartialSchema for ProblemCode {
     fn schema() -> RefOr<Schema> {
         let codes = Self::ALL.iter().map(|code| code.as_str());

@@ -1,4 +1,4 @@
-//! Signing in, here or elsewhere, and the sessions that come of it.
+//! Signing in, with a password or an identity provider, and sessions.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -9,14 +9,14 @@ use crate::{Secret, SessionId};
 /// A request for a session, from the gateway to auth.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LoginRequest {
-    /// The address, as it came.
+    /// The address, unchecked.
     pub email: String,
     /// The password.
     pub password: Secret,
-    /// What the client calls itself, for the list of sessions.
+    /// The client's name for itself, for the list of sessions.
     #[serde(default)]
     pub client: String,
-    /// Whether the session ends with its first access token: a client that is given nothing to refresh it with.
+    /// Whether the session ends with its first access token, because the client gets no refresh token.
     #[serde(default)]
     pub is_short: bool,
 }
@@ -30,7 +30,7 @@ pub struct IssuedTokens {
     pub expires_in: u64,
     /// The refresh token, unless the session is a short one.
     pub refresh_token: Option<Secret>,
-    /// How long that lasts at the most, in seconds.
+    /// How long that lasts at most, in seconds.
     pub refresh_expires_in: u64,
 }
 
@@ -83,28 +83,28 @@ pub struct Providers {
     pub providers: Vec<Provider>,
 }
 
-/// The beginning of a sign-in elsewhere, from the gateway to auth.
+/// The start of a sign-in with an identity provider, from the gateway to auth.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OidcStart {
-    /// Where the provider sends the browser back to.
+    /// The address that the provider sends the browser back to.
     pub redirect_uri: String,
 }
 
-/// Where the browser goes, and what it must bring back.
+/// The browser's next address, and the content of its cookie.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OidcStarted {
     /// The provider's address.
     pub location: String,
-    /// For a cookie: what ties the answer to this browser.
+    /// The cookie's content, which ties the answer to this browser.
     pub attempt: Secret,
 }
 
-/// The end of a sign-in elsewhere, from the gateway to auth.
+/// The end of a sign-in with an identity provider, from the gateway to auth.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct OidcFinish {
     /// The same as at the start.
     pub redirect_uri: String,
-    /// What the cookie holds.
+    /// The cookie's content.
     pub attempt: Secret,
     /// `state` of the callback.
     pub state: Secret,

@@ -1,5 +1,5 @@
-//! Which mails about accounts were sent: once each, however often their messages are delivered. Neither addresses nor tokens
-//! are kept.
+//! Which mails about accounts were sent. Each is sent once, however often its message is delivered. No
+//! address or token is stored.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use uuid::Uuid;
 use crate::JobsError;
 use crate::store::{from_now, within};
 
-/// The mails that were sent or are being sent: collection `account_mails`.
+/// The mails that were or are being sent: collection `account_mails`.
 #[derive(Debug, Clone)]
 pub struct AccountMailStore(Collection<Document>);
 
-/// The right to send one mail, until it runs out.
+/// The right to send one mail, until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailLease {
     mail: MailId,
@@ -25,18 +25,18 @@ pub struct MailLease {
     lasts: Duration,
 }
 
-/// What notification finds when it wants to send a mail.
+/// The result of claiming a mail.
 #[derive(Debug, PartialEq, Eq)]
 pub enum MailClaim {
-    /// The mail is the caller's to send.
+    /// The caller sends the mail.
     Claimed(MailLease),
-    /// Someone else is sending it.
+    /// Another process is sending it.
     Busy,
-    /// It was sent, or given up, before.
+    /// It was sent or given up before.
     Settled,
 }
 
-/// Longer than a message is tried again, or lies among the dead letters before somebody looks.
+/// Longer than a message is retried, or lies among the dead letters before an operator looks.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
 impl MailLease {
@@ -51,14 +51,14 @@ impl AccountMailStore {
         Self(database.collection_with_options("account_mails", options))
     }
 
-    /// Makes the index that old entries are deleted by.
+    /// Creates the index that deletes old entries.
     pub async fn ensure_indexes(&self) -> Result<(), JobsError> {
         let options = IndexOptions::builder().expire_after(KEPT).build();
         let index = IndexModel::builder().keys(doc! { "at": 1 }).options(options).build();
         within(self.0.create_index(index)).await.map(drop)
     }
 
-    /// Takes a mail for one sender, unless it is settled or another is at it.
+    /// Claims a mail for one sender, unless it is settled or claimed.
     pub async fn claim(&self, mail: MailId, lasts: Duration) -> Result<MailClaim, JobsError> {
         let lease = MailLease { mail, token: Uuid::new_v4().to_string(), lasts };
         let set = vec![doc! { "$set": {
@@ -74,7 +74,7 @@ impl AccountMailStore {
         if within(self.0.update_one(free, set.clone())).await?.matched_count == 1 {
             return Ok(MailClaim::Claimed(lease));
         }
-        // Matches no mail that there is: it inserts, or fails on the key.
+        // Matches no existing mail: the update inserts one, or fails on the unique key.
         let unknown = doc! { "_id": mail.to_string(), "is_settled": "unknown" };
         match within(self.0.update_one(unknown, set).upsert(true)).await {
             Ok(_) => Ok(MailClaim::Claimed(lease)),
@@ -87,22 +87,22 @@ impl AccountMailStore {
         }
     }
 
-    /// Keeps the mail for the sender while the mail server takes its time. `false`: someone else has it.
+    /// Renews the claim while the mail server is slow. `false`: another sender has the mail.
     pub async fn renew(&self, lease: &MailLease) -> Result<bool, JobsError> {
         self.change(lease, doc! { "lease.until": from_now(lease.lasts) }).await
     }
 
-    /// Gives the mail back, for a later try.
+    /// Releases the mail for a later try.
     pub async fn release(&self, lease: &MailLease) -> Result<bool, JobsError> {
         self.change(lease, doc! { "lease.until": DateTime::from_millis(0) }).await
     }
 
-    /// Records that the mail was sent, or given up.
+    /// Records that the mail was sent or given up.
     pub async fn settle(&self, lease: &MailLease) -> Result<bool, JobsError> {
         self.change(lease, doc! { "is_settled": true, "at": "$$NOW", "lease": "$$REMOVE" }).await
     }
 
-    /// Forgets a mail.
+    /// Deletes the record of a mail.
     pub async fn forget(&self, mail: MailId) -> Result<(), JobsError> {
         within(self.0.delete_one(doc! { "_id": mail.to_string() })).await.map(drop)
     }
@@ -113,7 +113,7 @@ impl AccountMailStore {
     }
 }
 
-/// The key is taken: what the upsert wanted to insert is there.
+/// The unique key exists: the document that the upsert would insert is there.
 fn is_duplicate(error: &mongodb::error::Error) -> bool {
     const DUPLICATE_KEY: i32 = 11000;
     matches!(&*error.kind, ErrorKind::Write(WriteFailure::WriteError(error)) if error.code == DUPLICATE_KEY)

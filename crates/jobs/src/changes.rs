@@ -1,4 +1,4 @@
-//! The feed of changes that a person watching their jobs is told of.
+//! The feed of job changes for users who watch their jobs.
 
 use contracts::{JobId, UserId};
 use futures_util::{Stream, StreamExt as _};
@@ -10,19 +10,19 @@ use crate::ownership::REMOVED_FOR;
 use crate::store::within;
 use crate::{JobStore, JobsError};
 
-/// A job that is not what it was.
+/// A changed job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// The job.
     pub job: JobId,
-    /// Whose it is; unknown of a job that is gone already.
+    /// Its owner; `None` if the job is gone already.
     pub owner: Option<UserId>,
     /// Whether its owner has deleted it.
     pub is_removed: bool,
 }
 
 impl JobStore {
-    /// Jobs as they change, from now on. Ends with an error when the connection is lost: open it anew then.
+    /// The job changes from now on. Ends with an error when the connection is lost; reopen it then.
     pub async fn changes(
         &self,
     ) -> Result<impl Stream<Item = Result<Change, JobsError>> + Send + use<>, JobsError> {
@@ -31,7 +31,7 @@ impl JobStore {
             doc! { "$match": { "operationType": { "$in": ["insert", "update", "replace", "delete"] } } },
             doc! { "$project": {
                 "documentKey": 1, "operationType": 1, "ns": 1, "fullDocument.owner.id": 1, removed_for: 1,
-                // The driver cannot read an update without it.
+                // The driver cannot parse an update without it.
                 "updateDescription.removedFields": 1,
             } },
         ];
@@ -49,7 +49,7 @@ impl JobStore {
 
 fn change(event: &ChangeStreamEvent<Document>) -> Option<Change> {
     let job = event.document_key.as_ref()?.get_str("_id").ok()?.parse().ok()?;
-    // The document may be gone when the server looks it up for this event: what says so is in the event itself.
+    // The document may be gone when the server looks it up; the event itself still names the change.
     let updated = event.update_description.as_ref().map(|update| &update.updated_fields);
     let removed_for = updated.and_then(|fields| fields.get_str(REMOVED_FOR).ok());
     let owner =

@@ -1,4 +1,4 @@
-//! What a converter does to a job: claim it, report on it, and end it.
+//! The converter's operations on a job: claim, report, commit, release.
 
 use std::time::Duration;
 
@@ -10,10 +10,9 @@ use crate::document::literal;
 use crate::store::from_now;
 use crate::{JobStore, JobsError, Record};
 
-/// The right to change a job that is being converted, until it runs out or is taken back.
+/// The right to change a job that is being converted, until it expires or is revoked.
 ///
-/// Every claim draws a new token, which each later change names: a worker that was given up for dead and comes
-/// back finds that its token is no longer the job's.
+/// Every claim draws a new token, which each later change names: a worker that was given up changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     pub(crate) job: JobId,
@@ -28,7 +27,7 @@ impl Lease {
         format!("{} {}", self.job, self.token)
     }
 
-    /// The job that it is for.
+    /// The job of the lease.
     #[must_use]
     pub fn job(&self) -> JobId {
         self.job
@@ -39,23 +38,23 @@ impl Lease {
     }
 }
 
-/// What a converter finds when it asks for a job.
+/// The result of claiming a job.
 #[derive(Debug)]
 pub enum Claim {
-    /// The job is the caller's. Its `attempts` counts this one.
+    /// The caller has the job. `attempts` includes this attempt.
     Claimed(Lease, Box<Record>),
     /// Another converter holds it.
     Busy,
     /// It has ended already; its `mp3` message may not have been sent.
     Finished(Outcome, Box<Record>),
-    /// It was cancelled, has expired or is deleted: there is nothing to do.
+    /// It was cancelled, has expired or is deleted.
     Gone,
 }
 
 impl JobStore {
-    /// Takes a job for one converter, if it is waiting or its last holder's lease ran out.
+    /// Claims a job for one converter, if it is waiting or its holder's lease has expired.
     ///
-    /// `worker` names the converter for the operator; `lasts` is how long the lease holds without a [`JobStore::report`].
+    /// `worker` names the converter; `lasts` is how long the lease holds without a [`JobStore::report`].
     pub async fn claim(&self, id: JobId, worker: &str, lasts: Duration) -> Result<Claim, JobsError> {
         let lease = Lease { job: id, token: Uuid::new_v4().to_string(), lasts };
         let is_free = doc! { "$or": [
@@ -81,8 +80,7 @@ impl JobStore {
         })
     }
 
-    /// Renews the lease and says how far the job is, and what was found in its source. `false`: the lease is lost, and
-    /// the work with it.
+    /// Renews the lease, and records the progress and the facts about the source. `false`: the lease is lost, and the work with it.
     pub async fn report(
         &self,
         lease: &Lease,
@@ -98,9 +96,9 @@ impl JobStore {
         self.change(lease.filter(), set).await
     }
 
-    /// Commits the MP3: from here on the job is converted. `false`: the lease is lost, and the caller's MP3 is nobody's.
+    /// Commits the audio file: the job is converted. `false`: the lease is lost, and the file is unused.
     ///
-    /// The MP3 is kept for `keep_mp3`, the video for `keep_video`.
+    /// The audio is kept for `keep_mp3`, the video for `keep_video`.
     pub async fn commit_converted(
         &self,
         lease: &Lease,
@@ -120,7 +118,7 @@ impl JobStore {
         self.change(lease.filter(), set).await
     }
 
-    /// Ends the job without an MP3. `false`: the lease is lost. The video is kept for `keep`.
+    /// Ends the job without audio. `false`: the lease is lost. The video is kept for `keep`.
     pub async fn commit_failed(
         &self,
         lease: &Lease,
@@ -130,7 +128,7 @@ impl JobStore {
         let set = doc! {
             "status": JobStatus::Failed.as_str(),
             "error": literal(failure)?,
-            // What was converted in vain.
+            // Counts the seconds of the failed conversion, too.
             "usage_due": { "$multiply": [
                 { "$ifNull": ["$source.duration_seconds", 0.0] },
                 { "$ifNull": ["$progress.ratio", 0.0] },
@@ -143,7 +141,7 @@ impl JobStore {
         self.change(lease.filter(), set).await
     }
 
-    /// Gives the job back as if it had not been begun, for a converter that has to stop.
+    /// Releases the job as if it had not begun, for a converter that must stop.
     pub async fn release(&self, lease: &Lease) -> Result<bool, JobsError> {
         let set = doc! {
             "status": JobStatus::Queued.as_str(),
@@ -154,7 +152,7 @@ impl JobStore {
         self.change(lease.filter(), set).await
     }
 
-    /// Puts the job back after a fault that is not its own, keeping count of the attempt.
+    /// Puts the job back after a fault that is not its own. The attempt stays counted.
     pub async fn set_back(&self, lease: &Lease) -> Result<bool, JobsError> {
         let set = doc! {
             "status": JobStatus::Queued.as_str(),
@@ -164,15 +162,15 @@ impl JobStore {
         self.change(lease.filter(), set).await
     }
 
-    /// Remembers that the broker has the `mp3` message of this record, if the job is still as it says: of one that its owner had
-    /// tried again meanwhile, another outcome is to be announced.
+    /// Records that the broker has the `mp3` message of this record, unless its owner has retried the job:
+    /// then another outcome must be announced.
     pub async fn mark_outcome_announced(&self, record: &Record) -> Result<bool, JobsError> {
         let mut filter = record.same_run();
         filter.insert("status", record.job.status.as_str());
         self.change(filter, doc! { "outcome_announced_at": "$$NOW" }).await
     }
 
-    /// Remembers that the job's video is deleted.
+    /// Records that the job's video is deleted.
     pub async fn mark_video_deleted(&self, id: JobId) -> Result<(), JobsError> {
         let set = doc! { "is_video_stored": false, "video_delete_at": "$$REMOVE" };
         self.change(doc! { "_id": id.to_string() }, set).await.map(drop)

@@ -1,4 +1,4 @@
-//! The job document as the database holds it, and its way to the types that the services use.
+//! The job document in the database, and its conversion to the services' types.
 
 use contracts::{
     Audio, ConversionOptions, Failure, Job, JobId, JobStatus, Notice, NoticeState, Outcome, Owner, Progress,
@@ -24,14 +24,14 @@ pub(crate) struct JobDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     pub attempts: u32,
-    /// How often its owner had it tried again.
+    /// How often its owner retried it.
     #[serde(default)]
     pub retries: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<LeaseDocument>,
     pub created_at: DateTime,
     pub updated_at: DateTime,
-    /// When the MP3, or the video of a failed job, is deleted.
+    /// When the audio, or the video of a failed job, is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime>,
     /// Whether the video is still in GridFS.
@@ -45,7 +45,7 @@ pub(crate) struct JobDocument {
     /// When the broker confirmed the `mp3` message for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome_announced_at: Option<DateTime>,
-    /// Whether the broker is still to get the mail that the job was accepted.
+    /// Whether the mail about the job's acceptance must still be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub welcome_due: Option<bool>,
     #[serde(default)]
@@ -124,7 +124,7 @@ fn time(at: DateTime) -> OffsetDateTime {
     at.to_system_time().into()
 }
 
-/// A value for a pipeline update, where a text that begins with `$` would otherwise be read as an expression.
+/// A value for a pipeline update, which would otherwise evaluate a text that begins with `$`.
 pub(crate) fn literal<T: Serialize>(value: &T) -> Result<bson::Document, bson::error::Error> {
     Ok(bson::doc! { "$literal": bson::serialize_to_bson(value)? })
 }

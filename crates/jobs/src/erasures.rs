@@ -1,8 +1,8 @@
-//! Accounts that are gone: what is still on its way for one of them must leave nothing, on whatever machine it arrives.
+//! Erased accounts: an upload still under way for one of them must leave nothing, on any machine.
 //!
-//! An erasure is written down here first, and then looks for the account's jobs. A job is inserted first, and then looks for an
-//! erasure. So one of the two finds the other, whatever their order. What a crash leaves in between, [`JobStore::left_of_erased`]
-//! finds.
+//! An erasure is recorded first, and then searches the account's jobs. A job is inserted first, and then
+//! searches an erasure. So one of the two finds the other, in any order. [`JobStore::left_of_erased`] finds
+//! the leftovers of a crash in between.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use uuid::Uuid;
 use crate::store::within;
 use crate::{JobStore, JobsError, NewJob, Record};
 
-/// What became of a job that was to be accepted.
+/// The result of accepting a job.
 #[derive(Debug)]
 pub enum Accepted {
     /// It is queued.
     Queued(Box<Record>),
-    /// There was one with its id already.
+    /// A job with its id existed already.
     Known,
-    /// Its owner's account is gone, and so is the job. Its file is to be deleted.
+    /// Its owner's account is erased, and so is the job. The caller deletes its file.
     OwnerErased,
 }
 
-/// A name for an account where its identifier must not be left behind: always the same, and found nowhere else.
+/// A pseudonym for an account where its identifier must not remain: always the same, and used nowhere else.
 #[must_use]
 pub fn pseudonym(owner: UserId) -> String {
     let mut bytes = [0; 16];
@@ -39,7 +39,7 @@ pub fn pseudonym(owner: UserId) -> String {
 const KEPT: Duration = Duration::from_hours(72);
 
 impl JobStore {
-    /// Accepts a job, unless its owner's account is gone or there is one with its id.
+    /// Accepts a job, unless its owner's account is erased or its id exists.
     pub async fn accept(&self, new: NewJob) -> Result<Accepted, JobsError> {
         let owner = new.owner.id;
         let Some(record) = self.insert_once(new).await? else { return Ok(Accepted::Known) };
@@ -50,7 +50,7 @@ impl JobStore {
         Ok(Accepted::Queued(Box::new(record)))
     }
 
-    /// Remembers that an account is gone. To be done before its jobs are looked for.
+    /// Records that an account is erased. Call it before searching its jobs.
     pub async fn mark_erased(&self, owner: UserId) -> Result<(), JobsError> {
         let update = vec![doc! { "$set": { "at": "$$NOW" } }];
         let erased = self.erased();
@@ -58,7 +58,7 @@ impl JobStore {
         within(mark).await.map(drop)
     }
 
-    /// Whether the account is gone.
+    /// Whether the account is erased.
     pub async fn is_erased(&self, owner: UserId) -> Result<bool, JobsError> {
         Ok(within(self.erased().find_one(doc! { "_id": pseudonym(owner) })).await?.is_some())
     }

@@ -1,16 +1,15 @@
-//! The only code that reads or writes job documents: the job's state machine, as conditional updates. Beside them, which mails
-//! about accounts were sent.
+//! The only code that reads or writes job documents: the job's state machine, as conditional updates. It also
+//! records which mails about accounts were sent.
 //!
-//! A job is one document of collection `jobs`. Each change is one update whose filter holds everything that must
-//! still be true: the status, and for a converter's changes the token of its lease. Whoever comes too late changes
-//! nothing and is told so, so that messages may be delivered twice and workers may die anywhere.
+//! A job is one document of collection `jobs`. Each change is one update whose filter holds everything that
+//! must still be true: the status, and for a converter's changes the token of its lease. A late change has no
+//! effect and reports so. Messages may be delivered twice, and workers may die at any point.
 //!
-//! Leases and due times are compared by the database server's clock (`$$NOW`) alone: the hosts' clocks may differ.
+//! Leases and due times use the database server's clock (`$$NOW`): the hosts' clocks may differ.
 
 mod account_mails;
 mod changes;
 mod conversion;
-mod databases;
 mod document;
 mod erasures;
 mod notices;
@@ -24,7 +23,6 @@ mod usage;
 pub use account_mails::{AccountMailStore, MailClaim, MailLease};
 pub use changes::Change;
 pub use conversion::{Claim, Lease};
-pub use databases::{Databases, MongoConfig, UnusableUrl};
 pub use erasures::{Accepted, pseudonym};
 pub use notices::{NoticeClaim, NoticeLease};
 pub use ownership::{Deleted, Retried};

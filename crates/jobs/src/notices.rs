@@ -1,4 +1,4 @@
-//! What notification does to a job: one mail for each outcome, whatever is delivered how often.
+//! Notification's operations on a job: one mail for each outcome, however often its message is delivered.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::document::literal;
 use crate::store::from_now;
 use crate::{JobStore, JobsError, Record};
 
-/// The right to send one mail, until it runs out.
+/// The right to send one mail, until it expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeLease {
     job: JobId,
@@ -48,23 +48,23 @@ fn is_wanted(record: &Record, outcome: Outcome) -> bool {
     }
 }
 
-/// What notification finds when it wants to send a mail.
+/// The result of claiming a mail.
 #[derive(Debug)]
 pub enum NoticeClaim {
-    /// The mail is the caller's to send.
+    /// The caller sends the mail.
     Claimed(NoticeLease, Box<Record>),
-    /// Someone else is sending it.
+    /// Another process is sending it.
     Busy,
-    /// It was sent, or given up, before.
+    /// It was sent or given up before.
     Settled,
-    /// The job's owner wants no mail about such an outcome.
+    /// The owner wants no mail about this outcome.
     Unwanted,
-    /// The job is deleted, or did not end like that: there is nothing to tell.
+    /// The job is deleted, or has another outcome: no mail is needed.
     Gone,
 }
 
 impl JobStore {
-    /// Takes the mail about an outcome for one sender, unless it is settled or another is at it.
+    /// Claims the mail about an outcome for one sender, unless it is settled or claimed.
     pub async fn claim_notice(
         &self,
         id: JobId,
@@ -78,9 +78,9 @@ impl JobStore {
         let filter = doc! {
             "_id": id.to_string(),
             "status": outcome.as_str(),
-            // Also jobs from before there was a choice.
+            // Also matches jobs from before this preference existed.
             wanted: { "$ne": false },
-            // A missing state or lease compares as less than every value.
+            // A missing state or lease compares less than every value.
             "$expr": { "$and": [
                 { "$in": [{ "$ifNull": [format!("${}", lease.field("state")), "sending"] }, ["sending"]] },
                 { "$lt": [until, "$$NOW"] },
@@ -108,12 +108,12 @@ impl JobStore {
         })
     }
 
-    /// Keeps the mail for the sender while the mail server takes its time. `false`: someone else has it.
+    /// Renews the claim while the mail server is slow. `false`: another sender has the mail.
     pub async fn renew_notice(&self, lease: &NoticeLease) -> Result<bool, JobsError> {
         self.change(lease.filter(), doc! { lease.field("lease.until"): from_now(lease.lasts) }).await
     }
 
-    /// Gives the mail back, for a later try.
+    /// Releases the mail for a later try.
     pub async fn release_notice(&self, lease: &NoticeLease) -> Result<bool, JobsError> {
         self.change(lease.filter(), doc! { lease.field("lease"): "$$REMOVE" }).await
     }

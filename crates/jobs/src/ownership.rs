@@ -1,4 +1,4 @@
-//! What an owner does to a job: cancel it, delete it.
+//! The owner's operations on a job: cancel, delete, retry.
 
 use contracts::{EmailAddress, JobId, JobStatus, Phase, Progress, UserId};
 use mongodb::bson::doc;
@@ -7,21 +7,21 @@ use crate::document::literal;
 use crate::store::within;
 use crate::{JobStore, JobsError, Record};
 
-/// What became of a job that its owner deleted.
+/// The result of deleting a job.
 #[derive(Debug)]
 pub enum Deleted {
-    /// It had not ended: now it is cancelled, and its files are to be deleted.
+    /// It had not ended: now it is cancelled. The caller deletes its files.
     Cancelled(Box<Record>),
-    /// It had ended: now it is gone, and its files are to be deleted.
+    /// It had ended: now it is gone. The caller deletes its files.
     Removed(Box<Record>),
     /// This user has no such job.
     NotFound,
 }
 
-/// What became of a job that its owner wants to have tried again.
+/// The result of retrying a job.
 #[derive(Debug)]
 pub enum Retried {
-    /// It is queued again, and to be announced.
+    /// It is queued again. The caller announces it.
     Queued(Box<Record>),
     /// It did not fail, or its video is gone.
     NotRetryable,
@@ -29,7 +29,7 @@ pub enum Retried {
     NotFound,
 }
 
-/// The field that a job has for the moment between its owner's wish and its end: the owner.
+/// The owner, in a field that a finished job has for the moment before its deletion.
 pub(crate) const REMOVED_FOR: &str = "removed_for";
 
 const FINISHED: [JobStatus; 4] =
@@ -52,13 +52,13 @@ impl JobStore {
         if let Some(record) = self.change_and_get(unfinished, set).await? {
             return Ok(Deleted::Cancelled(Box::new(record)));
         }
-        // For the watchers: the change that a deletion is does not say whose job it was.
+        // For the watchers: the event of a deletion does not name the owner.
         let mut finished = own;
         finished.insert("status", doc! { "$in": FINISHED.map(JobStatus::as_str).as_slice() });
         if !self.change(finished.clone(), doc! { REMOVED_FOR: owner.to_string() }).await? {
             return Ok(Deleted::NotFound);
         }
-        // Deleting gives no minutes back.
+        // Deleting a job returns no minutes to the quota.
         self.settle_usage(id).await?;
         let removed = within(self.collection().find_one_and_delete(finished)).await?;
         Ok(removed.map_or(Deleted::NotFound, |document| Deleted::Removed(Box::new(document.into()))))
@@ -66,16 +66,16 @@ impl JobStore {
 
     /// Puts a failed job back into the queue, as if it had just been uploaded.
     ///
-    /// What of the attempt before could come late finds another status: its notice is gone, and its messages say nothing.
+    /// Late changes and messages of the previous run have no effect: status and notice are different now.
     pub async fn retry(&self, owner: UserId, id: JobId) -> Result<Retried, JobsError> {
-        // A run that was in vain stays counted.
+        // The failed run stays counted.
         self.settle_usage(id).await?;
         let filter = doc! {
             "_id": id.to_string(),
             "owner.id": owner.to_string(),
             "status": JobStatus::Failed.as_str(),
             "is_video_stored": true,
-            // The sweeper takes the video from that moment on.
+            // From that moment on the sweeper deletes the video.
             "usage_due": { "$exists": false },
             "$expr": { "$gt": [{ "$min": ["$expires_at", "$video_delete_at"] }, "$$NOW"] },
         };
@@ -104,20 +104,20 @@ impl JobStore {
         Ok(if is_there { Retried::NotRetryable } else { Retried::NotFound })
     }
 
-    /// Has the mails about all of an account's jobs go to this address from now on.
+    /// Sends the mails about all of an account's jobs to this address from now on.
     pub async fn change_address(&self, owner: UserId, email: &EmailAddress) -> Result<(), JobsError> {
         let elsewhere = doc! { "owner.id": owner.to_string(), "owner.email": { "$ne": email.as_str() } };
         let set = doc! { "$set": { "owner.email": email.as_str() } };
         within(self.collection().update_many(elsewhere, set)).await.map(drop)
     }
 
-    /// Cancels what an account's jobs are at and gives the latest hundred of them, for all of them to be [erased](Self::erase).
+    /// Cancels an account's unfinished jobs. Returns its latest hundred jobs, to be [erased](Self::erase).
     pub async fn cancel_all(&self, owner: UserId) -> Result<Vec<Record>, JobsError> {
         let unfinished = doc! {
             "owner.id": owner.to_string(),
             "status": { "$in": [JobStatus::Queued.as_str(), JobStatus::Converting.as_str()] },
         };
-        // Without its lease a converter can't commit what it makes, and deletes it.
+        // Without its lease a converter cannot commit its file, and deletes it.
         let set = doc! { "$set": {
             "status": JobStatus::Cancelled.as_str(),
             "lease": "$$REMOVE",
@@ -127,7 +127,7 @@ impl JobStore {
         self.find(doc! { "owner.id": owner.to_string() }, doc! { "_id": -1 }, ERASED_AT_ONCE).await
     }
 
-    /// Removes a job whatever its state, and what is known of the mail that told of it. Its files are deleted before.
+    /// Deletes a job in any state, and the record of its acceptance mail. Its files are deleted before.
     pub async fn erase(&self, owner: UserId, id: JobId) -> Result<(), JobsError> {
         self.account_mails().forget(id.into()).await?;
         let own = doc! { "_id": id.to_string(), "owner.id": owner.to_string() };

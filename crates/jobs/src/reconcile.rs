@@ -1,4 +1,4 @@
-//! What keeps promises after a crash: finding jobs whose messages got lost, and files whose time is over.
+//! Repairs after a crash: finds jobs whose messages were lost, and expired files.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use mongodb::bson::{Bson, doc};
 use crate::store::{ago, within};
 use crate::{JobStore, JobsError, Record};
 
-/// After how long something that should have happened counts as forgotten.
+/// After how long a missing step counts as forgotten.
 #[derive(Debug, Clone, Copy)]
 pub struct Overdue {
-    /// A converter's lease ran out and nobody took the job up.
+    /// A converter's lease expired and no other converter took the job.
     pub lapsed: Duration,
     /// A job ended and the broker has not confirmed its `mp3` message.
     pub unreported: Duration,
@@ -19,44 +19,44 @@ pub struct Overdue {
     pub waiting: Duration,
 }
 
-/// Files whose time is over. Their job no longer refers to them.
+/// Expired files. Their job no longer refers to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expired {
     /// The job.
     pub job: JobId,
-    /// Its MP3.
+    /// Its audio.
     pub mp3: Option<Mp3Fid>,
     /// Its video.
     pub video: VideoFid,
 }
 
-/// How often one job is announced again at the most.
+/// The shortest time between two announcements of a job.
 const ANNOUNCE_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 impl JobStore {
-    /// Remembers that the broker has the `video` message of this record, unless its owner had it tried again meanwhile.
+    /// Records that the broker has the `video` message of this record, unless its owner has retried the job.
     pub async fn mark_announced(&self, record: &Record) -> Result<(), JobsError> {
-        // Not `change`: an announcement is nothing that the owner would see as a change of the job.
+        // Not `change`: for the owner an announcement does not change the job.
         let update = vec![doc! { "$set": { "announced_at": "$$NOW" } }];
         within(self.collection().update_one(record.same_run(), update)).await.map(drop)
     }
 
-    /// Remembers that the broker has the mail that tells of the job's acceptance.
+    /// Records that the broker has the mail about the job's acceptance.
     pub async fn mark_welcomed(&self, id: JobId) -> Result<(), JobsError> {
         let update = doc! { "$unset": { "welcome_due": "" } };
         within(self.collection().update_one(doc! { "_id": id.to_string() }, update)).await.map(drop)
     }
 
-    /// At most `limit` jobs that were accepted so long ago, and whose owners are still to hear of it.
+    /// At most `limit` jobs that were accepted this long ago and whose acceptance mail is missing.
     pub async fn unwelcomed(&self, age: Duration, limit: u16) -> Result<Vec<Record>, JobsError> {
         let filter = doc! { "welcome_due": true, "$expr": { "$lt": ["$created_at", ago(age)] } };
         self.find(filter, doc! { "_id": 1 }, limit.into()).await
     }
 
-    /// Takes one job whose message seems to be lost, so that the caller sends it again.
+    /// Takes one job whose message seems lost, so that the caller publishes it again.
     ///
-    /// The caller sends `mp3` if the record has an outcome, `video` if not. Of several callers only one gets a job, and
-    /// the same job only once a minute.
+    /// The caller publishes to `mp3` if the record has an outcome, to `video` if not. Of several callers only
+    /// one gets a job, and the same job only once a minute.
     pub async fn take_forgotten(&self, overdue: Overdue) -> Result<Option<Record>, JobsError> {
         let before = |field: &str, age: Duration| doc! { "$lt": [format!("${field}"), ago(age)] };
         let is_missing = |field: &str| doc! { "$lte": [format!("${field}"), Bson::Null] };
@@ -71,7 +71,7 @@ impl JobStore {
             ] },
         ] };
         let filter = doc! {
-            // Narrows by index before the expression is tried on each. Null stands for missing, too.
+            // The index narrows the documents before the expression. Null also matches a missing field.
             "outcome_announced_at": Bson::Null,
             "status": { "$in": ["queued", "converting", "converted", "failed"] },
             "$expr": { "$and": [forgotten, before("announce_tried_at", ANNOUNCE_AGAIN_AFTER)] },
@@ -80,7 +80,7 @@ impl JobStore {
         Ok(within(self.collection().find_one_and_update(filter, update)).await?.map(Into::into))
     }
 
-    /// Lets at most `limit` jobs expire whose time is over, and says which files are nobody's now.
+    /// Expires at most `limit` due jobs, and returns the files that no job refers to any more.
     pub async fn expire(&self, limit: u16) -> Result<Vec<Expired>, JobsError> {
         let filter = doc! {
             "status": { "$in": [JobStatus::Converted.as_str(), JobStatus::Failed.as_str()] },
@@ -100,7 +100,7 @@ impl JobStore {
         Ok(expired)
     }
 
-    /// At most `limit` jobs whose video is to be deleted now.
+    /// At most `limit` jobs whose video is due for deletion.
     pub async fn videos_due(&self, limit: u16) -> Result<Vec<(JobId, VideoFid)>, JobsError> {
         let filter = doc! {
             "is_video_stored": true,
@@ -111,7 +111,7 @@ impl JobStore {
         Ok(due.into_iter().map(|record| (record.job.id, record.job.source.fid)).collect())
     }
 
-    /// Forgets jobs that expired or were cancelled this long ago.
+    /// Deletes jobs that expired or were cancelled this long ago.
     pub async fn forget(&self, age: Duration) -> Result<u64, JobsError> {
         let filter = doc! {
             "status": { "$in": [JobStatus::Expired.as_str(), JobStatus::Cancelled.as_str()] },

@@ -1,12 +1,12 @@
 use contracts::JobStatus;
 use mongodb::bson::{Document, doc};
 
-/// Which of a user's jobs are looked for; by default all.
+/// A filter for a user's jobs; by default all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Search {
-    /// Those with this in the video's name or in the title that was asked for, in capitals or not.
+    /// Jobs with this text in the video's name or in the requested title, in any case.
     pub text: Option<String>,
-    /// Those that stand there.
+    /// Jobs with this status.
     pub status: Option<JobStatus>,
 }
 
@@ -24,7 +24,7 @@ impl Search {
     }
 }
 
-/// The pattern that finds a text and nothing else.
+/// The pattern that matches exactly this text.
 fn literally(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for c in text.chars() {

@@ -11,17 +11,17 @@ use mongodb::{Collection, Database, IndexModel};
 use crate::document::JobDocument;
 use crate::{AccountMailStore, Search};
 
-/// Where the jobs are: collection `jobs` of one database.
+/// The jobs: collection `jobs` of one database.
 #[derive(Debug, Clone)]
 pub struct JobStore {
     database: Database,
     jobs: Collection<JobDocument>,
 }
 
-/// Why the store did not do what it was asked.
+/// Why an operation of the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
-    /// MongoDB cannot be reached, or did not answer in time. Trying again later may help.
+    /// MongoDB is unreachable, or did not answer in time. A retry may succeed.
     #[error("MongoDB is away")]
     Unavailable(#[source] Option<mongodb::error::Error>),
     /// MongoDB refused the operation.
@@ -32,55 +32,55 @@ pub enum JobsError {
     Encode(#[from] bson::error::Error),
 }
 
-/// What becomes a job.
+/// A job to accept.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     /// Its identifier.
     pub id: JobId,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
-    /// The video, which is stored already.
+    /// The stored video.
     pub source: Source,
-    /// How it is to be encoded.
+    /// The conversion's options.
     pub options: ConversionOptions,
 }
 
-/// A job with what only the services see of it.
+/// A job, with the fields that only the services see.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// The job as its owner sees it.
     pub job: Job,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Owner,
-    /// How often its owner had it tried again after a failure.
+    /// How often its owner retried it after a failure.
     pub retries: u32,
 }
 
 impl Record {
-    /// Matches the job while its owner has not had it tried again since.
+    /// Matches the job unless its owner has retried it since.
     pub(crate) fn same_run(&self) -> Document {
         doc! {
             "_id": self.job.id.to_string(),
-            // Jobs from before there were retries have no such field.
+            // Jobs from before retries existed have no such field.
             "$expr": { "$eq": [{ "$ifNull": ["$retries", 0] }, i64::from(self.retries)] },
         }
     }
 }
 
 /// Every operation here touches a few documents by index; one that takes this long is stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl JobStore {
     /// The jobs in this database.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        // What a person was told must survive the loss of a node.
+        // Acknowledged writes must survive the loss of a node.
         let options = CollectionOptions::builder().write_concern(WriteConcern::majority()).build();
         let jobs = database.collection_with_options("jobs", options);
         Self { database, jobs }
     }
 
-    /// Makes the indexes that the queries need. Does nothing where they are there.
+    /// Creates the indexes that the queries need. Existing ones stay.
     pub async fn ensure_indexes(&self) -> Result<(), JobsError> {
         let index = |keys: Document| IndexModel::builder().keys(keys).build();
         let sparse = IndexOptions::builder().sparse(true).build();
@@ -90,7 +90,7 @@ impl JobStore {
             index(doc! { "owner.id": 1, "status": 1 }),
             index(doc! { "source.fid": 1 }),
             IndexModel::builder().keys(doc! { "audio.fid": 1 }).options(sparse.clone()).build(),
-            // For `take_forgotten`: nearly every job has been announced, so this finds the few that have not.
+            // For `take_forgotten`: nearly every outcome is announced, so this finds the few others.
             index(doc! { "outcome_announced_at": 1, "status": 1 }),
             IndexModel::builder().keys(doc! { "welcome_due": 1 }).options(sparse.clone()).build(),
             IndexModel::builder().keys(doc! { "usage_due": 1 }).options(sparse.clone()).build(),
@@ -138,7 +138,7 @@ impl JobStore {
         Ok(document.into())
     }
 
-    /// Accepts a job unless there is one with its id: `None` then.
+    /// Accepts a job. `None`: its id exists already.
     pub async fn insert_once(&self, new: NewJob) -> Result<Option<Record>, JobsError> {
         match self.insert(new).await {
             Ok(record) => Ok(Some(record)),
@@ -147,12 +147,12 @@ impl JobStore {
         }
     }
 
-    /// One job, whoever owns it.
+    /// One job, of any owner.
     pub async fn get(&self, id: JobId) -> Result<Option<Record>, JobsError> {
         self.find_one(doc! { "_id": id.to_string() }).await
     }
 
-    /// The converted job that an MP3 belongs to.
+    /// The converted job of an audio file.
     pub async fn find_by_mp3(&self, fid: Mp3Fid) -> Result<Option<Record>, JobsError> {
         self.find_one(doc! { "audio.fid": fid.to_string() }).await
     }
@@ -162,7 +162,7 @@ impl JobStore {
         self.find_one(doc! { "_id": id.to_string(), "owner.id": owner.to_string() }).await
     }
 
-    /// A user's jobs that match, newest first: at most `limit` of those that are older than `before`.
+    /// A user's matching jobs, newest first: at most `limit`, older than `before`.
     pub async fn list(
         &self,
         owner: UserId,
@@ -185,14 +185,15 @@ impl JobStore {
         Ok(self.find_one(filter).await?.is_some())
     }
 
-    /// Whether a job still needs this MP3.
+    /// Whether a job still needs this audio file.
     pub async fn needs_mp3(&self, fid: Mp3Fid) -> Result<bool, JobsError> {
         Ok(self.find_by_mp3(fid).await?.is_some())
     }
 
-    /// Whether a job needs this MP3, or the holder of this [`right`](crate::Lease::right) can still make it a job's.
+    /// Whether a job needs this audio file, or the holder of this [`right`](crate::Lease::right) can still
+    /// commit it.
     ///
-    /// One look at one document: committing turns the one into the other.
+    /// One query of one document: a commit turns the second case into the first.
     pub async fn may_commit(&self, fid: Mp3Fid, right: &str) -> Result<bool, JobsError> {
         let is_needed = doc! { "audio.fid": fid.to_string() };
         let filter = match right.split_once(' ') {
@@ -231,13 +232,13 @@ impl JobStore {
         Ok(within(query).await?.into_iter().map(Into::into).collect())
     }
 
-    /// One conditional update: whether the filter still matched.
+    /// One conditional update. Returns whether the filter still matched.
     pub(crate) async fn change(&self, filter: Document, set: Document) -> Result<bool, JobsError> {
         let update = within(self.jobs.update_one(filter, vec![set_now(set)])).await?;
         Ok(update.matched_count == 1)
     }
 
-    /// One conditional update, and the job after it if the filter still matched.
+    /// One conditional update. Returns the changed job if the filter still matched.
     pub(crate) async fn change_and_get(
         &self,
         filter: Document,
@@ -261,12 +262,12 @@ fn set_now(mut set: Document) -> Document {
     doc! { "$set": set }
 }
 
-/// The moment this long after the server's now, as an expression.
+/// The server's time plus this, as an expression.
 pub(crate) fn from_now(delay: Duration) -> Document {
     doc! { "$add": ["$$NOW", milliseconds(delay)] }
 }
 
-/// The moment this long before the server's now, as an expression.
+/// The server's time minus this, as an expression.
 pub(crate) fn ago(age: Duration) -> Document {
     doc! { "$subtract": ["$$NOW", milliseconds(age)] }
 }
@@ -275,24 +276,24 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Waits for the database, but not for ever.
+/// Waits for the database, up to [`TIMEOUT`].
 pub(crate) async fn within<T>(
     operation: impl IntoFuture<Output = Result<T, mongodb::error::Error>>,
 ) -> Result<T, JobsError> {
     use mongodb::error::ErrorKind;
 
     const OUT_OF_DISK_SPACE: i32 = 14031;
-    match tokio::time::timeout(PATIENCE, operation.into_future()).await {
+    match tokio::time::timeout(TIMEOUT, operation.into_future()).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(match *error.kind {
             ErrorKind::Io(_)
             | ErrorKind::ServerSelection { .. }
             | ErrorKind::ConnectionPoolCleared { .. } => JobsError::Unavailable(Some(error)),
-            // A primary that steps down or shuts down says so with a label.
-            // It refuses what needs room that its disk does not have.
+            // MongoDB refuses writes when its disk is full.
             ErrorKind::Command(ref refused) if refused.code == OUT_OF_DISK_SPACE => {
                 JobsError::Unavailable(Some(error))
             }
+            // A primary that steps down or shuts down sets this label.
             _ if error.contains_label(mongodb::error::RETRYABLE_WRITE_ERROR) => {
                 JobsError::Unavailable(Some(error))
             }

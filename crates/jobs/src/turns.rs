@@ -1,5 +1,5 @@
-//! Whose turn it is. A user's jobs wait here, and only a few of them with the broker, which hands out messages in the order in which
-//! they came: so somebody with one job waits behind a few of another's five hundred, not behind all.
+//! Takes turns between users. A user's jobs wait here, and only a few of them in the broker, which delivers
+//! in order of publication. So one job waits behind a few of another user's five hundred, not behind all.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::store::{ago, within};
 use crate::{JobStore, JobsError, Record};
 
 impl JobStore {
-    /// A user's oldest job that no converter was told of, if fewer than `at_once` of theirs are with the converters.
+    /// A user's oldest unannounced job, if fewer than `at_once` of their jobs are with the converters.
     ///
-    /// Callers at the same time may get the same job, and announce it twice, which does no harm.
+    /// Parallel callers may get the same job and announce it twice, which does no harm.
     pub async fn next_turn(&self, owner: UserId, at_once: NonZeroU16) -> Result<Option<Record>, JobsError> {
         let queued = JobStatus::Queued.as_str();
         let announced = doc! { "$or": [
@@ -30,7 +30,7 @@ impl JobStore {
         Ok(self.find(waiting, doc! { "_id": 1 }, 1).await?.pop())
     }
 
-    /// Users with jobs that no converter was told of within this time, at most `limit`.
+    /// At most `limit` users with jobs that were not announced within this time.
     pub async fn users_waiting(&self, age: Duration, limit: u16) -> Result<Vec<UserId>, JobsError> {
         let pipeline = [
             doc! { "$match": {

@@ -1,4 +1,4 @@
-//! What a user takes up, for quotas.
+//! A user's usage, for quotas.
 
 use std::time::Duration;
 
@@ -12,37 +12,37 @@ use time::OffsetDateTime;
 use crate::store::within;
 use crate::{JobStore, JobsError};
 
-/// What a user takes up now.
+/// A user's current usage.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     /// Bytes of videos and audio files.
     pub stored_bytes: u64,
     /// Jobs that have not ended.
     pub unfinished_jobs: u64,
-    /// Seconds of sound that were converted since midnight (UTC), in vain or not.
+    /// Seconds of audio converted since midnight (UTC), including failed conversions.
     pub seconds_today: f64,
-    /// Seconds that are kept free for the jobs that have not ended: their length where it is known, or else what their size suggests.
+    /// Seconds reserved for unfinished jobs: their length if known, otherwise an estimate from their size.
     pub reserved_seconds: f64,
 }
 
-/// The bit rate that is assumed for a video of unknown length: 2 Mbit/s.
+/// The assumed bit rate of a video of unknown length: 2 Mbit/s.
 const ASSUMED_BYTES_PER_SECOND: i64 = 250_000;
 
-/// The least that a job takes of a day while nobody knows its length.
+/// The seconds reserved for a job of unknown length.
 const LEAST_SECONDS: f64 = 60.0;
 
-/// Days that are over are only kept for whoever looks into a complaint.
+/// Past days are kept only to investigate complaints.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 impl JobStore {
-    /// Counts the sound of a conversion. It stays counted when its job is deleted.
+    /// Counts the audio of a conversion. It stays counted when its job is deleted.
     pub async fn add_usage(&self, user: UserId, seconds: f64) -> Result<(), JobsError> {
         self.count(user, &JobId::generate().to_string(), seconds).await
     }
 
-    /// Counts what a job that has ended has used, if that has not been done. However often, it counts once.
+    /// Counts the usage of an ended job, if it is not counted yet. Repeated calls count once.
     ///
-    /// Until then the job's document says what is due, from the very update that ended it.
+    /// Until then the job's document holds the usage, written by the update that ended the job.
     pub async fn settle_usage(&self, id: JobId) -> Result<(), JobsError> {
         let due = doc! { "_id": id.to_string(), "usage_due": { "$exists": true } };
         let jobs = self.collection().clone_with_type::<Document>();
@@ -53,7 +53,7 @@ impl JobStore {
         if let (Some(owner), Ok(seconds)) = (owner, job.get_f64("usage_due")) {
             self.count(owner, &format!("{id}-{run}"), seconds).await?;
         }
-        // Not `change`: nothing that the owner would see as a change of the job. Only what was counted: see `Record::same_run`.
+        // Not `change`: for the owner this changes nothing. Clears only the counted usage.
         let counted = doc! {
             "_id": id.to_string(),
             "$expr": { "$eq": [{ "$ifNull": ["$retries", 0] }, run] },
@@ -61,7 +61,7 @@ impl JobStore {
         within(jobs.update_one(counted, doc! { "$unset": { "usage_due": "" } })).await.map(drop)
     }
 
-    /// At most `limit` jobs that ended and whose use a crash kept from being counted.
+    /// At most `limit` ended jobs whose usage was not counted because of a crash.
     pub async fn unsettled(&self, limit: u16) -> Result<Vec<JobId>, JobsError> {
         let due = doc! { "usage_due": { "$exists": true } };
         let found = self.find(due, doc! { "usage_due": 1 }, limit.into()).await?;
@@ -77,7 +77,7 @@ impl JobStore {
         within(self.usage_by_day().update_one(day, update).upsert(true)).await.map(drop)
     }
 
-    /// What a user takes up.
+    /// A user's usage.
     pub async fn usage(&self, user: UserId) -> Result<Usage, JobsError> {
         let unfinished = [JobStatus::Queued.as_str(), JobStatus::Converting.as_str()];
         let is_unfinished = doc! { "$in": ["$status", unfinished.as_slice()] };
@@ -104,13 +104,13 @@ impl JobStore {
         Ok(Usage {
             stored_bytes: sum("videos") + sum("audio"),
             unfinished_jobs: sum("unfinished"),
-            // Before runs were counted one by one, a day had one sum.
+            // Before runs were counted separately, a day had one sum.
             seconds_today: counted + day.get_f64("seconds").unwrap_or_default(),
             reserved_seconds: bson_number(&sums, "reserved"),
         })
     }
 
-    /// Forgets what was counted of a user.
+    /// Deletes the counted usage of a user.
     pub async fn forget_usage(&self, user: UserId) -> Result<(), JobsError> {
         within(self.usage_by_day().delete_many(doc! { "user": user.to_string() })).await.map(drop)
     }
@@ -132,7 +132,7 @@ fn today(user: UserId) -> String {
 }
 
 fn bson_number(document: &Document, name: &str) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "2^52 seconds are longer than anybody waits")]
+    #[expect(clippy::cast_precision_loss, reason = "2^52 seconds are beyond any recording")]
     document.get_f64(name).unwrap_or_else(|_| bson_integer(document, name) as f64)
 }
 

@@ -14,10 +14,10 @@ use crate::Shutdown;
 
 type Check = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// What must be there before the service counts as ready, and what else it works with.
+/// The parts that a service needs to be ready, and the optional ones.
 ///
-/// Ready is a service that can answer. One that took itself away because a store is away would only answer nobody instead of
-/// those who can be helped; so a store decides about a service's start at most.
+/// A service that can answer is ready. If it reported unready while a store is away, it would serve nobody,
+/// instead of the requests that need no store. So a store delays the start at most.
 #[derive(Default)]
 pub struct Readiness {
     parts: Vec<Part>,
@@ -31,17 +31,17 @@ struct Part {
     has_answered: AtomicBool,
 }
 
-/// When a part must be there.
+/// When a part is required.
 #[derive(Debug, Clone, Copy)]
 enum Need {
     Always,
-    /// Until it has answered once: a new release with wrong settings does not replace one that works.
+    /// Until it has answered once: a new release with wrong settings must not replace a working one.
     AtFirst,
     Never,
 }
 
-// Below the timeouts of the usual probes, so that the answer is ours and says which part is away.
-const CHECK_PATIENCE: Duration = Duration::from_secs(2);
+// Below the timeouts of the usual probes, so that our answer arrives and names the part that is away.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Readiness {
     /// Ready as soon as the process is.
@@ -50,7 +50,7 @@ impl Readiness {
         Self::default()
     }
 
-    /// Needs this part too.
+    /// Requires this part.
     #[must_use]
     pub fn needs<F, E>(self, part: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -60,7 +60,7 @@ impl Readiness {
         self.with(part, Need::Always, check)
     }
 
-    /// Needs this part until it has answered once.
+    /// Requires this part until it has answered once.
     #[must_use]
     pub fn needs_at_first<F, E>(
         self,
@@ -74,7 +74,7 @@ impl Readiness {
         self.with(part, Need::AtFirst, check)
     }
 
-    /// Says whether this part is there, and is ready without it.
+    /// Reports this part, and is ready without it.
     #[must_use]
     pub fn watches<F, E>(self, part: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -102,23 +102,23 @@ impl Readiness {
         self
     }
 
-    /// Says this too, ready or not.
+    /// Adds this line to the report, ready or not.
     #[must_use]
     pub fn tells(mut self, what: &str, fact: &str) -> Self {
         self.facts.extend([what, ": ", fact, "\n"]);
         self
     }
 
-    /// Asks every part, for the metrics.
+    /// Checks every part, for the metrics.
     pub(crate) async fn measure(&self) {
         self.states().await;
     }
 
-    /// What each part says, and whether the service is ready with it.
+    /// The report of each part, and whether the service is ready with it.
     async fn states(&self) -> Vec<(bool, String)> {
         let states = self.parts.iter().map(|part| async move {
-            let answer = tokio::time::timeout(CHECK_PATIENCE, (part.check)()).await;
-            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {CHECK_PATIENCE:?}")));
+            let answer = tokio::time::timeout(CHECK_TIMEOUT, (part.check)()).await;
+            let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {CHECK_TIMEOUT:?}")));
             metrics::gauge!("mixdown_part_up", "part" => part.name).set(f64::from(answer.is_ok()));
             (part.is_good_enough(answer.is_ok()), part.line(answer))
         });
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// A part that is there as long as this says so.
+    /// A part that is there while this is true.
     fn part(is_there: &Arc<AtomicBool>) -> impl Fn() -> std::future::Ready<io::Result<()>> + use<> {
         let is_there = Arc::clone(is_there);
         move || {

@@ -7,26 +7,26 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::framing::{Framing, Heads};
-use crate::patience::{Pace, Patience};
+use crate::idle_budget::{IdleBudget, Pace};
 
-/// How much the kernel holds of what was not sent yet. What was sent and not confirmed is not in it, so that a long way costs no
-/// speed; without it a client that reads nothing makes the kernel hold megabytes.
+/// The limit of unsent bytes in the kernel. It excludes bytes that were sent and not confirmed, so a long
+/// distance costs no speed. Without it, a client that reads nothing makes the kernel hold megabytes.
 const UNSENT_BYTES: u32 = 64 << 10;
 
-/// A client's connection: it is closed when the client does not take what is sent, and its requests are followed.
+/// A client's connection. It closes if the client does not read, and the heads of its requests are followed.
 pub(crate) struct ClientStream {
     stream: TcpStream,
-    patience: Patience,
+    budget: IdleBudget,
     framing: Framing,
 }
 
 impl ClientStream {
     pub(crate) fn new(stream: TcpStream, pace: Pace, heads: Heads) -> Self {
-        // Answers are written whole; waiting to fill a packet only adds latency.
+        // Answers are written whole: waiting to fill a packet would only add latency.
         let _ = stream.set_nodelay(true);
-        // Only a bound is lost where it fails.
+        // If this fails, only a bound is missing.
         let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
-        Self { stream, patience: Patience::new(pace), framing: Framing::new(heads) }
+        Self { stream, budget: IdleBudget::new(pace), framing: Framing::new(heads) }
     }
 
     fn judge(
@@ -36,13 +36,13 @@ impl ClientStream {
     ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(bytes)) => {
-                self.patience.moved(bytes);
+                self.budget.moved(bytes);
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                ready!(self.patience.poll_exhausted(context));
-                // Or the kernel would go on for a quarter of an hour with what it still holds.
+                ready!(self.budget.poll_exhausted(context));
+                // Without this, the kernel would try to send its buffer for a quarter of an hour.
                 let _ = self.stream.set_zero_linger();
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }

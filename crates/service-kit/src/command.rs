@@ -25,7 +25,7 @@ pub struct Settings<C: Args> {
 }
 
 impl<C: Args> Command<C> {
-    /// Does what was asked for, to its end; `serve` is the service's own work.
+    /// Runs the subcommand to its end. `serve` is the service's own work.
     pub fn run<F>(self, name: &'static str, serve: impl FnOnce(C, Process) -> F) -> ExitCode
     where
         F: Future<Output = anyhow::Result<()>>,

@@ -40,7 +40,7 @@ pub struct ProcessConfig {
     pub drain_timeout: Duration,
 }
 
-/// Reads the settings of this process, and exits with a message where they are wrong.
+/// Reads the settings of this process, and exits with a message if they are wrong.
 ///
 /// `serve` is the subcommand where none is given.
 #[must_use]
@@ -65,7 +65,8 @@ struct UnreadableSecret {
     error: std::io::Error,
 }
 
-/// Adds `--setting=<content>` for every setting of the chosen subcommand whose `NAME_FILE` is set and `NAME` is not.
+/// Adds `--setting=<content>` for every setting of the chosen subcommand whose `NAME_FILE` is set and `NAME`
+/// is not.
 ///
 /// The arguments stay inside the process: no other process can read them.
 fn with_secret_files(
@@ -92,7 +93,7 @@ fn with_secret_files(
             path: path.to_string_lossy().into_owned(),
             error,
         })?;
-        // Editors and `echo` end files with a newline that is no part of the secret.
+        // Editors and `echo` end files with a newline that is not part of the secret.
         arguments.push(format!("--{long}={}", content.trim_end_matches(['\r', '\n'])).into());
     }
     Ok(arguments)

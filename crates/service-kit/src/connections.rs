@@ -9,13 +9,13 @@ use crate::{Networks, Pace, subscriber};
 /// How many connections a server holds at the same time: each costs memory and a file descriptor.
 #[derive(Debug, Clone)]
 pub struct ConnectionLimits {
-    /// From anywhere. More than that wait to be accepted.
+    /// From all addresses. Further connections wait to be accepted.
     pub total: usize,
-    /// From one [`subscriber`]. More than that are closed, so that nobody takes all of them.
+    /// From one [`subscriber`]. Further connections are closed, so that no client takes all of them.
     pub per_address: usize,
-    /// Addresses that stand for many.
+    /// Addresses of proxies, which carry many clients.
     pub proxies: Networks,
-    /// How slowly a client may take its answers.
+    /// How slowly a client may read its answers.
     pub pace: Pace,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Connections {
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// A connection that is counted for as long as this lives.
+/// A connection that counts until this is dropped.
 pub(crate) struct Counted {
     _place: OwnedSemaphorePermit,
     address: IpAddr,
@@ -45,12 +45,12 @@ impl Connections {
         Self { permits: Arc::new(Semaphore::new(limits.total)), limits, by_address: Arc::default() }
     }
 
-    /// Waits until there may be one more.
+    /// Waits for a free place.
     pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).acquire_owned().await.ok()
     }
 
-    /// Counts a connection. `None`: its address has as many as it may.
+    /// Counts a connection. `None`: its address has reached its limit.
     pub(crate) fn count(&self, place: OwnedSemaphorePermit, address: IpAddr) -> Option<Counted> {
         let is_proxy = self.limits.proxies.contain(address);
         let address = subscriber(address);
@@ -117,7 +117,7 @@ mod tests {
         let _another = open("2001:db8:0:1::2").await.unwrap();
         drop(second);
         assert!(open("2001:db8::2").await.is_some());
-        // An address of IPv4 is itself, in either spelling.
+        // An IPv4 address is the same in either spelling.
         let _held = (open("::ffff:192.0.2.1").await.unwrap(), open("192.0.2.1").await.unwrap());
         assert!(open("192.0.2.1").await.is_none() && open("192.0.2.2").await.is_some());
     }

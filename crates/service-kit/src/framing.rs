@@ -1,7 +1,7 @@
-//! Where the requests on a connection begin and end, read a second time beside hyper.
+//! Finds where the requests on a connection begin and end, independently of hyper.
 //!
-//! Hyper leaves out headers that it has decided against: of two equal lengths one, and a length beside an encoding. But a proxy in
-//! front may have decided otherwise (RFC 9112, section 6.3). So every head is looked at as it came.
+//! Hyper drops headers that it ignores: one of two equal lengths, and a length beside an encoding. But a
+//! proxy in front may have chosen the other (RFC 9112, section 6.3). So every head is checked as it arrived.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +16,10 @@ use http::{HeaderMap, HeaderValue, Version};
 
 use crate::Problem;
 
-/// A name that matters, a colon, and twenty digits fit twice.
+/// Twice the length of a relevant name, a colon and twenty digits.
 const LINE_BYTES: usize = 96;
 
-/// Follows the bytes that arrive on a connection from head to head.
+/// Follows the arriving bytes of a connection from head to head.
 #[derive(Debug)]
 pub(crate) struct Framing {
     place: Place,
@@ -35,27 +35,27 @@ pub(crate) struct Framing {
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Head,
-    /// So many bytes of a body are still to come.
+    /// This many bytes of a body are missing.
     Body(u64),
-    /// The request that has begun is the last on its connection.
+    /// The current request is the last on its connection.
     Last,
 }
 
-/// What was seen of the heads that hyper has not come to yet, one after the other.
+/// The endings of the heads that hyper has not reached yet, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heads(Arc<Mutex<VecDeque<Ending>>>);
 
 /// Where a request ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Everybody can tell.
+    /// Every program agrees.
     Clear,
-    /// Two programs could think otherwise of it.
+    /// Two programs could disagree.
     Ambiguous,
 }
 
 impl Heads {
-    /// That of the next head. One that was not seen is not trusted.
+    /// The ending of the next head. An unseen head counts as ambiguous.
     pub(crate) fn next(&self) -> Ending {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(Ending::Ambiguous)
     }
@@ -79,7 +79,7 @@ impl Framing {
         }
     }
 
-    /// Takes note of bytes that have arrived.
+    /// Processes arrived bytes.
     pub(crate) fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.place {
@@ -112,7 +112,7 @@ impl Framing {
         let is_cut = std::mem::replace(&mut self.is_line_cut, false);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         if line.is_empty() && !is_cut {
-            // Empty lines in front of a request are skipped.
+            // Empty lines before a request are skipped.
             if self.has_begun {
                 self.end_head();
             }
@@ -146,9 +146,10 @@ impl Framing {
     }
 }
 
-/// Refuses a request of which two programs could think that it ends in different places, or that it is for different hosts.
+/// Refuses a request if two programs could disagree about its end or its host.
 ///
-/// One in chunks is the last on its connection: whoever divides it otherwise has nothing behind it to take for another request.
+/// A chunked request is the last on its connection: a program that divides it differently finds nothing after
+/// it to take for another request.
 pub(crate) async fn refuse_ambiguity(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
@@ -167,7 +168,7 @@ pub(crate) async fn refuse_ambiguity(request: Request, next: Next) -> Response {
     response
 }
 
-/// RFC 9112, section 3.2. HTTP/1.0 knows no hosts.
+/// RFC 9112, section 3.2. HTTP/1.0 has no `Host`.
 fn names_one_host(headers: &HeaderMap, version: Version) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {

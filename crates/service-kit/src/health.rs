@@ -13,10 +13,10 @@ pub struct Healthcheck {
     pub admin_listen: SocketAddr,
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Healthcheck {
-    /// Asks the service of this container whether it is ready; the images have no curl to do it with.
+    /// Asks the service of this container whether it is ready, since the images have no curl.
     #[must_use]
     pub fn run(&self) -> ExitCode {
         match status_line(self.admin_listen) {
@@ -37,9 +37,9 @@ fn status_line(mut address: SocketAddr) -> std::io::Result<String> {
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(64 * 1024).read_to_string(&mut answer)?;

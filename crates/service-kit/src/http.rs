@@ -1,4 +1,4 @@
-//! The HTTP accept loop and the layers that every service's routes sit in.
+//! The HTTP accept loop, and the layers around every service's routes.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -30,16 +30,17 @@ use crate::problem;
 use crate::{Problem, Shutdown};
 
 /// Time for a client to send a request's head; also how long an idle connection is kept.
-const HEAD_PATIENCE: Duration = Duration::from_secs(20);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The most that a request's head may have, and what is read of a body at once. Node takes 16 KiB, nginx 32; hyper's own limit of
-/// 400 KiB would let a thousand unfinished heads fill the memory.
+/// The limit of a request's head, and the size of a read of a body. Node allows 16 KiB, nginx 32. With
+/// hyper's own limit of 400 KiB a thousand unfinished heads would fill the memory.
 const MAX_HEAD_BYTES: usize = 24 << 10;
 
-/// How long a client of ours keeps an idle connection: what it sends while a service closes it is lost.
+/// How long our own clients keep an idle connection. Shorter than the services do: a request sent while a
+/// service closes the connection is lost.
 pub const CLIENT_IDLE: Duration = Duration::from_secs(10);
 
-/// The id of a request: in every log line of its span, in the `x-request-id` of its answer and in problem bodies.
+/// The id of a request: in its log lines, in the `x-request-id` of its answer and in problem bodies.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
@@ -49,7 +50,7 @@ tokio::task_local! {
     static CURRENT: String;
 }
 
-/// The header that tells another service which request it is asked for, so that both log the same id. None outside a request.
+/// The header that passes the request's id to another service. `None` outside a request.
 #[must_use]
 pub fn request_id_header() -> Option<(&'static str, String)> {
     CURRENT.try_with(|id| (REQUEST_ID, id.clone())).ok()
@@ -63,8 +64,8 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     }
 }
 
-/// Puts the routes into the layers of every service: request id, span, log line, metrics, caught panics, problem
-/// bodies for all that goes wrong, and answers that are heard by a client which is still sending.
+/// Wraps the routes in the layers of every service: request id, span, log line, metrics, caught panics,
+/// problem bodies for every error, and answers that also reach a client that is still sending.
 pub fn with_layers(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(|_| {
@@ -109,14 +110,14 @@ async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, 
     let parent = opentelemetry::global::get_text_map_propagator(|propagator| {
         propagator.extract(&Headers(request.headers()))
     });
-    // Fails only for a span that the log filter switched off.
+    // Fails only if the log filter disables the span.
     let _ = span.set_parent(parent);
     async {
         let began = Instant::now();
         let response = next.run(request).await;
         let status = response.status().as_u16();
         let seconds = began.elapsed().as_secs_f64();
-        // Questions that services ask each other every few seconds would drown what people do.
+        // Polling between services, every few seconds, would drown the users' requests.
         let is_polling = route.starts_with("/internal/") || route.starts_with("/.well-known/");
         let asked = [("method", method.to_owned()), ("route", route)];
         metrics::histogram!("mixdown_http_request_seconds", &asked).record(seconds);
@@ -136,7 +137,7 @@ async fn observe(RequestId(id): RequestId, path: MatchedPath, request: Request, 
     .await
 }
 
-/// A client may call its method anything, and each label stays for ever: so the odd ones share one.
+/// A client may send any method, and each label stays for ever: so unknown methods share one.
 fn label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -150,7 +151,7 @@ fn label(method: &Method) -> &'static str {
     }
 }
 
-/// Serves until the service drains; then finishes the requests that are under way, until the abort.
+/// Serves until the service drains, then finishes the running requests, until the abort.
 pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits, shutdown: Shutdown) {
     let connections = accept(&listener, router, limits, shutdown.drain()).await;
     drop(listener);
@@ -160,7 +161,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimi
     }
 }
 
-/// Serves until the token is cancelled, and leaves at once.
+/// Serves until `end` is cancelled, then returns at once.
 pub(crate) async fn serve_until(listener: TcpListener, router: Router, end: CancellationToken) {
     let router = router.layer(middleware::from_fn(refuse_ambiguity));
     accept(&listener, router, ConnectionLimits::default(), &end).await;
@@ -176,7 +177,7 @@ async fn accept(
     let slowest = limits.pace;
     let connections = Connections::new(limits);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD_BYTES);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD_BYTES);
     loop {
         let Some(place) = connections.place().await else { break };
         let accepted = tokio::select! {
@@ -186,7 +187,7 @@ async fn accept(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, most often: at full speed this loop would only make it worse.
+                // Usually out of file descriptors: without a pause this loop would make it worse.
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -205,7 +206,7 @@ async fn accept(
         });
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            // Errors here are clients that went away.
+            // Errors here mean that the client went away.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }

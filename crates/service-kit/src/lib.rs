@@ -1,12 +1,11 @@
 //! What every service does identically: settings from the environment, telemetry, shutdown, the admin port,
 //! the HTTP accept loop and problem bodies.
 //!
-//! A service's `main` parses its [`Command`] with [`config::parse`] and gives it the service's own work; everything that
-//! this needs of the process comes as a [`Process`].
+//! A service's `main` parses its [`Command`] with [`config::parse`] and gives it the service's own work,
+//! which gets a [`Process`]: the admin port and the shutdown.
 
 mod admin;
-mod audit;
-mod chain;
+pub mod audit;
 mod client_stream;
 mod command;
 pub mod config;
@@ -15,9 +14,9 @@ mod extract;
 mod framing;
 mod health;
 pub mod http;
+mod idle_budget;
 mod linger;
 mod networks;
-mod patience;
 mod periodic;
 mod problem;
 mod process;
@@ -25,15 +24,14 @@ mod shutdown;
 mod telemetry;
 
 pub use admin::Readiness;
-pub use audit::Audit;
-pub use chain::Chain;
 pub use command::{Command, Settings};
 pub use config::{LogFormat, ProcessConfig};
 pub use connections::ConnectionLimits;
+pub use contracts::Chain;
 pub use extract::{Id, JsonBody, OptionalJsonBody, QueryOf};
 pub use health::Healthcheck;
+pub use idle_budget::{IdleBudget, Pace};
 pub use networks::{Networks, subscriber};
-pub use patience::{Pace, Patience};
 pub use periodic::every;
 pub use problem::{FieldError, Problem};
 pub use process::Process;

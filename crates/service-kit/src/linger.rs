@@ -1,4 +1,4 @@
-//! Answers that are given before the request's body was read to its end.
+//! Answers to requests whose body was not read to its end.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use axum::response::Response;
 use futures_util::StreamExt as _;
 use hyper::body::{Frame, SizeHint};
 
-/// How much of a body that nobody wants is still read, and for how long.
+/// How much of an unwanted body is still read, and for how long.
 const LINGER_BYTES: u64 = 64 << 20;
 const LINGER: Duration = Duration::from_secs(3);
 
-/// Makes sure that a client which is still sending hears the answer. Closing a connection with unread data resets it, and
-/// the answer may be lost on the way; so the rest of the body is read for a while. The answer says that the connection will
-/// close, or the client would send its next request on it.
+/// Ensures that a client that is still sending gets the answer. Closing a connection with unread data resets
+/// it, and the answer may be lost; so the rest of the body is read for a while. The answer announces that the
+/// connection closes, or the client would send its next request on it.
 pub(crate) async fn linger(request: Request, next: Next) -> Response {
     let has_ended = Arc::new(AtomicBool::new(request.body().is_end_stream()));
     let is_held_back = request.headers().contains_key(header::EXPECT);
@@ -35,7 +35,7 @@ pub(crate) async fn linger(request: Request, next: Next) -> Response {
 
 struct LingeringBody {
     body: Body,
-    /// The client sends it only when it is asked for (`Expect: 100-continue`), which reading does.
+    /// The client waits with the body (`Expect: 100-continue`) until it is read.
     is_held_back: bool,
     has_ended: Arc<AtomicBool>,
 }
@@ -50,7 +50,7 @@ impl HttpBody for LingeringBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.is_held_back = false;
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        // After an error nothing more can come, either.
+        // After an error nothing more arrives, either.
         if !matches!(frame, Some(Ok(_))) || self.body.is_end_stream() {
             self.has_ended.store(true, Ordering::Release);
         }

@@ -3,7 +3,8 @@ use std::str::FromStr;
 
 use ipnet::{AddrParseError, IpNet};
 
-/// A list of networks in CIDR notation, separated by commas: `10.0.0.0/8,fd00::/8`. An address stands for itself.
+/// A list of networks in CIDR notation, separated by commas: `10.0.0.0/8,fd00::/8`. An address is a network
+/// of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
@@ -26,7 +27,7 @@ impl FromStr for Networks {
     }
 }
 
-/// Whose address this is, for everything that is counted by it: a subscriber has one address of IPv4, and a whole /64 of IPv6.
+/// The subscriber of an address, for all counts by address: one IPv4 address, or a whole /64 of IPv6.
 #[must_use]
 pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -49,7 +49,7 @@ impl Problem {
     pub fn new(code: ProblemCode) -> Self {
         let headers = match code {
             ProblemCode::Unavailable => vec![(RETRY_AFTER, HeaderValue::from_static("5"))],
-            // Somebody has to make room first, or files have to expire.
+            // An operator must make room first, or files must expire.
             ProblemCode::InsufficientStorage => vec![(RETRY_AFTER, HeaderValue::from_static("60"))],
             ProblemCode::NoToken => vec![(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))],
             ProblemCode::InvalidToken | ProblemCode::ExpiredToken => {
@@ -60,7 +60,7 @@ impl Problem {
         Self { code, detail: None, errors: Vec::new(), headers }
     }
 
-    /// Says more about this occurrence. Only for what the client itself sent; never the text of an inner error.
+    /// Adds a detail about what the client sent; never the text of an inner error.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
@@ -113,14 +113,14 @@ impl From<ProblemCode> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // The body is written by `render`, which knows the request's id.
+        // `render` writes the body, since it knows the request's id.
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
 }
 
-/// Writes the body of every error answer, those of the framework included: nothing but problems leaves a service.
+/// Writes the body of every error answer, including the framework's.
 pub(crate) async fn render(RequestId(request_id): RequestId, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
@@ -146,7 +146,7 @@ pub(crate) async fn render(RequestId(request_id): RequestId, request: Request, n
     rendered
 }
 
-/// The code for an answer that the framework made by itself.
+/// The code for an error answer of the framework.
 fn code_of(status: StatusCode) -> ProblemCode {
     match status {
         StatusCode::NOT_FOUND => ProblemCode::NotFound,

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::{ProcessConfig, Readiness, Shutdown, admin, http, telemetry};
 
-/// What a service gets of the process that it runs in.
+/// What a service gets from its process.
 #[derive(Debug)]
 pub struct Process {
     shutdown: Shutdown,
@@ -22,18 +22,18 @@ impl Process {
         Ok(Self { shutdown, admin: TcpListener::bind(admin_listen).await? })
     }
 
-    /// Where the admin port is.
+    /// The address of the admin port.
     pub fn admin_address(&self) -> std::io::Result<SocketAddr> {
         self.admin.local_addr()
     }
 
-    /// How the service is to end.
+    /// The shutdown of the service.
     #[must_use]
     pub fn shutdown(&self) -> &Shutdown {
         &self.shutdown
     }
 
-    /// Serves the admin port and returns what the service's own work goes on with.
+    /// Serves the admin port, and returns the shutdown for the service's own work.
     #[must_use]
     pub fn serve_admin(self, readiness: Readiness) -> Shutdown {
         let metrics = metrics_handle();
@@ -47,10 +47,10 @@ impl Process {
     }
 }
 
-/// How often the figures are put in order, and the parts asked whether they are there.
+/// How often the metrics are compacted and the parts checked.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
-/// Without it every measured time would be kept until somebody asks for `/metrics`, which may be never.
+/// Without it every measured time would be kept until the next request of `/metrics`, which may never come.
 async fn keep_house(metrics: PrometheusHandle, readiness: Arc<Readiness>) {
     loop {
         metrics.run_upkeep();
@@ -66,14 +66,14 @@ fn metrics_handle() -> PrometheusHandle {
         .get_or_init(|| {
             let recorder = PrometheusBuilder::new().build_recorder();
             let handle = recorder.handle();
-            // Someone else's recorder stays; ours then renders nothing.
+            // Another recorder stays; ours then renders nothing.
             let _ = metrics::set_global_recorder(recorder);
             handle
         })
         .clone()
 }
 
-/// Runs a service to its end: telemetry, runtime, signals, and an exit status that says whether all went well.
+/// Runs a service to its end: telemetry, runtime, signals, and the exit status.
 pub(crate) fn launch<F>(
     name: &'static str,
     config: &ProcessConfig,
@@ -116,7 +116,7 @@ where
     if let Err(error) = &ended {
         tracing::error!(error = %format!("{error:#}"), "{name} ends");
     }
-    // Blocking work that ignores the abort must not keep the process.
+    // Blocking work that ignores the abort must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(5));
     telemetry.flush();
     ended

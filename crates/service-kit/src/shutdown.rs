@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How a service ends: the first SIGTERM or SIGINT asks it to drain, the second, or the drain timeout, aborts it.
+/// How a service ends: the first SIGTERM or SIGINT drains it, the second or the drain timeout aborts it.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     drain: CancellationToken,
@@ -13,13 +13,13 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A shutdown that nothing has asked for yet.
+    /// A shutdown that was not requested yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins to listen to signals.
+    /// Starts listening for signals.
     pub(crate) fn listen(&self, drain_timeout: Duration) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -55,7 +55,7 @@ impl Shutdown {
         &self.abort
     }
 
-    /// Whether the service has been asked to end.
+    /// Whether a shutdown was requested.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
@@ -67,8 +67,8 @@ impl Shutdown {
         &self.tasks
     }
 
-    /// Runs a task for the life of the service. Where it ends before the service was asked to, because it
-    /// failed or panicked, the service drains: a process with a part missing must not look healthy.
+    /// Runs a task for the life of the service. If it fails or panics before a shutdown is requested, the
+    /// service drains: a process with a missing part must not look healthy.
     pub fn spawn_vital<F>(&self, name: &'static str, task: F)
     where
         F: Future<Output = ()> + Send + 'static,

@@ -17,15 +17,15 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Sends what has not been sent yet.
+    /// Sends the remaining traces.
     pub(crate) fn flush(self) {
         // A collector that is away must not turn a clean end into a failure.
         let _ = self.provider.shutdown();
     }
 }
 
-/// Log lines to standard output and, where a collector is configured, traces to it. Trace context is made and
-/// passed on either way, so that the log lines of one job in four services share a trace id.
+/// Writes log lines to standard output and, if a collector is configured, sends traces to it. Trace context
+/// is created and passed on either way, so that the log lines of one job in four services share a trace id.
 pub(crate) fn start(name: &'static str, config: &ProcessConfig) -> anyhow::Result<Telemetry> {
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let mut provider =
@@ -37,13 +37,13 @@ pub(crate) fn start(name: &'static str, config: &ProcessConfig) -> anyhow::Resul
     }
     let provider = provider.build();
 
-    // Whatever the operator wants to see of the rest.
+    // `audit` is always on, whatever the operator's filter.
     let filter = EnvFilter::try_new(&config.log_filter)?.add_directive("audit=info".parse()?);
-    // By default a line that cannot be written is told of on standard error, which panics where that is as full as the log: then a
-    // full disk of logs would take down services that need no disk.
+    // By default an unwritable line is reported on standard error, which panics if that is full, too: a full
+    // log disk would end services that need no disk.
     let line = fmt::layer().log_internal_errors(false);
     let lines = match config.log_format {
-        // Colours are for people at a terminal, not for files.
+        // Colours are for terminals, not for files.
         LogFormat::Text => line.with_target(false).with_ansi(std::io::stdout().is_terminal()).boxed(),
         LogFormat::Json => line.json().flatten_event(true).with_span_list(false).boxed(),
     };

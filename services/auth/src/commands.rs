@@ -8,13 +8,14 @@ use contracts::{AccountChange, EmailAddress, Role, UserId};
 use secrecy::SecretString;
 
 use crate::DatabaseConfig;
-use crate::accounts::{self, Account};
-use crate::database::{Database, transact};
-use crate::keyring::Keyring;
-use crate::outbox::{self, MailKind};
-use crate::sealing::KeyEncryptionKey;
 use crate::service::administration;
-use crate::signing_keys::SigningKeys;
+use crate::tables::accounts::{self, Account};
+use crate::tables::database::{Database, transact};
+use crate::tables::outbox::{self, MailKind};
+use crate::tables::sessions;
+use crate::tables::signing_keys::SigningKeys;
+use crate::tokens::keyring::Keyring;
+use crate::tokens::sealing::KeyEncryptionKey;
 
 /// Settings of `auth user`.
 #[derive(Debug, Clone, Args)]
@@ -74,10 +75,9 @@ pub struct RotateCommand {
 
 const LISTED: u16 = 1000;
 
-/// Does what an operator wants with accounts, and says what came of it, one line for each account.
+/// Lists or changes accounts for an operator. Returns the result, one line for each account.
 ///
 /// # Errors
-///
 /// There is no such account, or the database is away.
 pub async fn user(command: &UserCommand) -> anyhow::Result<String> {
     let database = Database::connect_lazily(&command.database.mysql_url)?;
@@ -100,14 +100,14 @@ pub async fn user(command: &UserCommand) -> anyhow::Result<String> {
         UserAction::ResetPassword => {
             ensure!(!account.is_disabled, "the account is closed; enable it first");
             transact!(database, |transaction| {
-                crate::sessions::revoke_all(transaction, account.id).await?;
-                outbox::put(transaction, MailKind::Reset, &account.email, None).await
+                sessions::revoke_all(transaction, account.id).await?;
+                outbox::insert(transaction, MailKind::Reset, &account.email, None).await
             })
             .await?;
             return Ok(format!("{}: its sessions are ended and a link is on its way", line(&account)));
         }
         UserAction::Delete => {
-            administration::begin_erasure(&database, account.id).await?;
+            administration::request_erasure(&database, account.id).await?;
             return Ok(format!("{}: being erased", line(&account)));
         }
     };
@@ -137,11 +137,10 @@ fn line(account: &Account) -> String {
     words.join("  ")
 }
 
-/// Makes a new signing key. Every token that the present one signed stays valid until it expires.
+/// Creates a new signing key. Every token of the present key stays valid until it expires.
 ///
 /// # Errors
-///
-/// The setting is no key, or the database is away.
+/// The setting is malformed, or the database is away.
 pub async fn rotate_keys(command: &RotateCommand) -> anyhow::Result<String> {
     let database = Database::connect_lazily(&command.database.mysql_url)?;
     let encryption = KeyEncryptionKey::parse(&command.key_encryption_key)?;

@@ -61,7 +61,8 @@ pub struct Config {
     #[arg(long, env = "ACCOUNT_MAILS_PER_HOUR", default_value_t = 10)]
     pub account_mails_per_hour: u32,
 
-    /// Identity providers to sign in with, a JSON list of `{"id", "name", "issuer", "client_id", "client_secret"}`
+    /// Identity providers to sign in with, a JSON list of `{"id", "name", "issuer", "client_id",
+    /// "client_secret"}`
     #[arg(long, env = "OIDC_PROVIDERS", hide_env_values = true)]
     pub oidc_providers: Option<SecretString>,
 
@@ -73,7 +74,8 @@ pub struct Config {
     #[arg(long, env = "SIGNING_KEY_REFRESH", default_value = "60s", value_parser = humantime::parse_duration)]
     pub signing_key_refresh: Duration,
 
-    /// How long a new signing key is published before it signs: longer than gateways keep the keys (5 minutes)
+    /// How long a new signing key is published before it signs: longer than gateways keep the keys (5
+    /// minutes)
     #[arg(long, env = "SIGNING_KEY_ANNOUNCEMENT", default_value = "10m", value_parser = humantime::parse_duration)]
     pub signing_key_announcement: Duration,
 }

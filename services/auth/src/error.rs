@@ -8,15 +8,15 @@ use contracts::ProblemCode;
 use service_kit::{Chain, Problem};
 use tracing::Level;
 
-use crate::database::DatabaseError;
-use crate::hashing::HashingError;
-use crate::keyring::NotLoaded;
 use crate::oidc::OidcError;
+use crate::passwords::hashing::HashingError;
+use crate::tables::database::DatabaseError;
+use crate::tokens::keyring::NotLoaded;
 
-/// Why auth did not do what it was asked to.
+/// Why auth refused or failed to serve a request.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("the e-mail address is not one")]
+    #[error("the e-mail address is malformed")]
     BadEmail,
     #[error("the password is too short or too long")]
     BadPassword,
@@ -28,35 +28,37 @@ pub(crate) enum Error {
     TooManyTries(Duration),
     #[error("the account is closed")]
     Disabled,
-    #[error("the password, asked for again, is wrong")]
+    #[error("the current password is wrong")]
     WrongPassword,
-    #[error("the token out of a mail is not valid")]
+    #[error("the token from a mail is not valid")]
     BadMailToken,
     #[error("the refresh token is not valid")]
     InvalidRefreshToken,
-    #[error("there is no token")]
+    #[error("the request has no access token")]
     NoToken,
     #[error("the access token is not valid")]
     InvalidToken,
     #[error("the access token has expired")]
     ExpiredToken,
-    #[error("the account is no administrator's")]
+    #[error("the caller is not an administrator")]
     AdminOnly,
-    #[error("there is nothing here")]
+    #[error("there is no such object")]
     NotFound,
-    #[error("the request makes no sense: {0}")]
+    #[error("the request is malformed: {0}")]
     BadRequest(&'static str),
     #[error("there are too many keys")]
     TooManyKeys,
-    #[error("the identity provider's answer is refused")]
+    #[error("the identity provider has not confirmed the address")]
+    AddressNotVerified,
+    #[error("the sign-in with the identity provider failed")]
     Oidc(#[from] OidcError),
-    #[error("there is no randomness")]
+    #[error("could not get random bytes")]
     Random(#[from] aws_lc_rs::error::Unspecified),
     #[error("could not hash the password in time")]
     Hashing(#[from] HashingError),
     #[error("could not hash the password, or read a stored hash")]
     Hash(#[source] password_hash::Error),
-    #[error("could not ask the database")]
+    #[error("could not query the database")]
     Database(#[from] DatabaseError),
     #[error("could not sign a token")]
     NoKey(#[from] NotLoaded),
@@ -65,7 +67,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// What the client is told, and how loudly the log.
+    /// The problem that the client gets, and the level of the log line.
     fn verdict(&self) -> (ProblemCode, Level) {
         match self {
             Self::BadEmail => (ProblemCode::BadEmail, Level::DEBUG),
@@ -81,10 +83,10 @@ impl Error {
             Self::InvalidToken => (ProblemCode::InvalidToken, Level::DEBUG),
             Self::ExpiredToken => (ProblemCode::ExpiredToken, Level::DEBUG),
             Self::AdminOnly => (ProblemCode::AdminOnly, Level::DEBUG),
-            Self::NotFound => (ProblemCode::NotFound, Level::DEBUG),
+            Self::NotFound | Self::Oidc(OidcError::UnknownProvider) => (ProblemCode::NotFound, Level::DEBUG),
             Self::BadRequest(_) => (ProblemCode::BadRequest, Level::DEBUG),
             Self::TooManyKeys => (ProblemCode::TooManyKeys, Level::DEBUG),
-            Self::Oidc(OidcError::Unverified) => (ProblemCode::AddressNotVerified, Level::INFO),
+            Self::AddressNotVerified => (ProblemCode::AddressNotVerified, Level::INFO),
             Self::Oidc(
                 OidcError::Status(_)
                 | OidcError::Malformed(_)
@@ -100,11 +102,12 @@ impl Error {
             | Self::Database(DatabaseError::Unexpected(_))
             | Self::Hash(_)
             | Self::Random(_)
+            | Self::Oidc(OidcError::Random(_))
             | Self::Sign(_) => (ProblemCode::Internal, Level::ERROR),
         }
     }
 
-    /// The stable code of what the client is told.
+    /// The stable code of the problem.
     pub(crate) fn code(&self) -> ProblemCode {
         self.verdict().0
     }

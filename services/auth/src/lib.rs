@@ -1,36 +1,20 @@
 //! The auth service: accounts, passwords, access tokens and the keys that verify them, all of it in `MySQL`.
 //!
-//! An internal service. The gateway alone talks to it: for people, whose access tokens it passes on, and for itself
-//! (`/internal/…`). Mails are asked for in the outbox, in the transaction that makes them necessary, and a courier
-//! publishes them to queue `account`.
+//! An internal service: only the gateway talks to it, with the access tokens of its users or on its own
+//! account (`/internal/…`). A mail is requested by a row of the outbox, in the transaction that makes it
+//! necessary. The outbox relay publishes it to queue `account`.
 
-mod accounts;
-mod address_changes;
-mod api_keys;
 mod commands;
 mod config;
-mod courier;
-mod database;
 mod error;
-mod hashing;
-mod identities;
-mod keyring;
-mod login_failures;
-mod mail_tokens;
 mod oidc;
-mod opaque;
-mod outbox;
-mod password_hash;
+mod outbox_relay;
 mod passwords;
 mod purge;
 mod routes;
-mod schema;
-mod sealing;
 mod service;
-mod sessions;
-mod signing_keys;
+mod tables;
 mod tokens;
-mod turns;
 
 use std::sync::Arc;
 
@@ -40,23 +24,24 @@ use tokio::net::TcpListener;
 
 pub use commands::{RotateCommand, UserAction, UserCommand, rotate_keys, user};
 pub use config::{Config, DatabaseConfig};
-pub use schema::migrate;
+pub use tables::schema::migrate;
 
 use broker::Broker;
-use courier::{Bell, Courier, MailPolicy};
-use database::Database;
-use hashing::Hasher;
-use keyring::Keyring;
 use oidc::Oidc;
-use sealing::KeyEncryptionKey;
+use outbox_relay::{MailPolicy, OutboxRelay, RelayWaker};
+use passwords::hashing::Hasher;
+use passwords::turns::Turns;
 use service::{Lifetimes, Service};
-use signing_keys::SigningKeys;
+use tables::database::Database;
+use tables::schema;
+use tables::signing_keys::SigningKeys;
+use tokens::keyring::Keyring;
+use tokens::sealing::KeyEncryptionKey;
 
 /// Serves until the process drains. Starts while the database is away, and recovers with it.
 ///
 /// # Errors
-///
-/// A setting is wrong: among them, `KEY_ENCRYPTION_KEY` does not open the signing key in the database.
+/// A setting is wrong. One case: `KEY_ENCRYPTION_KEY` does not decrypt the signing key in the database.
 pub async fn run(config: Config, listener: TcpListener, process: Process) -> anyhow::Result<()> {
     let database = Database::connect_lazily(&config.database.mysql_url)?;
     let encryption = KeyEncryptionKey::parse(&config.key_encryption_key)?;
@@ -72,24 +57,24 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         session: config.session_lifetime,
         grace: config.refresh_grace,
     };
-    let bell = Bell::default();
+    let waker = RelayWaker::default();
     let service = Service {
         database: database.clone(),
         hasher: Hasher::new(config.password_hashing_slots),
-        turns: turns::Turns::default(),
+        turns: Turns::default(),
         keyring: Arc::clone(&keyring),
         lifetimes,
-        bell: bell.clone(),
+        relay: waker.clone(),
         oidc: Oidc::new(config.oidc_providers.as_ref())?,
     };
-    // RabbitMQ may be away: mails wait in the outbox, and everything else goes on.
+    // RabbitMQ may be away: mails wait in the outbox, and everything else works.
     let broker = Broker::new(&config.rabbitmq, "auth", process.shutdown().drain().clone())?;
     let policy = MailPolicy {
         verification_lifetime: config.verification_lifetime,
         reset_lifetime: config.reset_lifetime,
         per_hour: config.account_mails_per_hour,
     };
-    let courier = Courier { database: database.clone(), broker, policy, tokens: mail_tokens, bell };
+    let relay = OutboxRelay { database: database.clone(), broker, policy, tokens: mail_tokens, waker };
 
     let shutdown = process.serve_admin(readiness(database.clone(), Arc::clone(&keyring)));
     let router = service_kit::http::with_layers(routes::router(Arc::new(service)));
@@ -101,14 +86,14 @@ pub async fn run(config: Config, listener: TcpListener, process: Process) -> any
         let loaded = keyring.keep_current(config.signing_key_refresh, shutdown.drain()).await;
         loaded.context("could not load the signing keys")
     };
-    let keeping_house = async {
+    let background = async {
         tokio::join!(
-            courier.run(shutdown.drain()),
+            relay.run(shutdown.drain()),
             purge::run(&database, lifetimes.revocation(), shutdown.drain()),
         );
         Ok(())
     };
-    tokio::try_join!(serving, loading, keeping_house)?;
+    tokio::try_join!(serving, loading, background)?;
     Ok(())
 }
 

@@ -42,13 +42,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command that ends by itself, and prints what came of it.
+/// Runs a command that ends by itself, and prints its result.
 #[tokio::main(flavor = "current_thread")]
 async fn finish(command: impl Future<Output = anyhow::Result<String>>) -> ExitCode {
     match command.await {
         Ok(text) => {
             if !text.is_empty() {
-                // Who reads it may leave early, as in `auth user list | head`.
+                // The reader may leave early, as in `auth user list | head`.
                 let _ = writeln!(std::io::stdout(), "{text}");
             }
             ExitCode::SUCCESS

@@ -1,19 +1,19 @@
-//! Deletes what nobody can use any more.
+//! Deletes expired rows.
 
 use std::time::Duration;
 
 use service_kit::Chain;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::{Database, DatabaseError};
-use crate::{accounts, address_changes, login_failures, mail_tokens, sessions};
+use crate::tables::database::{Database, DatabaseError};
+use crate::tables::{address_changes, erasures, login_failures, mail_tokens, sessions};
 
 const EVERY: Duration = Duration::from_mins(5);
 
-/// How long the gateways are told of accounts that are gone or have moved: longer than any upload that began before may take.
+/// How long the gateways hear of erased accounts and changed addresses: longer than any upload takes.
 pub(crate) const TOLD_FOR: Duration = Duration::from_hours(48);
 
-/// Purges until the end. The replicas do it all, each now and then: a row that is gone is no harm.
+/// Purges until `end` is cancelled. Every replica does: deleting a row twice does no harm.
 pub(crate) async fn run(database: &Database, revoked_for: Duration, end: &CancellationToken) {
     let mut ticks = tokio::time::interval(EVERY);
     while end.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -29,7 +29,7 @@ async fn purge(database: &Database, revoked_for: Duration) -> Result<u64, Databa
     let sessions = database.ask(async |connection| sessions::purge(connection, revoked_for).await).await?;
     let tokens = database.ask(async |connection| mail_tokens::purge(connection).await).await?;
     let failures = database.ask(async |connection| login_failures::purge(connection).await).await?;
-    let erased = database.ask(async |connection| accounts::forget_erased(connection, TOLD_FOR).await).await?;
+    let erased = database.ask(async |connection| erasures::purge(connection, TOLD_FOR).await).await?;
     let moved = database.ask(async |connection| address_changes::purge(connection, TOLD_FOR).await).await?;
     Ok(sessions + tokens + failures + erased + moved)
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use broker::BrokerConfig;
 use clap::Args;
+use databases::MongoConfig;
 use humantime::parse_duration;
-use jobs::MongoConfig;
 
 use crate::engine::EngineConfig;
 

@@ -26,7 +26,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use broker::{Broker, Subscription};
 use contracts::Queue;
-use jobs::{Databases, JobStore};
+use databases::Databases;
+use jobs::JobStore;
 use media_store::MediaStore;
 use service_kit::{Chain, Process, Readiness, Shutdown};
 use tokio::time::sleep;
@@ -56,7 +57,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
 
     let databases = Databases::connect(&config.mongodb).await?;
     let tasks = process.shutdown().tasks().clone();
-    let jobs = databases.jobs();
+    let jobs = JobStore::new(databases.mixdown());
     let mp3s = MediaStore::new(databases.mp3s(), tasks.clone());
 
     // Outlives the drain: the verdicts of the last conversions still have to reach the broker.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use backup::{BackupError, Summary};
 use clap::Args;
-use jobs::{Databases, MongoConfig};
+use databases::{Databases, MongoConfig};
 use service_kit::Chain;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

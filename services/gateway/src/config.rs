@@ -7,8 +7,8 @@ use axum::http::HeaderValue;
 use axum_client_ip::ClientIpSource;
 use broker::BrokerConfig;
 use clap::Args;
+use databases::MongoConfig;
 use humantime::parse_duration;
-use jobs::MongoConfig;
 use secrecy::SecretString;
 use service_kit::Networks;
 

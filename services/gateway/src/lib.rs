@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use broker::Broker;
 use contracts::LinkKey;
-use jobs::{Databases, JobStore};
+use databases::Databases;
+use jobs::JobStore;
 use media_store::MediaStore;
 use service_kit::{ConnectionLimits, Pace, Process, Readiness};
 use tokio::net::TcpListener;
@@ -59,7 +60,7 @@ async fn gateway(config: &Config, process: Process) -> anyhow::Result<Gateway> {
     let tasks = process.shutdown().tasks().clone();
     let databases = Databases::connect(&config.mongodb).await?;
     commands::refuse_a_half_restored_store(&databases).await?;
-    let jobs = databases.jobs();
+    let jobs = JobStore::new(databases.mixdown());
     let videos = MediaStore::new(databases.videos(), tasks.clone());
     let mp3s = MediaStore::new(databases.mp3s(), tasks);
     // Closed by the abort: requests that are being drained still publish.

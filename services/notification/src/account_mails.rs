@@ -42,11 +42,11 @@ impl AccountMails {
 
     async fn claim_and_send(&self, delivery: &Delivery<AccountMail>) -> Result<Verdict, JobsError> {
         let AccountMail { mail_id, username, content, .. } = &delivery.message;
-        // A mail about an upload has the id of its job.
+        // The id of a mail about an upload is the id of its job.
         if matches!(content, AccountMailContent::Submitted { .. })
             && self.jobs.get(mail_id.of_job()).await?.is_none()
         {
-            tracing::info!("the job is gone, there is nothing to tell");
+            tracing::info!("the job is gone, no mail is needed");
             return Ok(Verdict::Done);
         }
         let topic = Topic::Account { mail: *mail_id, about: content.as_str() };
@@ -68,7 +68,7 @@ impl AccountMails {
         }
         let letter = match Letter::about_account(&self.templates, content, &self.public_url) {
             Ok(letter) => letter,
-            // A fault of ours. Its message is put back once it is mended.
+            // Our own fault. The message can be replayed once it is fixed.
             Err(error) => {
                 claim.release().await?;
                 return Ok(Verdict::Reject { reason: Chain(&error).to_string() });
@@ -80,7 +80,7 @@ impl AccountMails {
             }
             Err(error @ MailError::Address(_)) => {
                 let error = Chain(&error).to_string();
-                tracing::warn!(error, "there can be no mail");
+                tracing::warn!(error, "no mail can be sent");
                 record_failure(topic, &claim, "unsendable", &error).await
             }
             Err(error @ MailError::Assemble(_)) => {

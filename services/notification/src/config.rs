@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use broker::BrokerConfig;
 use clap::Args;
+use databases::MongoConfig;
 use humantime::parse_duration;
-use jobs::MongoConfig;
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
 use crate::public_url::PublicUrl;
 
-/// Short enough for a person who waits for a mail, long enough for three renewals while MongoDB elects a primary.
+/// Short for a reader who waits, long enough for three renewals while MongoDB elects a primary.
 pub const LEASE: Duration = Duration::from_mins(1);
 
 /// Notification's settings.
@@ -23,7 +23,8 @@ pub struct Config {
     #[expect(missing_docs, reason = "a doc comment here would replace the flattened ones in --help")]
     pub rabbitmq: BrokerConfig,
 
-    /// The mail server: `smtps://user:password@host:port`, or `smtp://…` with `?tls=required`, `?tls=opportunistic` or neither
+    /// The mail server: `smtps://user:password@host:port`, or `smtp://…` with `?tls=required`,
+    /// `?tls=opportunistic` or neither
     #[arg(long, env = "SMTP_URL", hide_env_values = true)]
     pub smtp_url: SecretString,
 
@@ -47,7 +48,7 @@ pub struct Config {
     #[arg(long, env = "GIVE_UP_AFTER", default_value = "4h", value_parser = parse_duration)]
     pub give_up_after: Duration,
 
-    /// How long a sender that died keeps others from its mail. Not to be set: all replicas must have the same.
+    /// How long the claim of a dead sender blocks its mail. Not a setting: all replicas must have the same.
     #[arg(skip = LEASE)]
     pub lease: Duration,
 

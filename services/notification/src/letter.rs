@@ -1,4 +1,4 @@
-//! What a person reads about a job or their account.
+//! The texts of mails about jobs and accounts.
 
 use contracts::{AccountMailContent, Audio, Failure, FailureCode};
 use minijinja::context;
@@ -16,22 +16,22 @@ pub(crate) struct Letter {
     pub(crate) html: String,
 }
 
-/// The link to a finished file and how long things last.
+/// The link to a finished file, and when the link and the file expire.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Download<'a> {
     pub(crate) link: &'a str,
     pub(crate) link_expires_at: OffsetDateTime,
-    /// When the file is deleted, if ever.
+    /// When the file is deleted; `None`: never.
     pub(crate) file_expires_at: Option<OffsetDateTime>,
 }
 
-/// Something that the reader is asked to do, by a link that only they have.
+/// An action that the reader is asked for, through a personal link.
 struct Action<'a> {
     subject: &'a str,
     text: &'a str,
     button: &'a str,
     link: &'a str,
-    /// The same without a browser.
+    /// The same action without a browser.
     command: &'a str,
     expires: OffsetDateTime,
     otherwise: &'a str,
@@ -45,7 +45,7 @@ fn verify_command(site: &PublicUrl, token: &str) -> String {
 }
 
 impl Letter {
-    /// The good news, with the link.
+    /// The mail about a converted job, with the link.
     pub(crate) fn converted(
         templates: &Templates,
         name: &VideoName,
@@ -71,7 +71,7 @@ impl Letter {
         Ok(Self::new(subject, rendered))
     }
 
-    /// The bad news: what happened, and what to do.
+    /// The mail about a failed job: the cause, and what to do.
     pub(crate) fn failed(
         templates: &Templates,
         name: &VideoName,
@@ -90,7 +90,7 @@ impl Letter {
         Ok(Self::new(subject, rendered))
     }
 
-    /// What is asked or told about an account.
+    /// The mail about an account.
     pub(crate) fn about_account(
         templates: &Templates,
         content: &AccountMailContent,
@@ -208,7 +208,7 @@ impl Download<'_> {
     }
 }
 
-/// What the reader can do about a failure, beside what its own text says.
+/// What the reader can do about a failure, beyond the failure's own text.
 fn advice(code: FailureCode) -> &'static str {
     match code {
         FailureCode::NotAMediaFile => {

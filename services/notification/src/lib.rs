@@ -1,13 +1,14 @@
 //! Notification owns every message to a person. It consumes queue `mp3` and mails each job's owner once: the
-//! link to the MP3, or why there is none. It consumes queue `account`, too, for the mails about accounts, and records which
-//! it sent beside the jobs.
+//! link to the audio, or why there is none. It also consumes queue `account`, for the mails about accounts
+//! and accepted uploads, and records the sent ones beside the jobs.
 //!
-//! **One mail per outcome.** A mail is claimed on its job before it is sent and recorded there after the mail server
-//! took it, and only then is the message acknowledged, so messages may come any number of times. What remains is a
-//! crash between the mail server's yes and the record: the mail is then sent again, under the same Message-ID.
+//! **One mail per outcome.** A mail is claimed on its job before it is sent, recorded there after the mail
+//! server accepted it, and only then is the message acknowledged. So a message may arrive any number of
+//! times. One case remains: after a crash between the mail server's acceptance and the record, the mail is
+//! sent again, with the same Message-ID.
 //!
-//! **Nothing is lost to a mail server that is away.** What may be different later is tried again with growing
-//! delays, for four hours by default; what is refused for good is recorded on the job with the server's answer.
+//! **Nothing is lost to a mail server that is away.** Temporary failures are retried with growing delays, for
+//! four hours by default. A final refusal is recorded on the job with the server's answer.
 
 mod account_mails;
 mod config;
@@ -28,7 +29,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use broker::{Broker, Subscription};
 use contracts::{LinkKey, Queue};
-use jobs::{Databases, JobStore};
+use databases::Databases;
+use jobs::JobStore;
 use secrecy::ExposeSecret as _;
 use service_kit::{Process, Readiness};
 use tokio_util::sync::CancellationToken;
@@ -43,15 +45,15 @@ use crate::templates::Templates;
 pub use crate::config::{Config, LEASE};
 pub use crate::public_url::{InvalidPublicUrl, PublicUrl};
 
-/// Whoever guesses the key can download every file, so it must not be a word.
+/// Anyone who guesses the key can download every file, so it must not be a word.
 const MIN_LINK_KEY_CHARS: usize = 16;
 
-/// Below the patience of the readiness probe.
-const READY_PATIENCE: Duration = Duration::from_secs(1);
+/// Below the timeout of the readiness probe.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Sends mails until the process is shut down, and finishes those under way.
+/// Sends mails until the process shuts down, and finishes those under way.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
-    let jobs = Databases::connect(&config.mongodb).await?.jobs();
+    let jobs = JobStore::new(Databases::connect(&config.mongodb).await?.mixdown());
     let sender = sender(&config)?;
     let outcome_mails = Arc::new(outcome_mails(&config, jobs.clone(), sender.clone())?);
     let account_mails = Arc::new(AccountMails {
@@ -63,7 +65,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         public_url: config.public_url.clone(),
     });
 
-    // Outlives the drain: the verdicts of the last mails still have to reach the broker.
+    // Outlives the drain: the verdicts about the last mails must still reach the broker.
     let closing = CancellationToken::new();
     let broker = Broker::new(&config.rabbitmq, "notification", closing.clone())?;
     let readiness = {
@@ -75,7 +77,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
             })
             .needs_at_first("rabbitmq", move || {
                 let broker = broker.clone();
-                async move { broker.ready(READY_PATIENCE).await }
+                async move { broker.ready(READY_TIMEOUT).await }
             })
     };
     let shutdown = process.serve_admin(readiness);

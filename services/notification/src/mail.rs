@@ -9,7 +9,7 @@ use lettre::message::{Mailbox, MultiPart};
 
 use crate::letter::Letter;
 
-/// A mail can't be put together. The reader's address is at fault: the rest of it is ours.
+/// A mail cannot be assembled. The cause is the reader's address: everything else in it is ours.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MailError {
     #[error("the address is not one that mail can be sent to")]
@@ -21,7 +21,7 @@ pub(crate) enum MailError {
 /// What a mail is about: one topic, one mail.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Topic {
-    /// How a job ended, after its owner had it tried again so many times.
+    /// The outcome of a job, after this many retries by its owner.
     Outcome { job: JobId, outcome: Outcome, retries: u32 },
     /// An account.
     Account { mail: MailId, about: &'static str },
@@ -47,10 +47,10 @@ impl Topic {
     }
 }
 
-/// Puts a mail together.
+/// Assembles a mail.
 ///
-/// Its Message-ID depends on the topic alone. Should a crash between the mail server's yes and our record of it make
-/// us send again, both copies carry the same, and mailboxes that know the first drop the second.
+/// Its Message-ID depends on the topic alone. If a crash between the mail server's acceptance and our record
+/// makes us send twice, both copies carry the same id, and mailboxes that know the first drop the second.
 pub(crate) fn assemble(
     letter: Letter,
     topic: Topic,
@@ -66,7 +66,7 @@ pub(crate) fn assemble(
         .to(to)
         .subject(letter.subject)
         .message_id(Some(message_id))
-        // RFC 3834: no holiday notes, please. Exchange knows only the second.
+        // RFC 3834 suppresses absence notes. Exchange knows only the second header.
         .raw_header(header("Auto-Submitted", "auto-generated"))
         .raw_header(header("X-Auto-Response-Suppress", "All"))
         .multipart(MultiPart::alternative_plain_html(letter.text, letter.html))

@@ -6,13 +6,13 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-/// `SMTP_URL` does not name a mail server. Says nothing of the URL's content, which holds a password.
+/// `SMTP_URL` does not name a mail server. The message omits the URL, which holds a password.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvalidServerUrl {
     /// Not a URL with a host.
     #[error("SMTP_URL must be a URL such as smtps://user:password@mail.example.org")]
     NotAUrl,
-    /// A scheme other than `smtp` and `smtps`, or a `tls` that there is not.
+    /// A scheme other than `smtp` and `smtps`, or an unknown value of `tls`.
     #[error("SMTP_URL must be smtps://…, smtp://…?tls=required, smtp://…?tls=opportunistic or smtp://…")]
     UnknownSecurity,
     /// The user or password is not percent-encoded UTF-8.
@@ -28,15 +28,15 @@ pub(crate) enum InvalidServerUrl {
 pub(crate) enum Security {
     /// TLS from the first byte (`smtps`).
     Wrapped(TlsParameters),
-    /// STARTTLS, or no mail.
+    /// STARTTLS is required.
     Required(TlsParameters),
-    /// STARTTLS where the server offers it.
+    /// STARTTLS, if the server offers it.
     Opportunistic(TlsParameters),
-    /// In the clear.
+    /// No encryption.
     None,
 }
 
-/// The mail server that takes our mails.
+/// The mail server that our mails are handed to.
 #[derive(Clone)]
 pub(crate) struct MailServer {
     pub(crate) host: Arc<str>,
@@ -51,7 +51,7 @@ impl MailServer {
     pub(crate) fn from_url(url: &SecretString) -> Result<Self, InvalidServerUrl> {
         let url = Url::parse(url.expose_secret()).map_err(|_| InvalidServerUrl::NotAUrl)?;
         let host = match url.host() {
-            // An unknown scheme's host keeps its case and encoding; names and literals alike go to the resolver.
+            // An unknown scheme's host keeps its case; names and literals alike go to the resolver.
             Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),
@@ -69,7 +69,7 @@ impl MailServer {
         Ok(Self { host: host.into(), port: url.port().unwrap_or(usual_port), security, credentials })
     }
 
-    /// Whether a password would cross the network for everyone to read.
+    /// Whether a password would cross the network unencrypted.
     pub(crate) fn exposes_password(&self) -> bool {
         let is_local = matches!(&*self.host, "localhost" | "127.0.0.1" | "::1");
         self.credentials.is_some() && !is_local && matches!(self.security, Security::None)

@@ -15,21 +15,21 @@ use crate::send_error::{Cause, SendError, Step};
 
 /// How long the mail server may take for each part of a mail.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
-    /// The TCP connection alone.
+struct Timeouts {
+    /// The TCP connection.
     connect: Duration,
     /// The connection, TLS, the greetings and the login together. Servers greet strangers slowly on purpose.
     open: Duration,
     /// The answer to each of `MAIL`, `RCPT` and `DATA`. RFC 5321, section 4.5.3.2, asks for 2 to 5 minutes.
     command: Duration,
-    /// Taking the mail itself. RFC 5321, section 4.5.3.2.6, asks for ten minutes: a server may filter the mail before
-    /// it answers, and whoever hangs up earlier sends again what was accepted.
+    /// Taking the mail itself. RFC 5321, section 4.5.3.2.6, asks for ten minutes: a server may filter the
+    /// mail before it answers, and a client that hangs up earlier sends an accepted mail again.
     content: Duration,
-    /// The answer to `QUIT`, on which nothing depends.
+    /// The answer to `QUIT`. Nothing depends on it.
     goodbye: Duration,
 }
 
-impl Patience {
+impl Timeouts {
     /// 17 minutes at most, which is less than the broker waits for an acknowledgement.
     const USUAL: Self = Self {
         connect: Duration::from_secs(15),
@@ -40,43 +40,43 @@ impl Patience {
     };
 }
 
-/// What the mail server has of a mail.
+/// How the handover to the mail server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handed {
-    /// All of it, and the responsibility.
+    /// The server took the mail and the responsibility for it.
     Over,
-    /// Nothing: the mail was not the sender's any more.
+    /// Nothing was handed over: the sender had lost its claim.
     Nothing,
 }
 
 /// Hands mails to the mail server.
 ///
-/// Every mail has a connection of its own. lettre's pooled transport waits for answers without any limit, and where
-/// its future is dropped in the middle of a mail it puts the connection back, so that the next mail would read the
-/// answer to this one as its own. Here a send that is given up closes its connection.
+/// Every mail has its own connection. lettre's pooled transport waits for answers without a timeout. If its
+/// future is dropped in the middle of a mail, it returns the connection to the pool, and the next mail would
+/// read the answer to this one. Here an abandoned send closes its connection.
 #[derive(Clone)]
 pub(crate) struct Mailer {
     server: MailServer,
     hello: ClientId,
-    patience: Patience,
+    timeouts: Timeouts,
 }
 
 impl Mailer {
     pub(crate) fn new(server: MailServer) -> Self {
-        Self { server, hello: ClientId::default(), patience: Patience::USUAL }
+        Self { server, hello: ClientId::default(), timeouts: Timeouts::USUAL }
     }
 
-    /// Returns once the server has taken responsibility for the mail. `may_go` is asked when there is no way back behind the next
-    /// step: if it says no, the mail is not handed over.
+    /// Returns once the server has taken responsibility for the mail. `may_go` is awaited before the step
+    /// that cannot be undone: if it is false, the mail is not handed over.
     pub(crate) async fn send(
         &self,
         message: &Message,
         may_go: impl Future<Output = bool>,
     ) -> Result<Handed, SendError> {
-        let Patience { open, goodbye, .. } = self.patience;
+        let Timeouts { open, goodbye, .. } = self.timeouts;
         let mut connection = bounded(Step::Open, open, self.open()).await?;
         let taken = self.hand_over(&mut connection, message.envelope(), &message.formatted(), may_go).await;
-        // Not awaited: the server has decided, and a crash while we say goodbye would send the mail twice.
+        // Not awaited: the server has accepted, and a crash during `QUIT` would send the mail twice.
         tokio::spawn(async move { timeout(goodbye, connection.abort()).await });
         taken
     }
@@ -90,7 +90,7 @@ impl Mailer {
         let address = (&**host, *port);
         let mut connection = AsyncSmtpConnection::connect_tokio1(
             address,
-            Some(self.patience.connect),
+            Some(self.timeouts.connect),
             &self.hello,
             wrapping,
             None,
@@ -117,7 +117,7 @@ impl Mailer {
         content: &[u8],
         may_go: impl Future<Output = bool>,
     ) -> Result<Handed, SendError> {
-        let Patience { command, content: taking, .. } = self.patience;
+        let Timeouts { command, content: taking, .. } = self.timeouts;
         let sender = Mail::new(envelope.from().cloned(), Vec::new());
         bounded(Step::Sender, command, connection.command(sender)).await?;
         for recipient in envelope.to() {
@@ -126,7 +126,7 @@ impl Mailer {
         }
         let go_ahead = bounded(Step::Content, command, connection.command(Data)).await?;
         expect(&go_ahead, Severity::PositiveIntermediate)?;
-        // The server may have kept us waiting for minutes with that. It forgets the mail if the connection closes now.
+        // The server may have taken minutes for this. If the connection closes now, it forgets the mail.
         if !may_go.await {
             return Ok(Handed::Nothing);
         }
@@ -136,7 +136,7 @@ impl Mailer {
     }
 }
 
-/// lettre takes every 2xx and 3xx for a yes. A 250 to `DATA` would have us send the mail as commands.
+/// lettre accepts every 2xx and 3xx. After a 250 to `DATA` the mail would be sent as commands.
 fn expect(response: &Response, severity: Severity) -> Result<(), SendError> {
     if response.code().severity == severity {
         Ok(())
@@ -147,13 +147,13 @@ fn expect(response: &Response, severity: Severity) -> Result<(), SendError> {
 
 async fn bounded<T>(
     step: Step,
-    patience: Duration,
+    limit: Duration,
     exchange: impl Future<Output = Result<T, SmtpError>>,
 ) -> Result<T, SendError> {
-    let cause = match timeout(patience, exchange).await {
+    let cause = match timeout(limit, exchange).await {
         Ok(Ok(done)) => return Ok(done),
         Ok(Err(error)) => Cause::Smtp(error),
-        Err(_) => Cause::Timeout(patience),
+        Err(_) => Cause::Timeout(limit),
     };
     Err(SendError { step, cause })
 }

@@ -29,7 +29,7 @@ pub(crate) struct OutcomeMails {
     pub(crate) public_url: PublicUrl,
 }
 
-/// There is no mail to send about a job that was claimed.
+/// Why no mail can be sent about a claimed job.
 #[derive(Debug, thiserror::Error)]
 enum WriteError {
     #[error("the file expired before the mail could be sent")]
@@ -73,7 +73,7 @@ impl OutcomeMails {
                 return Ok(Verdict::Done);
             }
             NoticeClaim::Gone => {
-                tracing::info!("the job is gone, there is nothing to tell");
+                tracing::info!("the job is gone, no mail is needed");
                 return Ok(Verdict::Done);
             }
         };
@@ -87,10 +87,10 @@ impl OutcomeMails {
             }
             Err(error @ (WriteError::Expired | WriteError::Mail(MailError::Address(_)))) => {
                 let error = Chain(&error).to_string();
-                tracing::warn!(error, "there can be no mail");
+                tracing::warn!(error, "no mail can be sent");
                 record_failure(topic, &claim, "unsendable", &error).await
             }
-            // A fault of ours. The mail is not settled, so that the message can be put back once it is mended.
+            // Our own fault. The mail is not settled, so that the message can be replayed once it is fixed.
             Err(
                 error @ (WriteError::Incomplete
                 | WriteError::Letter(_)
@@ -102,7 +102,7 @@ impl OutcomeMails {
         }
     }
 
-    /// The mail that the job's record calls for, signed link and all.
+    /// The mail about the job, with the signed link.
     fn write(&self, topic: Topic, outcome: Outcome, record: &Record) -> Result<Message, WriteError> {
         let now = SystemTime::now();
         let name = VideoName::new(&record.job.source.name);
@@ -124,7 +124,7 @@ impl OutcomeMails {
         Ok(mail::assemble(letter, topic, &self.from, &record.owner.email, now)?)
     }
 
-    /// A link must not outlive its file: a 404 would look like our mistake.
+    /// A link must not outlive its file: a 404 would look like a fault.
     fn link_expiry(
         &self,
         now: OffsetDateTime,

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use url::Url;
 
-/// Where the readers of our mails reach the gateway: `https://host[:port][/path]`.
+/// The gateway's address for the readers of mails: `https://host[:port][/path]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(String);
 
@@ -13,7 +13,7 @@ pub struct PublicUrl(String);
 pub struct InvalidPublicUrl;
 
 impl PublicUrl {
-    /// The address of a page that does something with a token. It stands after `#`, so that no server and no proxy sees it.
+    /// The address of a page that uses a token. It stands after `#`, so that no server or proxy sees it.
     pub(crate) fn page(&self, page: &str, token: &str) -> String {
         format!("{}/{page}#token={token}", self.0)
     }
@@ -40,7 +40,7 @@ impl FromStr for PublicUrl {
             || !url.username().is_empty()
             || url.password().is_some();
         let address = url.as_str().trim_end_matches('/');
-        // The templates put it into HTML unescaped, so that the link reads the same in both parts of a mail.
+        // The templates put it into HTML unescaped, so that the link is the same in both parts of a mail.
         let is_plain =
             address.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:/[]%".contains(&byte));
         if is_web && !has_extras && is_plain { Ok(Self(address.to_owned())) } else { Err(InvalidPublicUrl) }

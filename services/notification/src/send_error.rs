@@ -17,7 +17,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// As logs call it.
+    /// The name in logs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -39,7 +39,7 @@ pub(crate) enum Cause {
     Smtp(#[from] SmtpError),
 }
 
-/// The mail server did not take a mail.
+/// The mail server did not accept a mail.
 #[derive(Debug, thiserror::Error)]
 #[error("could not send the mail (step {})", .step.as_str())]
 pub(crate) struct SendError {
@@ -48,25 +48,25 @@ pub(crate) struct SendError {
     pub(crate) cause: Cause,
 }
 
-/// Whether it is worth to try again.
+/// Whether a retry can succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outlook {
-    /// Later may be different.
+    /// A retry may succeed.
     Temporary,
-    /// The same mail to the same address will be refused for ever.
+    /// The same mail to the same address will always be refused.
     Permanent,
 }
 
-/// 530 and 535 say that we should log in, or that our login is wrong (RFC 4954, section 6), 538 that we should use
-/// TLS: the operator can mend that, and the reader's address has nothing to do with it.
+/// 530 and 535 mean that a login is missing or wrong (RFC 4954, section 6), 538 that TLS is required. The
+/// operator can fix these; the reader's address is not the cause.
 const ABOUT_OUR_LOGIN: [u16; 3] = [530, 535, 538];
 
-/// Answers are kept on the job, which is no place for essays.
+/// The job document stores the answer, so it must be short.
 const MAX_ANSWER_CHARS: usize = 500;
 
 impl SendError {
-    /// The one place that says which failures are final: a 5xx answer to the reader's address or to the mail
-    /// itself. Everything before that is about the server or about us, and can be mended while the mail waits.
+    /// The one place that decides which failures are final: a 5xx answer to the reader's address or to the
+    /// mail itself. Earlier failures can be fixed while the mail waits.
     pub(crate) fn outlook(&self) -> Outlook {
         let code = match &self.cause {
             Cause::Smtp(error) => error.status(),
@@ -83,7 +83,7 @@ impl SendError {
         }
     }
 
-    /// The server's answer in one line of at most 500 characters, without the addresses that servers like to repeat.
+    /// The server's answer in one line of at most 500 characters, without addresses.
     pub(crate) fn answer(&self) -> String {
         without_addresses(&self.cause.to_string())
     }

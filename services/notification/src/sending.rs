@@ -1,4 +1,4 @@
-//! Sending one mail once: claimed before, recorded after, whoever else has its message.
+//! Sends each mail once: it is claimed before and recorded after, however many processes have its message.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,23 +14,23 @@ use crate::mail::Topic;
 use crate::mailer::{Handed, Mailer};
 use crate::send_error::{Outlook, SendError, Step};
 
-/// Leaves two more tries before the lease runs out.
+/// Two more renewals fit before the lease ends.
 const RENEWALS: u32 = 3;
 
-/// This part of a lease must be left when the mail is handed over: the time that the handing over itself may take.
+/// This share of the lease must remain when the mail is handed over: the handover itself takes time.
 const HANDING_OVER: u32 = 6;
 
-/// Where someone else is at the mail. They either settle it or die, and then the lease ends.
+/// The delay while another process holds the mail, until it settles the mail or its lease ends.
 pub(crate) const BUSY_DELAY: Duration = Duration::from_secs(10);
 
-/// How long the record of a mail that was sent is tried. A second mail is the price of giving up, so it is long;
-/// together with the sending it stays below the broker's 30 minutes for an acknowledgement.
-const RECORD_PATIENCE: Duration = Duration::from_mins(10);
+/// How long recording a sent mail is retried. Giving up would send the mail twice, so it is long. Together
+/// with the sending it stays below the broker's 30 minutes for an acknowledgement.
+const RECORD_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// The right to send one mail, and until when it holds by our own clock.
+/// The right to send one mail, and its end by our own clock.
 ///
-/// That clock decides right before the mail is handed over. What was heard of the database does not: a process that is paused
-/// wakes up with old answers, and somebody else may have the mail by then.
+/// Our clock decides right before the handover, not the last answer of the database: a paused process resumes
+/// with old answers, and another process may hold the mail by then.
 pub(crate) struct Claim {
     right: Right,
     lasts: Duration,
@@ -39,20 +39,20 @@ pub(crate) struct Claim {
 
 /// Where a claim is kept.
 pub(crate) enum Right {
-    /// About a job's outcome: kept on the job.
+    /// A claim on a job's outcome, stored on the job.
     Outcome(JobStore, NoticeLease),
-    /// About an account.
+    /// A claim on a mail about an account.
     Account(AccountMailStore, MailLease),
 }
 
 impl Claim {
-    /// A right that was asked for at that moment, for so long.
+    /// A right that was requested at `asked_at` and lasts this long.
     pub(crate) fn new(right: Right, asked_at: Instant, lasts: Duration) -> Self {
         Self { right, lasts, held_until: Mutex::new(asked_at + lasts) }
     }
 
     async fn renew(&self) -> Result<bool, JobsError> {
-        // Before the question: the database counts from when it gets it.
+        // Taken before the request: the database counts from its arrival.
         let asked_at = Instant::now();
         let is_ours = match &self.right {
             Right::Outcome(jobs, lease) => jobs.renew_notice(lease).await?,
@@ -64,11 +64,11 @@ impl Claim {
         Ok(is_ours)
     }
 
-    /// Whether the mail is still to be sent, and by nobody else. The database says so, and our own clock has the last word.
+    /// Whether this process must still send the mail. After the database, our own clock has the last word.
     async fn is_still_ours(&self) -> bool {
         match self.renew().await {
             Ok(true) => {}
-            // Also of a job that was deleted, and an account that was erased.
+            // Also false for a deleted job and an erased account.
             Ok(false) => return false,
             Err(error) => {
                 tracing::warn!(error = %Chain(&error), "could not renew the claim on a mail before sending it");
@@ -93,17 +93,17 @@ impl Claim {
     }
 }
 
-/// What became of one attempt to send.
+/// The result of one attempt to send.
 enum Attempt {
     Taken,
     Refused(SendError),
-    /// The claim is not ours any more.
+    /// The claim is lost.
     Lost,
 }
 
 impl Attempt {
-    /// Says in a metric whether the mail server could be talked to: it does not count for readiness, because a
-    /// notification that takes no messages would not help.
+    /// Reports in a metric whether the mail server was reachable. Readiness ignores it: pausing would not
+    /// help.
     fn report_server(&self) {
         let is_up = match self {
             Self::Refused(error) if error.step == Step::Open => 0.0,
@@ -114,17 +114,17 @@ impl Attempt {
     }
 }
 
-/// Hands mails over and records what became of them.
+/// Sends mails and records the results.
 #[derive(Clone)]
 pub(crate) struct Sender {
     pub(crate) mailer: Mailer,
     pub(crate) give_up_after: Duration,
-    /// How long a claim holds that is not renewed.
+    /// How long a claim lasts without renewal.
     pub(crate) lease: Duration,
 }
 
 impl Sender {
-    /// Sends a mail that was claimed; its message was first published then.
+    /// Sends a claimed mail. `first_published_at` is when its message was first published.
     pub(crate) async fn send_and_record(
         &self,
         first_published_at: OffsetDateTime,
@@ -179,7 +179,7 @@ impl Sender {
         let sent = tokio::select! {
             biased;
             sent = self.mailer.send(message, claim.is_still_ours()) => sent,
-            // Dropping the send closes its connection, so that the mail server forgets what it has of the mail.
+            // Dropping the send closes its connection, so that the mail server discards the partial mail.
             () = keep(claim) => return Attempt::Lost,
         };
         match sent {
@@ -197,7 +197,7 @@ async fn keep(claim: &Claim) {
         match claim.renew().await {
             Ok(true) => {}
             Ok(false) => return,
-            // Others may reach MongoDB while we do not: `is_still_ours` has the last word.
+            // Other processes may reach MongoDB while this one does not: `is_still_ours` has the last word.
             Err(error) => tracing::warn!(error = %Chain(&error), "could not renew the claim on a mail"),
         }
     }
@@ -214,12 +214,12 @@ pub(crate) async fn record_failure(
     record(claim, Some(answer)).await
 }
 
-/// Records the end of a mail, patiently: with it forgotten, the mail would be sent again.
+/// Records the result of a mail, with many retries: without the record the mail would be sent again.
 async fn record(claim: &Claim, failure: Option<&str>) -> Result<Verdict, JobsError> {
     let delays = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(5))
-        .with_total_delay(Some(RECORD_PATIENCE))
+        .with_total_delay(Some(RECORD_TIMEOUT))
         .without_max_times();
     let recorded = (|| claim.settle(failure))
         .retry(delays)
@@ -228,7 +228,7 @@ async fn record(claim: &Claim, failure: Option<&str>) -> Result<Verdict, JobsErr
     if !recorded {
         tracing::warn!("the mail could not be recorded: the job is gone, or another sender has the mail");
     }
-    // Acknowledge last: a crash before this repeats the message, and the record then says that all is done.
+    // Acknowledge last: a crash before this repeats the message, and the record shows that it is settled.
     Ok(Verdict::Done)
 }
 

@@ -7,7 +7,7 @@ use mrml::prelude::parser::ParserOptions;
 use mrml::prelude::parser::memory_loader::MemoryIncludeLoader;
 use mrml::prelude::render::RenderOptions;
 
-/// What every mail shares: `mj-include` takes them by these names.
+/// The parts that every mail shares. `mj-include` refers to them by these names.
 const PARTS: [(&str, &str); 4] = [
     ("head.mjml", include_str!("../templates/head.mjml")),
     ("header.mjml", include_str!("../templates/header.mjml")),
@@ -47,8 +47,8 @@ pub(crate) struct Rendered {
 
 /// Every mail's template.
 ///
-/// MJML becomes HTML first, with the placeholders in it, and a mail's values are filled into that HTML: nothing
-/// that a user chose ever passes through the MJML parser.
+/// MJML becomes HTML first, with the placeholders in it; then a mail's values are filled in. So no user's
+/// text ever passes through the MJML parser.
 #[derive(Debug)]
 pub(crate) struct Templates(Environment<'static>);
 
@@ -57,7 +57,7 @@ impl Templates {
         let mut environment = Environment::new();
         // A misspelt placeholder fails instead of leaving a gap in the mail.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        // The ending of the name decides about escaping: `.html` is escaped, `.txt` is not.
+        // The extension decides about escaping: `.html` is escaped, `.txt` is not.
         for (name, mjml, text) in MAILS {
             environment.add_template_owned(format!("{name}.html"), to_html(name, mjml)?)?;
             environment.add_template_owned(format!("{name}.txt"), text)?;
@@ -76,7 +76,7 @@ fn to_html(name: &'static str, mjml: &str) -> Result<String, TemplateError> {
     let options = ParserOptions { include_loader: Box::new(MemoryIncludeLoader::from(HashMap::from(parts))) };
     let parsed =
         mrml::parse_with_options(mjml, &options).map_err(|error| TemplateError::Parse(name, error))?;
-    // Without the table of fonts no mail can load one from elsewhere.
+    // Without the table of fonts no mail loads a remote font.
     let options = RenderOptions { disable_comments: true, fonts: HashMap::new(), ..RenderOptions::default() };
     parsed.element.render(&options).map_err(|error| TemplateError::Compile(name, error))
 }

@@ -1,20 +1,20 @@
-//! How names, lengths, sizes and dates read in a mail.
+//! The form of names, lengths, sizes and dates in a mail.
 
 use std::fmt;
 
 use contracts::{is_hidden, is_joiner};
 use time::OffsetDateTime;
 
-/// Subjects longer than that are cut off by every mail program's list anyway.
+/// Mail programs cut longer subjects in their lists.
 const MAX_NAME_CHARS: usize = 80;
 
 /// The name of an uploaded video, fit for a subject and for one line of text.
 ///
-/// Whoever uploads chooses it, so it could hold line breaks that end a header, and marks that reverse what follows
-/// it. Control characters and explicit direction marks (Unicode bidi classes LRE to PDI) are left out, every run of
-/// white space is one space, the start of an encoded word (RFC 2047) is parted, since mail programs decode one that
-/// stands in a subject in so many letters, and what is longer than 80 characters is cut. Letters of every script, emoji and their
-/// joiners stay.
+/// The uploader chooses it, so it could hold line breaks that end a header, and marks that reverse the
+/// following text. Control characters and explicit direction marks (Unicode bidi classes LRE to PDI) are
+/// removed. Every run of white space becomes one space. The start of an encoded word (RFC 2047) is split,
+/// since mail programs would decode it in a subject. The name is cut after 80 characters. Letters of every
+/// script, emoji and their joiners stay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct VideoName(String);
 
@@ -42,7 +42,7 @@ impl VideoName {
     }
 }
 
-/// What shows nothing by itself, and what stands for something that could not be read.
+/// Characters without a glyph of their own, and the replacement character.
 fn is_invisible(character: char) -> bool {
     is_hidden(character) && !is_joiner(character) || matches!(character, '\u{fffc}' | '\u{fffd}')
 }
@@ -69,7 +69,7 @@ impl fmt::Display for Length {
     }
 }
 
-/// A number of bytes: `812 kB`, `3.4 MB`, `1.25 GB` (powers of ten, as file managers and mail programs count).
+/// A number of bytes: `812 kB`, `3.4 MB`, `1.25 GB` (powers of ten, as in mail programs).
 pub(crate) struct Size {
     pub(crate) bytes: u64,
 }
@@ -88,7 +88,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A bit rate in kbit/s, to the nearest.
+/// A bit rate, rounded to kbit/s.
 pub(crate) struct BitRate {
     pub(crate) bits_per_second: u32,
 }

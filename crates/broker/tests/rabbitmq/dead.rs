@@ -6,7 +6,7 @@ use lapin::BasicProperties;
 
 use crate::stage::{Consumption, Seen, Stage, note, wait_until};
 
-/// Makes dead letters of three notes. Who refused them goes on to.
+/// Creates dead letters of three notes. The consumer that refuses them keeps running.
 async fn park_three(stage: &Stage) -> Consumption {
     for number in 1..=3 {
         stage.broker.publish(Queue::Video, &format!("note-{number}"), &note(number)).await.unwrap();
@@ -23,7 +23,7 @@ async fn dead_letters_are_looked_at_and_sent_again() {
     refused.end().await;
     stage.publish_raw("video.dead", b"by hand", BasicProperties::default()).await;
 
-    // Looking changes nothing, however often.
+    // Listing changes nothing, however often.
     for _ in 0..30 {
         assert_eq!(stage.broker.dead_letters(Queue::Video, 2).await.unwrap().len(), 2);
     }
@@ -52,7 +52,7 @@ async fn dead_letters_are_looked_at_and_sent_again() {
     let mut numbers = seen.all();
     numbers.sort_unstable();
     assert_eq!(numbers, [(1, 1), (2, 1), (3, 1)]);
-    // What was put there by hand is malformed, and dies again.
+    // The letter published by hand is malformed, and dies again.
     wait_until("it is back", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 1).await;
     handled.end().await;
     stage.tear_down().await;

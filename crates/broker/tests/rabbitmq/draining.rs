@@ -6,7 +6,7 @@ use contracts::Queue;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::stage::{PATIENCE, Seen, Stage, note, wait_until};
+use crate::stage::{Seen, Stage, TIMEOUT, note, wait_until};
 
 #[tokio::test]
 async fn draining_stops_deliveries_and_waits_for_the_running_handler() {
@@ -25,7 +25,8 @@ async fn draining_stops_deliveries_and_waits_for_the_running_handler() {
     });
     wait_until("the first message is being handled", async || seen.len() == 1).await;
     consumption.drain.cancel();
-    // There is a slot left for this one, but nobody may take it now; if it was on its way already, it is put back.
+    // A slot is free for this one, but no handler may take it now. If it was on its way already, it is
+    // requeued.
     stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
     wait_until("it stays in the queue", async || stage.broker.depth(Queue::Video).await.unwrap() == 1).await;
     assert!(!consumption.task.is_finished(), "the handler is still at work");
@@ -75,7 +76,7 @@ async fn the_abort_ends_handlers_and_their_messages_come_again() {
     wait_until("the message is being handled", async || seen.len() == 1).await;
     consumption.drain.cancel();
     consumption.abort.cancel();
-    timeout(PATIENCE, consumption.task).await.unwrap().unwrap();
+    timeout(TIMEOUT, consumption.task).await.unwrap().unwrap();
     wait_until("the message is back", async || stage.broker.depth(Queue::Video).await.unwrap() == 1).await;
     assert!(stage.take("video").await.unwrap().redelivered);
     stage.tear_down().await;

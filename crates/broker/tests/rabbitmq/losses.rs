@@ -11,11 +11,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::proxy::Proxy;
-use crate::stage::{PATIENCE, Seen, Stage, note, wait_until};
+use crate::stage::{Seen, Stage, TIMEOUT, note, wait_until};
 
 const MESSAGES: u32 = 400;
 
-/// Publishes until every message is confirmed, while `fault` happens again and again, and expects every one handled.
+/// Publishes until every message is confirmed, while `fault` happens again and again, and expects every
+/// message to be handled.
 async fn under_load(stage: &Stage, mut fault: impl FnMut()) {
     let seen = Seen::new();
     let handled = seen.clone();
@@ -24,7 +25,7 @@ async fn under_load(stage: &Stage, mut fault: impl FnMut()) {
         async move {
             sleep(Duration::from_millis(5)).await;
             let count = handled.push(delivery.message.number);
-            // Some take the way through a retry queue.
+            // Some messages pass through a retry queue.
             if count % 10 == 0 { Verdict::Retry { reason: "again".to_owned() } } else { Verdict::Done }
         }
     });
@@ -183,8 +184,8 @@ async fn handlers_that_outlive_their_connection_keep_their_slots() {
     proxy.refuse();
     wait_until("the loss is noticed", async || !stage.broker.is_ready()).await;
     proxy.accept();
-    stage.broker.ready(PATIENCE).await.unwrap();
-    // One handler ends: one of the messages that RabbitMQ took back may come, the other has to wait.
+    stage.broker.ready(TIMEOUT).await.unwrap();
+    // One handler ends: one of the requeued messages may arrive, the other must wait.
     gate.add_permits(1);
     wait_until("a message is delivered again", async || started.len() == 3).await;
     assert_eq!(running.load(Ordering::SeqCst), 2);
@@ -207,7 +208,7 @@ async fn a_message_that_kills_every_consumer_is_parked_in_the_end() {
     })
     .await;
     assert_eq!(deliveries, 21, "the first delivery and twenty more");
-    // Looking at it is free.
+    // Reading it does not count as a delivery.
     for _ in 0..30 {
         wait_until("the dead letter is there", async || stage.bounce("video.dead").await).await;
     }
@@ -223,7 +224,7 @@ async fn queues_of_another_kind_keep_a_broker_waiting_until_they_are_gone() {
     let late = Broker::new(&stage.config, "broker tests", CancellationToken::new()).unwrap();
     assert!(late.ready(Duration::from_secs(1)).await.is_err());
     stage.delete("account").await;
-    late.ready(PATIENCE).await.unwrap();
+    late.ready(TIMEOUT).await.unwrap();
     late.publish(Queue::Account, "mail", &note(1)).await.unwrap();
     stage.tear_down().await;
 }
@@ -234,7 +235,7 @@ async fn another_ladder_lives_beside_the_first() {
     let steps = [Duration::from_millis(200), Duration::from_millis(700)];
     let config =
         BrokerConfig { retry_delays: RetryLadder::new(steps.to_vec()).unwrap(), ..stage.config.clone() };
-    Broker::new(&config, "broker tests", CancellationToken::new()).unwrap().ready(PATIENCE).await.unwrap();
+    Broker::new(&config, "broker tests", CancellationToken::new()).unwrap().ready(TIMEOUT).await.unwrap();
     for queue in Queue::ALL {
         stage.delete(&format!("{queue}.retry.700")).await;
     }

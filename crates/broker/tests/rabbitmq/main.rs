@@ -1,4 +1,4 @@
-//! The broker against a real RabbitMQ, each test with queues of its own.
+//! The broker against a real RabbitMQ; each test has its own queues.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 

@@ -42,7 +42,7 @@ impl Proxy {
         Self { address, faults, is_refusing }
     }
 
-    /// The server's URL, by way of the proxy.
+    /// The server's URL, through the proxy.
     pub(crate) fn url(&self) -> String {
         let url = server_url();
         let (start, vhost) = authority(&url);
@@ -57,7 +57,7 @@ impl Proxy {
         self.faults.send(Fault::CloseChannels).unwrap();
     }
 
-    /// Cuts everything and lets nobody in until [`Self::accept`].
+    /// Cuts all connections and refuses new ones until [`Self::accept`].
     pub(crate) fn refuse(&self) {
         self.is_refusing.store(true, Ordering::SeqCst);
         self.cut();
@@ -90,7 +90,7 @@ async fn forward(client: TcpStream, mut faults: broadcast::Receiver<Fault>) {
     {
         return;
     }
-    // Frames are read in a task, since half a frame must not get lost when a fault comes first.
+    // Frames are read in a task: half a frame must not get lost when a fault comes first.
     let (frames, mut next_frame) = tokio::sync::mpsc::channel(16);
     tokio::spawn(async move {
         while let Some(frame) = read_frame(&mut from_client).await {
@@ -127,7 +127,7 @@ async fn read_frame(from: &mut OwnedReadHalf) -> Option<Vec<u8>> {
     Some(frame)
 }
 
-/// Keeps the set of open channels by what the client says about them.
+/// Tracks the open channels from the client's frames.
 fn note_channel(frame: &[u8], channels: &mut BTreeSet<u16>) {
     let channel = u16::from_be_bytes([frame[1], frame[2]]);
     match frame {

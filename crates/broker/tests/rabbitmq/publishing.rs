@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{PATIENCE, Seen, Stage, config, header, note, wait_until};
+use crate::stage::{Seen, Stage, TIMEOUT, config, header, note, wait_until};
 
 #[tokio::test]
 async fn a_published_message_reaches_its_handler_and_is_gone_when_done() {
@@ -28,7 +28,7 @@ async fn a_published_message_reaches_its_handler_and_is_gone_when_done() {
 
     let delivery = seen.all().remove(0);
     assert_eq!((delivery.message, delivery.attempt, delivery.redelivered), (note(1), 1, false));
-    assert!((OffsetDateTime::now_utc() - delivery.first_published_at).abs() < PATIENCE);
+    assert!((OffsetDateTime::now_utc() - delivery.first_published_at).abs() < TIMEOUT);
     assert_eq!(stage.broker.depth(Queue::Video).await.unwrap(), 0);
     stage.tear_down().await;
 }
@@ -104,16 +104,16 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up() {
     assert!(matches!(refused, Err(PublishError::Unavailable)), "{refused:?}");
 
     let mut said = Vec::new();
-    let ended = timeout(PATIENCE, attempt.read_to_end(&mut said)).await;
+    let ended = timeout(TIMEOUT, attempt.read_to_end(&mut said)).await;
     assert!(ended.is_ok(), "the first attempt must not stay open");
-    timeout(PATIENCE, mute.accept()).await.expect("there must be another attempt").unwrap();
+    timeout(TIMEOUT, mute.accept()).await.expect("there must be another attempt").unwrap();
 }
 
 #[tokio::test]
 async fn a_broker_that_was_shut_down_fails_at_once() {
     let stage = Stage::new().await;
     stage.shutdown.cancel();
-    timeout(PATIENCE, stage.broker.closed()).await.unwrap();
+    timeout(TIMEOUT, stage.broker.closed()).await.unwrap();
     assert!(!stage.broker.is_ready());
     let start = Instant::now();
     let refused = stage.broker.publish(Queue::Video, "job-1", &note(1)).await;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a machine that is busy with something else; a test that passes never waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
@@ -33,7 +33,7 @@ pub(crate) struct Stage {
     pub(crate) broker: Broker,
     pub(crate) shutdown: CancellationToken,
     pub(crate) config: BrokerConfig,
-    /// A second connection, for what the crate itself never does.
+    /// A second connection, for operations that the crate never performs.
     admin: Connection,
 }
 
@@ -62,7 +62,7 @@ impl Stage {
         let config = config(url);
         let shutdown = CancellationToken::new();
         let broker = Broker::new(&config, "broker tests", shutdown.clone()).unwrap();
-        broker.ready(PATIENCE).await.unwrap();
+        broker.ready(TIMEOUT).await.unwrap();
         Self { broker, shutdown, config, admin }
     }
 
@@ -79,7 +79,7 @@ impl Stage {
         Consumption { drain, abort, task }
     }
 
-    /// Publishes any bytes, as a program that is not ours might.
+    /// Publishes arbitrary bytes, as a foreign program might.
     pub(crate) async fn publish_raw(&self, queue: &str, body: &[u8], properties: BasicProperties) {
         let channel = self.admin.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
@@ -96,7 +96,8 @@ impl Stage {
         channel.basic_get(name, BasicGetOptions { no_ack: true }).await.unwrap()
     }
 
-    /// Takes one message and puts it back, as RabbitMQ does for a consumer that vanished. Tells whether there was one.
+    /// Takes one message and requeues it, as RabbitMQ does for a vanished consumer. Returns whether there was
+    /// one.
     pub(crate) async fn bounce(&self, queue: &str) -> bool {
         let channel = self.admin.create_channel().await.unwrap();
         let Some(message) = channel.basic_get(self.name(queue), BasicGetOptions::default()).await.unwrap()
@@ -107,7 +108,7 @@ impl Stage {
         message.nack(requeue).await.unwrap()
     }
 
-    /// Declares a queue that is not what the crate would declare.
+    /// Declares a queue with other arguments than the crate's.
     pub(crate) async fn declare_classic(&self, queue: &str) {
         let channel = self.admin.create_channel().await.unwrap();
         let options = QueueDeclareOptions::durable();
@@ -127,7 +128,7 @@ impl Stage {
     /// Ends the broker and removes its queues.
     pub(crate) async fn tear_down(self) {
         self.shutdown.cancel();
-        timeout(PATIENCE, self.broker.closed()).await.unwrap();
+        timeout(TIMEOUT, self.broker.closed()).await.unwrap();
         for queue in Queue::ALL {
             for suffix in ["", ".dead", ".retry.200", ".retry.600"] {
                 self.delete(&format!("{queue}{suffix}")).await;
@@ -147,11 +148,11 @@ impl Consumption {
     /// Drains and waits for the end.
     pub(crate) async fn end(self) {
         self.drain.cancel();
-        timeout(PATIENCE, self.task).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.task).await.unwrap().unwrap();
     }
 }
 
-/// What a handler saw, in order.
+/// The messages that a handler saw, in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen<T>(Arc<Mutex<Vec<T>>>);
 
@@ -160,7 +161,7 @@ impl<T: Clone> Seen<T> {
         Self(Arc::default())
     }
 
-    /// Adds one and tells how many there are now.
+    /// Adds one and returns how many there are now.
     pub(crate) fn push(&self, one: T) -> usize {
         let mut all = self.0.lock().unwrap();
         all.push(one);
@@ -178,7 +179,7 @@ impl<T: Clone> Seen<T> {
 
 /// Polls until the condition holds.
 pub(crate) async fn wait_until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !condition().await {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         sleep(Duration::from_millis(20)).await;

@@ -13,7 +13,7 @@ fn trace_id() -> TraceId {
     Span::current().context().span().span_context().trace_id()
 }
 
-// The subscriber is this thread's, and so is every task of a test's runtime.
+// The subscriber belongs to this thread, and so does every task of a test's runtime.
 #[tokio::test]
 async fn a_handler_continues_the_trace_of_the_publisher_through_every_copy() {
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());

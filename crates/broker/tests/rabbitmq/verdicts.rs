@@ -9,7 +9,8 @@ use crate::stage::{Note, Seen, Stage, header, note, wait_until};
 
 type Sighting = (Instant, Delivery<Note>);
 
-/// Publishes one message, answers its deliveries with these verdicts and then with `Done`, and waits for that.
+/// Publishes one message, answers its deliveries with these verdicts and then with `Done`, and waits for
+/// that.
 async fn play(stage: &Stage, verdicts: &[Verdict]) -> Vec<Sighting> {
     let seen: Seen<Sighting> = Seen::new();
     let (handled, script) = (seen.clone(), verdicts.to_vec());

@@ -1,4 +1,4 @@
-//! What is written beside the sound: titles and a picture.
+//! Titles and the picture beside the audio.
 
 use std::str::FromStr;
 
@@ -74,7 +74,7 @@ pub enum CoverSource {
 }
 
 impl Cover {
-    /// When the picture is to be taken, if it is a frame of the video.
+    /// The time of the frame, if the picture is a frame of the video.
     #[must_use]
     pub fn position(self) -> Option<Position> {
         match self {

@@ -25,10 +25,10 @@ pub enum AudioFormat {
 }
 
 impl AudioFormat {
-    /// Every one.
+    /// All formats.
     pub const ALL: [Self; 5] = [Self::Mp3, Self::M4a, Self::Opus, Self::Flac, Self::Wav];
 
-    /// The option's value, which is also how the files' names end.
+    /// The option's value, which is also the file extension.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl AudioFormat {
         }
     }
 
-    /// What people call it.
+    /// Its name for users.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl AudioFormat {
         }
     }
 
-    /// Whether it holds the sound as it is.
+    /// Whether it is lossless.
     #[must_use]
     pub fn is_lossless(self) -> bool {
         matches!(self, Self::Flac | Self::Wav)
@@ -146,7 +146,7 @@ impl TryFrom<String> for Quality {
 pub struct Bitrate(u16);
 
 impl Bitrate {
-    /// Every bit rate there is.
+    /// Every bit rate.
     pub const ALL: [u16; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 
     /// The bit rate in kbit/s.

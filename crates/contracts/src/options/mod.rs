@@ -1,4 +1,4 @@
-//! What an upload may ask for. Every option has a closed set of values: nothing of it is passed on as it came but titles.
+//! The options of an upload. Every option has a closed set of values; only titles are passed on as they came.
 
 mod description;
 mod encoding;
@@ -15,18 +15,18 @@ pub use self::encoding::{AudioFormat, Bitrate, Channels, Encoder, Quality, Sampl
 pub use self::selection::{AllTracks, LanguageTag, LoudnessTarget, Position, TrackChoice};
 pub use self::table::{UPLOAD_OPTIONS, UploadOption};
 
-/// An upload option that Mixdown does not know, or a value that it cannot have.
+/// An unknown upload option, or a value that it does not take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOption {
     /// There is no option of this name.
     #[error("there is no option called `{0}`; the options are {names}", names = table::names())]
     Unknown(String),
-    /// The value is outside the option's range.
+    /// The option does not take the value.
     #[error("`{option}` takes {range}")]
     Value {
         /// The option's name.
         option: &'static str,
-        /// What it takes, in words.
+        /// The accepted values, in words.
         range: &'static str,
     },
     /// The option was given before.
@@ -87,12 +87,12 @@ pub struct ConversionOptions {
     pub metadata: Metadata,
 }
 
-/// How LAME spends its bits.
+/// LAME's bit rate mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mp3Rate {
-    /// As many as this quality takes.
+    /// A variable rate of this quality.
     Quality(Quality),
-    /// The same number all the time.
+    /// A constant rate.
     Bitrate(Bitrate),
 }
 
@@ -100,7 +100,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A number of digits alone: the standard library would take "+192", too.
+/// A number of digits only: the standard library would accept "+192", too.
 fn digits<T: FromStr>(text: &str) -> Option<T> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -133,7 +133,7 @@ impl ConversionOptions {
         (option.set)(self, value)
     }
 
-    /// What LAME is told if it makes the file.
+    /// LAME's mode, if it encodes the file.
     #[must_use]
     pub fn mp3_rate(&self) -> Mp3Rate {
         match self.bitrate {
@@ -142,7 +142,7 @@ impl ConversionOptions {
         }
     }
 
-    /// Whether the sound is to be changed by more than being encoded.
+    /// Whether the audio is changed by more than the encoding.
     #[must_use]
     pub fn change_the_sound(&self) -> bool {
         self.sample_rate.is_some()
@@ -152,7 +152,7 @@ impl ConversionOptions {
             || self.normalize.is_some()
     }
 
-    /// Whether the options go together.
+    /// Checks that the options fit together.
     fn check(&self) -> Result<(), InvalidOption> {
         let refuse = |reason| Err(InvalidOption::Conflict(reason));
         let is_mp3 = self.format == AudioFormat::Mp3;

@@ -1,4 +1,4 @@
-//! Which part of the video is wanted, and how loud.
+//! Which part of the video is converted, and how loud.
 
 use std::str::FromStr;
 
@@ -110,7 +110,7 @@ impl FromStr for TrackChoice {
 }
 
 impl LanguageTag {
-    /// Room for any tag that means something (RFC 5646, section 4.4.1).
+    /// Room for every meaningful tag (RFC 5646, section 4.4.1).
     const MAX_BYTES: usize = 35;
 
     /// The tag, in the case that BCP 47 recommends.
@@ -123,7 +123,7 @@ impl LanguageTag {
 impl FromStr for LanguageTag {
     type Err = InvalidOption;
 
-    /// Takes what is well-formed. Whether there is such a language, the file tells.
+    /// Accepts every well-formed tag, known or not.
     fn from_str(text: &str) -> Result<Self, InvalidOption> {
         let (language, others) =
             text.split_once('-').map_or((text, None), |(first, rest)| (first, Some(rest)));
@@ -145,7 +145,7 @@ impl FromStr for LanguageTag {
     }
 }
 
-/// Regions stand in capitals and scripts begin with one (RFC 5646, section 2.1.1).
+/// Regions are in capitals, and scripts begin with one (RFC 5646, section 2.1.1).
 fn in_usual_case(subtag: &str) -> String {
     match subtag.len() {
         2 => subtag.to_ascii_uppercase(),
@@ -182,7 +182,7 @@ impl LoudnessTarget {
         range: "true (-23 LUFS, as EBU R 128 has it), false, or a loudness from -36 to -5 LUFS",
     };
 
-    /// Reads the value of `normalize`, which may be a no.
+    /// Reads the value of `normalize`, which may be "no".
     pub(super) fn parse_choice(text: &str) -> Result<Option<Self>, InvalidOption> {
         match text {
             "true" => Ok(Some(Self::EBU)),

@@ -19,7 +19,7 @@ async fn a_mail_is_claimed_by_one_until_it_is_settled() {
     let MailClaim::Claimed(lease) = mails.claim(mail, Duration::ZERO).await.unwrap() else {
         panic!("it is free")
     };
-    // Its time is over at once.
+    // It expires at once.
     let MailClaim::Claimed(next) = mails.claim(mail, LONG).await.unwrap() else {
         panic!("the lease is over")
     };

@@ -14,7 +14,8 @@ use std::time::Duration;
 use contracts::{
     Audio, AudioFormat, ConversionOptions, FileId, JobId, Mp3Fid, Owner, Source, UserId, VideoFid,
 };
-use jobs::{Claim, Databases, JobStore, Lease, MongoConfig, NewJob, Record};
+use databases::{Databases, MongoConfig};
+use jobs::{Claim, JobStore, Lease, NewJob, Record};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const A_MINUTE: Duration = Duration::from_mins(1);
@@ -25,7 +26,7 @@ pub(crate) async fn store() -> JobStore {
         url: test_kit::shared().mongodb_url.clone().into(),
         database_prefix: format!("{}_", test_kit::unique_name("jobs")),
     };
-    let store = Databases::connect(&config).await.unwrap().jobs();
+    let store = JobStore::new(Databases::connect(&config).await.unwrap().mixdown());
     store.ensure_indexes().await.unwrap();
     store
 }
@@ -41,7 +42,7 @@ pub(crate) fn new_job(owner: UserId) -> NewJob {
         },
         source: Source {
             fid: VideoFid(file_id()),
-            // A text that an aggregation would take for a field.
+            // A text that an aggregation would read as a field.
             name: "$status.mp4".to_owned(),
             bytes: 5_000_000_000,
             duration_seconds: None,
@@ -67,7 +68,7 @@ pub(crate) fn audio() -> Audio {
     }
 }
 
-/// A file id that no other test draws.
+/// A file id that no other test uses.
 fn file_id() -> FileId {
     let text = JobId::generate().to_string().replace('-', "");
     text[8..].parse().unwrap()
@@ -77,12 +78,12 @@ pub(crate) async fn accepted(store: &JobStore) -> Record {
     store.insert(new_job(UserId::generate())).await.unwrap()
 }
 
-/// Marks a job as it stands as announced.
+/// Marks the current run of a job as announced.
 pub(crate) async fn announced(store: &JobStore, id: JobId) {
     store.mark_announced(&store.get(id).await.unwrap().unwrap()).await.unwrap();
 }
 
-/// Marks the outcome of a job as it stands as announced.
+/// Marks the current outcome of a job as announced.
 pub(crate) async fn outcome_announced(store: &JobStore, id: JobId) {
     let record = store.get(id).await.unwrap().unwrap();
     assert!(store.mark_outcome_announced(&record).await.unwrap());
@@ -95,7 +96,7 @@ pub(crate) async fn claimed(store: &JobStore, id: JobId, lasts: Duration) -> Lea
     }
 }
 
-/// Takes the job over from a holder whose lease was granted for no time at all.
+/// Takes the job over from a holder whose lease has no duration.
 pub(crate) async fn taken_over(store: &JobStore, id: JobId) -> (Lease, Box<Record>) {
     test_kit::wait_until("the lease to run out", SOON, async || {
         match store.claim(id, "the next worker", A_MINUTE).await.unwrap() {

@@ -128,7 +128,7 @@ async fn changes_of_jobs_are_told_as_they_happen_with_their_owner() {
     let told = Change { job: id, owner: Some(owner), is_removed: false };
     assert_eq!(next().await, told);
     assert!(matches!(store.delete(owner, id).await.unwrap(), Deleted::Cancelled(_)));
-    // The server looks the owner up when it comes to it: the job may be gone by then.
+    // The server looks the owner up later: the job may be gone by then.
     assert_eq!(next().await, told);
     assert!(matches!(store.delete(owner, id).await.unwrap(), Deleted::Removed(_)));
     assert_eq!(next().await, Change { is_removed: true, ..told });
@@ -155,14 +155,14 @@ async fn a_late_mark_of_the_run_before_says_nothing_about_a_retried_job() {
     let failed = store.get(id).await.unwrap().unwrap();
     assert!(matches!(store.retry(owner, id).await.unwrap(), Retried::Queued(_)));
 
-    // A converter that has published both messages, and comes to mark them only now.
+    // A converter that published both messages, and marks them only now.
     assert!(!store.mark_outcome_announced(&failed).await.unwrap());
     store.mark_announced(&failed).await.unwrap();
     let overdue = Overdue { lapsed: Duration::ZERO, unreported: Duration::ZERO, waiting: Duration::ZERO };
     let waiting = store.users_waiting(Duration::ZERO, 10);
     assert_eq!(waiting.await.unwrap(), [owner], "nobody was told of the second run yet");
 
-    // Nor about its outcome, when it fails again.
+    // The same for its outcome, when it fails again.
     let lease = claimed(&store, id, A_MINUTE).await;
     store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap();
     assert!(!store.mark_outcome_announced(&failed).await.unwrap());
@@ -183,7 +183,7 @@ async fn a_job_whose_owner_is_gone_is_taken_back_whatever_comes_first() {
     assert!(matches!(store.accept(new).await.unwrap(), Accepted::OwnerErased));
     assert!(store.get(id).await.unwrap().is_none());
 
-    // Both at once: either the erasure finds the job, or the job the erasure.
+    // Both in parallel: either the erasure finds the job, or the job the erasure.
     for _ in 0..50 {
         let owner = UserId::generate();
         let erasure = async {

@@ -8,7 +8,7 @@ use crate::{A_MINUTE, A_WEEK, SOON, accepted, announced, audio, claimed, outcome
 const NEVER: Duration = Duration::from_hours(24);
 const NOTHING: Overdue = Overdue { lapsed: NEVER, unreported: NEVER, waiting: NEVER };
 
-/// Server time must pass the job's own by a millisecond before "older than nothing" is true.
+/// The server's clock must pass the job's time by a millisecond before "older than zero" is true.
 async fn taken(store: &JobStore, overdue: Overdue) -> Record {
     test_kit::wait_until("a job to be overdue", SOON, async || store.take_forgotten(overdue).await.unwrap())
         .await
@@ -116,7 +116,7 @@ async fn an_mp3_is_kept_for_as_long_as_its_maker_can_commit_it() {
     let may = async |audio: &contracts::Audio, lease: &jobs::Lease| {
         store.may_commit(audio.fid, &lease.right()).await.unwrap()
     };
-    // Its lease has run out, and nobody has taken the job: the commit would still be done.
+    // Its lease has expired, and no converter has taken the job: a commit would still succeed.
     assert!(may(&mine, &lease).await);
     let (successor, _) = crate::taken_over(&store, job).await;
     assert!(!may(&mine, &lease).await, "it can never be committed any more");

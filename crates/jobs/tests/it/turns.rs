@@ -32,7 +32,7 @@ async fn a_users_jobs_take_turns_and_do_not_hold_up_anothers() {
     let other = insert(&store, one).await;
     assert_eq!(next(&store, one).await, Some(other));
 
-    // One that is being converted counts until it ends.
+    // A job counts until its conversion ends.
     let lease = claimed(&store, jobs[0], A_MINUTE).await;
     assert_eq!(next(&store, many).await, None);
     assert!(store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
@@ -78,7 +78,7 @@ async fn usage_is_what_is_stored_and_waits_and_was_converted_today() {
         stored_bytes: 10_000_001_000,
         unfinished_jobs: 1,
         seconds_today: 7.0,
-        // 5 GB of a video whose length nobody knows.
+        // A video of 5 GB and unknown length.
         reserved_seconds: 20_000.0,
     };
     assert_eq!(store.usage(owner).await.unwrap(), usage);
@@ -107,11 +107,11 @@ async fn a_job_is_counted_once_whatever_a_crash_leaves_and_failures_cost_what_th
     assert!(store.report(&lease, &progress, Some(&found)).await.unwrap());
     assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (600.0, 0.0));
 
-    // The converter dies right behind the commit.
+    // The converter dies right after the commit.
     assert!(store.commit_failed(&lease, &FailureCode::Damaged.into(), A_WEEK).await.unwrap());
     assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (300.0, 0.0));
     assert_eq!(store.unsettled(10).await.unwrap(), [job]);
-    // Its owner is quicker than the reconciler.
+    // Its owner is faster than the reconciler.
     assert!(matches!(store.retry(owner, job).await.unwrap(), jobs::Retried::Queued(_)));
     assert_eq!((seconds().await.reserved_seconds, seconds().await.seconds_today), (600.0, 300.0));
     let lease = claimed(&store, job, A_MINUTE).await;

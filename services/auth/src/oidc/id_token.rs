@@ -5,10 +5,9 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::Deserialize;
 
-use super::OidcError;
-use crate::service::Vouched;
+use super::{Identity, OidcError};
 
-/// What the token must say.
+/// What the token must contain.
 pub(super) struct Expected<'a> {
     pub(super) issuer: &'a str,
     pub(super) client_id: &'a str,
@@ -40,22 +39,22 @@ enum Claim {
     Says(String),
 }
 
-/// With a secret as the key (HS256) whoever knows the client's secret could sign for everybody, and `none` is no signature.
+/// No HS256: it would let anyone with the client's secret sign for every user. No `none`: it is no signature.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
-/// What the clocks may differ by.
+/// How far the clocks may differ.
 const LEEWAY_SECONDS: u64 = 30;
 
-/// Longer ones are not in the specification (Core, section 2).
+/// The specification allows no longer ones (Core, section 2).
 const MAX_SUBJECT_BYTES: usize = 255;
 
-/// Whom the token is about, if it is genuine and for us.
+/// The identity in the token, if the token is genuine and was issued for us.
 pub(super) fn verify(
     token: &str,
     header: &Header,
     keys: &JwkSet,
     expected: &Expected<'_>,
-) -> Result<Vouched, OidcError> {
+) -> Result<Identity, OidcError> {
     if !ALGORITHMS.contains(&header.alg) {
         return Err(OidcError::IdToken("its algorithm is not among ours"));
     }
@@ -82,7 +81,7 @@ pub(super) fn verify(
     {
         return Err(OidcError::IdToken("it is for another client"));
     }
-    // Ties the token to the attempt of this browser.
+    // The nonce ties the token to this browser's attempt.
     if claims.nonce.as_deref() != Some(expected.nonce) {
         return Err(OidcError::IdToken("it belongs to another attempt"));
     }
@@ -95,7 +94,7 @@ pub(super) fn verify(
         None => false,
     };
     let email = claims.email.filter(|_| is_verified).and_then(|email| email.parse::<EmailAddress>().ok());
-    Ok(Vouched { issuer: expected.issuer.to_owned(), subject: claims.sub, email })
+    Ok(Identity { issuer: expected.issuer.to_owned(), subject: claims.sub, email })
 }
 
 /// The provider's key that the header names, or its only one.

@@ -1,25 +1,33 @@
-//! OpenID Connect (Core 1.0): the authorization code flow with PKCE (RFC 7636), as the client of providers that the
-//! settings name.
+//! OpenID Connect (Core 1.0): the authorization code flow with PKCE (RFC 7636), as a client of configured
+//! providers.
 //!
-//! What ties an answer to the browser that asked is in that browser's cookie: the state, the nonce and the PKCE verifier,
-//! each 256 random bits. Nothing is kept here between the two halves.
+//! A cookie ties the provider's answer to the browser that started: it holds the state, the nonce and the
+//! PKCE verifier, each 256 random bits. auth stores nothing between start and finish.
 
 mod id_token;
 mod provider;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::error::Unspecified;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use contracts::{OidcFinish, OidcStarted, Provider as PublicProvider, Providers};
+use contracts::{EmailAddress, OidcFinish, OidcStarted, Provider as PublicProvider, Providers};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::error::Error;
-use crate::opaque;
-use crate::service::Vouched;
+use crate::tokens::opaque;
 use provider::Provider;
 
-/// Why nobody is signed in.
+/// A user, as identified by a provider.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    /// The address, if the provider has confirmed it.
+    pub(crate) email: Option<EmailAddress>,
+}
+
+/// Why a sign-in with a provider failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OidcError {
     #[error("could not reach the provider")]
@@ -34,11 +42,13 @@ pub(crate) enum OidcError {
     IdToken(&'static str),
     #[error("the ID token's signature or times are not right")]
     Signature(#[source] jsonwebtoken::errors::Error),
-    #[error("the provider has not confirmed the address")]
-    Unverified,
+    #[error("the settings name no such provider")]
+    UnknownProvider,
+    #[error("could not get random bytes")]
+    Random(#[from] Unspecified),
 }
 
-/// A provider as the settings name it.
+/// The settings of a provider.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ProviderConfig {
@@ -49,19 +59,19 @@ struct ProviderConfig {
     client_secret: SecretString,
 }
 
-/// `OIDC_PROVIDERS` is not a list of providers. Keeps quiet about what it is instead: it holds secrets.
+/// `OIDC_PROVIDERS` is malformed. The message omits its value, which holds secrets.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "OIDC_PROVIDERS is not a JSON list of {{\"id\", \"name\", \"issuer\", \"client_id\", \"client_secret\"}}: {0}"
 )]
 pub(crate) struct InvalidProviders(&'static str);
 
-/// Every provider.
+/// All providers.
 pub(crate) struct Oidc {
     providers: Vec<Provider>,
 }
 
-/// The three values in the browser's cookie, after the name of the provider.
+/// The content of the browser's cookie: the provider's id and the three values.
 struct Attempt<'a> {
     provider: &'a str,
     state: &'a str,
@@ -93,8 +103,8 @@ impl Oidc {
         Providers { providers: self.providers.iter().map(public).collect() }
     }
 
-    /// Where the browser goes to sign in.
-    pub(crate) async fn start(&self, provider: &str, redirect_uri: &str) -> Result<OidcStarted, Error> {
+    /// Starts a sign-in: the address for the browser, and the content of its cookie.
+    pub(crate) async fn start(&self, provider: &str, redirect_uri: &str) -> Result<OidcStarted, OidcError> {
         let provider = self.find(provider)?;
         let random = || opaque::random_bytes().map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
         let (state, nonce, verifier) = (random()?, random()?, random()?);
@@ -104,24 +114,24 @@ impl Oidc {
         Ok(OidcStarted { location, attempt: attempt.into() })
     }
 
-    /// Who came back.
-    pub(crate) async fn finish(&self, provider: &str, finish: OidcFinish) -> Result<Vouched, Error> {
+    /// Finishes a sign-in: exchanges the code and verifies the ID token.
+    pub(crate) async fn finish(&self, provider: &str, finish: OidcFinish) -> Result<Identity, OidcError> {
         let provider = self.find(provider)?;
         let attempt = Attempt::parse(finish.attempt.expose()).ok_or(OidcError::Attempt)?;
-        // A callback for one provider with an attempt at another would send one's code to the other.
+        // Without this check, one provider's code could be sent to another.
         if attempt.provider != provider.id() || !is_same(attempt.state, finish.state.expose()) {
-            return Err(OidcError::Attempt.into());
+            return Err(OidcError::Attempt);
         }
         if finish.iss.as_deref().is_some_and(|issuer| issuer != provider.issuer()) {
-            return Err(OidcError::Attempt.into());
+            return Err(OidcError::Attempt);
         }
         let id_token =
             provider.exchange(finish.code.expose(), attempt.verifier, &finish.redirect_uri).await?;
-        Ok(provider.verify(&id_token, attempt.nonce).await?)
+        provider.verify(&id_token, attempt.nonce).await
     }
 
-    fn find(&self, id: &str) -> Result<&Provider, Error> {
-        self.providers.iter().find(|provider| provider.id() == id).ok_or(Error::NotFound)
+    fn find(&self, id: &str) -> Result<&Provider, OidcError> {
+        self.providers.iter().find(|provider| provider.id() == id).ok_or(OidcError::UnknownProvider)
     }
 }
 
@@ -148,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_that_are_no_providers_are_refused_without_being_shown() {
+    fn malformed_provider_settings_are_refused_without_being_shown() {
         let provider = |id: &str, issuer: &str| {
             format!(
                 r#"{{"id":"{id}","name":"N","issuer":"{issuer}","client_id":"c","client_secret":"s3cret"}}"#

@@ -13,10 +13,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
 use super::id_token::{Expected, verify};
-use super::{InvalidProviders, OidcError, ProviderConfig};
-use crate::service::Vouched;
+use super::{Identity, InvalidProviders, OidcError, ProviderConfig};
 
-/// OpenID Connect Discovery 1.0, section 3; what we need of it.
+/// OpenID Connect Discovery 1.0, section 3: the fields used here.
 #[derive(Debug, Clone, Deserialize)]
 struct Metadata {
     issuer: String,
@@ -39,11 +38,11 @@ pub(super) struct Provider {
     keys: Mutex<Option<(Instant, JwkSet)>>,
 }
 
-/// Longer than a provider may take, shorter than the gateway waits for us.
-const PATIENCE: Duration = Duration::from_secs(5);
-const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+/// Enough for a slow provider, and shorter than the gateway's timeout for auth.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Ten times what the largest providers send.
+/// Ten times the answers of the largest providers.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 const KEEP_FOR: Duration = Duration::from_hours(1);
@@ -66,10 +65,10 @@ impl Provider {
             return Err(InvalidProviders("an issuer is an https address without query"));
         }
         let http = reqwest::Client::builder()
-            // A redirect could lead to a server that we never meant to ask.
+            // A redirect could lead to a server that the settings do not name.
             .redirect(Policy::none())
-            .connect_timeout(CONNECT_PATIENCE)
-            .timeout(PATIENCE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(|_| InvalidProviders("no HTTP client can be made"))?;
         Ok(Self { config, http, metadata: Mutex::default(), keys: Mutex::default() })
@@ -87,7 +86,7 @@ impl Provider {
         &self.config.issuer
     }
 
-    /// Where the browser goes (Core, section 3.1.2.1).
+    /// The address that the browser goes to (Core, section 3.1.2.1).
     pub(super) async fn authorization_url(
         &self,
         redirect_uri: &str,
@@ -123,7 +122,7 @@ impl Provider {
             ("code_verifier", verifier),
         ];
         let (id, secret) = (self.config.client_id.as_str(), self.config.client_secret.expose_secret());
-        // Basic is what a provider takes that does not say.
+        // Basic is the default of a provider that names no method.
         let methods = metadata.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
         let takes = |method: &str| methods.iter().any(|known| known == method);
         let request = self.http.post(endpoint(&metadata.token_endpoint)?);
@@ -140,7 +139,7 @@ impl Provider {
     }
 
     /// Whom an ID token is about, if the provider made it for us and for this attempt.
-    pub(super) async fn verify(&self, id_token: &SecretString, nonce: &str) -> Result<Vouched, OidcError> {
+    pub(super) async fn verify(&self, id_token: &SecretString, nonce: &str) -> Result<Identity, OidcError> {
         let id_token = id_token.expose_secret();
         let header = jsonwebtoken::decode_header(id_token).map_err(OidcError::Signature)?;
         let expected = Expected { issuer: &self.config.issuer, client_id: &self.config.client_id, nonce };
@@ -158,7 +157,7 @@ impl Provider {
         let address =
             format!("{}/.well-known/openid-configuration", self.config.issuer.trim_end_matches('/'));
         let fetched: Metadata = fetch(self.http.get(endpoint(&address)?)).await?;
-        // Discovery, section 4.3: else one provider could speak for another.
+        // Discovery, section 4.3: without this check one provider could speak for another.
         if fetched.issuer != self.config.issuer {
             return Err(OidcError::Malformed("its metadata name another issuer"));
         }
@@ -171,8 +170,8 @@ impl Provider {
         let mut kept = self.keys.lock().await;
         if let Some((at, keys)) = &*kept {
             let is_known = kid.is_none_or(|kid| keys.find(kid).is_some());
-            let patience = if is_known { KEEP_FOR } else { ASK_AGAIN_AFTER };
-            if at.elapsed() < patience {
+            let max_age = if is_known { KEEP_FOR } else { ASK_AGAIN_AFTER };
+            if at.elapsed() < max_age {
                 return Ok(keys.clone());
             }
         }
@@ -182,7 +181,7 @@ impl Provider {
     }
 }
 
-/// Encrypted, or on this machine, where tests and proxies are.
+/// Whether the address is encrypted, or on this machine, where tests and proxies are.
 fn is_safe(url: &Url) -> bool {
     let is_local = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
     url.scheme() == "https" || (url.scheme() == "http" && is_local)
@@ -230,7 +229,7 @@ async fn fetch<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, OidcEr
         }
         body.extend_from_slice(&piece);
     }
-    // Without serde's own words: they repeat what was sent.
+    // serde's own message is left out: it repeats what was sent.
     serde_json::from_slice(&body).map_err(|_| OidcError::Malformed("it has other fields"))
 }
 

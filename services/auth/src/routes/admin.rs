@@ -5,8 +5,8 @@ use axum::extract::{Path, Query, State};
 use contracts::{AccountChange, AccountPage, AccountSummary};
 use serde::Deserialize;
 
+use super::body::Body;
 use super::caller::Administrator;
-use super::credentials::Body;
 use crate::error::Error;
 use crate::service::Service;
 
@@ -17,17 +17,17 @@ pub(crate) struct PageQuery {
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(
+pub(crate) async fn list_users(
     State(service): State<Arc<Service>>,
     Administrator(_): Administrator,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<AccountPage>, Error> {
     let cursor = page.cursor.map(|cursor| cursor.parse()).transpose();
     let before = cursor.map_err(|_| Error::BadRequest("The cursor is not one that was given out."))?;
-    service.accounts(&page.q, before).await.map(Json)
+    service.list_accounts(&page.q, before).await.map(Json)
 }
 
-pub(crate) async fn change(
+pub(crate) async fn change_user(
     State(service): State<Arc<Service>>,
     Administrator(caller): Administrator,
     Path(id): Path<String>,

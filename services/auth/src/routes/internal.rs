@@ -1,4 +1,4 @@
-//! What the gateway asks on its own account. Nobody else reaches this port.
+//! What the gateway asks on its own account. Only the gateway reaches this port.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use contracts::{Erasures, KeyCheck, KeyHolder, Revocations};
 
-use super::credentials::Body;
+use super::body::Body;
 use crate::error::Error;
 use crate::service::Service;
 
@@ -22,8 +22,8 @@ pub(crate) async fn check_key(
     service.check_key(&check).await.map(Json)
 }
 
-pub(crate) async fn erasures(State(service): State<Arc<Service>>) -> Result<Json<Erasures>, Error> {
-    service.erasures().await.map(Json)
+pub(crate) async fn list_erasures(State(service): State<Arc<Service>>) -> Result<Json<Erasures>, Error> {
+    service.list_erasures().await.map(Json)
 }
 
 pub(crate) async fn finish_erasure(

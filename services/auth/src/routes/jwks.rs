@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use crate::error::Error;
 use crate::service::Service;
 
-/// Five minutes, for which the gateway keeps them too: a retired key may still be accepted that long.
+/// Five minutes, as long as the gateway keeps them: a retired key may be accepted that long.
 const CACHING: &str = "public, max-age=300";
 
 /// `GET /.well-known/jwks.json`: the keys that verify our tokens.

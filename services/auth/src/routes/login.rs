@@ -5,31 +5,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
-use contracts::{IssuedTokens, LoginRequest, ProblemCode, RefreshRequest};
-use service_kit::Problem;
+use contracts::{IssuedTokens, LoginRequest, RefreshRequest};
 
-use super::credentials::Body;
+use super::body::{Body, CredentialsBody};
 use crate::error::Error;
 use crate::service::Service;
 
 /// `POST /login`: a session for an address and its password.
 pub(crate) async fn log_in(
     State(service): State<Arc<Service>>,
-    request: Result<Body<LoginRequest>, Problem>,
-) -> Result<impl IntoResponse, axum::response::Response> {
-    let Body(request) = request.map_err(|problem| {
-        let problem = match problem.code() {
-            ProblemCode::BadRequest => {
-                problem.with_detail("The body is a JSON object with the strings `email` and `password`.")
-            }
-            _ => problem,
-        };
-        problem.into_response()
-    })?;
+    CredentialsBody(request): CredentialsBody<LoginRequest>,
+) -> Result<impl IntoResponse, Error> {
     let issued = service.log_in(request).await;
     let result = issued.as_ref().map_or_else(|error| error.code().as_str(), |_| "success");
     metrics::counter!("mixdown_logins_total", "result" => result).increment(1);
-    issued.map(tokens).map_err(IntoResponse::into_response)
+    issued.map(tokens)
 }
 
 /// `POST /token/refresh`: new tokens for a refresh token.

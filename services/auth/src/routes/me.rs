@@ -5,16 +5,16 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use contracts::{AddressChange, ErasureRequest, Me, MeChange, PasswordChange, Sessions};
 
-use super::credentials::Body;
+use super::body::Body;
 use super::register::Accepted;
 use crate::error::Error;
 use crate::service::{Caller, Service};
 
-pub(crate) async fn read(State(service): State<Arc<Service>>, caller: Caller) -> Result<Json<Me>, Error> {
-    service.me(&caller).await.map(Json)
+pub(crate) async fn get_me(State(service): State<Arc<Service>>, caller: Caller) -> Result<Json<Me>, Error> {
+    service.get_me(&caller).await.map(Json)
 }
 
-pub(crate) async fn change(
+pub(crate) async fn change_me(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Body(change): Body<MeChange>,
@@ -22,12 +22,12 @@ pub(crate) async fn change(
     service.change_me(caller, &change).await.map(Json)
 }
 
-pub(crate) async fn erase(
+pub(crate) async fn delete_me(
     State(service): State<Arc<Service>>,
     caller: Caller,
     Body(request): Body<ErasureRequest>,
 ) -> Result<(StatusCode, Json<Accepted>), Error> {
-    service.begin_erasure(caller, request).await?;
+    service.request_erasure(caller, request).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted {})))
 }
 
@@ -48,11 +48,11 @@ pub(crate) async fn change_address(
     Ok((StatusCode::ACCEPTED, Json(Accepted {})))
 }
 
-pub(crate) async fn sessions(
+pub(crate) async fn list_sessions(
     State(service): State<Arc<Service>>,
     caller: Caller,
 ) -> Result<Json<Sessions>, Error> {
-    service.sessions(&caller).await.map(Json)
+    service.list_sessions(&caller).await.map(Json)
 }
 
 pub(crate) async fn end_sessions(

@@ -5,18 +5,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use crate::accounts::Registered;
+use super::body::CredentialsBody;
 use crate::error::Error;
 use crate::service::{Credentials, Service};
+use crate::tables::accounts::Registered;
 
-/// Nothing: the answer for a new address and for a taken one must not differ.
+/// Empty: the answers for a new and for a taken address must not differ.
 #[derive(Serialize)]
 pub(crate) struct Accepted {}
 
-/// `POST /register`: 201 for every address that could have been registered.
+/// `POST /register`: 201 for every well-formed address, new or taken.
 pub(crate) async fn register(
     State(service): State<Arc<Service>>,
-    credentials: Credentials,
+    CredentialsBody(credentials): CredentialsBody<Credentials>,
 ) -> Result<(StatusCode, Json<Accepted>), Error> {
     let registered = service.register(credentials).await;
     let result = match &registered {

@@ -1,21 +1,24 @@
-//! What administrators and the command line do with accounts.
+//! What administrators do with accounts, through the gateway or the command line.
 
-use contracts::{AccountChange, AccountPage, AccountSummary, UserId};
-use service_kit::Audit;
+use contracts::{AccountChange, AccountPage, AccountSummary, Audit, UserId};
+use service_kit::audit;
 
 use super::{Caller, Service};
-use crate::accounts;
-use crate::database::{Database, DatabaseError, transact};
 use crate::error::Error;
-use crate::{api_keys, sessions};
+use crate::tables::database::{Database, DatabaseError, transact};
+use crate::tables::{accounts, api_keys, erasures, mail_tokens, outbox, sessions};
 
 const PAGE: u16 = 50;
 
 impl Service {
-    pub(crate) async fn accounts(&self, part: &str, before: Option<UserId>) -> Result<AccountPage, Error> {
+    pub(crate) async fn list_accounts(
+        &self,
+        part: &str,
+        before: Option<UserId>,
+    ) -> Result<AccountPage, Error> {
         let listed =
             self.database.ask(async |connection| accounts::page(connection, part, before, PAGE + 1).await);
-        // One more than a page tells whether there is another.
+        // The query asks for one more than a page, to know whether there is another page.
         let mut users: Vec<AccountSummary> = listed.await?.iter().map(accounts::Account::summary).collect();
         let is_last = users.len() <= PAGE.into();
         users.truncate(PAGE.into());
@@ -30,12 +33,12 @@ impl Service {
         change: AccountChange,
     ) -> Result<AccountSummary, Error> {
         let changed = apply(&self.database, id, change).await?.ok_or(Error::NotFound)?;
-        Audit::AccountChanged.record(Some(caller.account.id), Some(&id.to_string()));
+        audit::record(Audit::AccountChanged { user: caller.account.id, account: id });
         Ok(changed)
     }
 }
 
-/// Changes an account. Whoever loses a role or the account signs in anew: tokens say what held when they were made.
+/// Changes an account. A new role or closing it ends all sessions: their tokens name the old role.
 pub(crate) async fn apply(
     database: &Database,
     id: UserId,
@@ -58,15 +61,15 @@ pub(crate) async fn apply(
     .await
 }
 
-/// Begins the end of an account on an operator's wish.
-pub(crate) async fn begin_erasure(database: &Database, id: UserId) -> Result<bool, DatabaseError> {
+/// Requests the erasure of an account, for its owner or an operator.
+pub(crate) async fn request_erasure(database: &Database, id: UserId) -> Result<bool, DatabaseError> {
     transact!(database, |transaction| {
         let Some(account) = accounts::lock(transaction, id).await? else { return Ok(false) };
-        accounts::mark_erasing(transaction, id).await?;
+        erasures::request(transaction, id).await?;
         sessions::revoke_all(transaction, id).await?;
         api_keys::delete_all(transaction, id).await?;
-        crate::mail_tokens::forget_all(transaction, id).await?;
-        crate::outbox::remove_all(transaction, id, &account.email).await?;
+        mail_tokens::delete_all(transaction, id).await?;
+        outbox::delete_all(transaction, id, &account.email).await?;
         Ok(true)
     })
     .await

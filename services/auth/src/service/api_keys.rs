@@ -1,31 +1,31 @@
 //! API keys.
 
 use contracts::{
-    ApiKeyHash, ApiKeyId, ApiKeys, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, is_hidden, is_joiner,
+    ApiKeyHash, ApiKeyId, ApiKeys, Audit, CreatedApiKey, KeyCheck, KeyHolder, NewApiKey, is_hidden, is_joiner,
 };
-use service_kit::Audit;
+use service_kit::audit;
 
 use super::{Caller, Service};
-use crate::accounts;
-use crate::api_keys::{self, NewKey};
-use crate::database::transact;
 use crate::error::Error;
-use crate::opaque;
+use crate::tables::accounts;
+use crate::tables::api_keys::{self, NewKey};
+use crate::tables::database::transact;
+use crate::tokens::opaque;
 
-/// More than a person can tell apart.
+/// More than a user can tell apart.
 const MAX_KEYS: usize = 50;
 
 const MAX_NAME_CHARS: usize = 100;
 const MAX_DAYS: u16 = 3650;
 
 impl Service {
-    pub(crate) async fn keys(&self, caller: &Caller) -> Result<ApiKeys, Error> {
+    pub(crate) async fn list_keys(&self, caller: &Caller) -> Result<ApiKeys, Error> {
         let id = caller.account.id;
         let keys = self.database.ask(async |connection| api_keys::list(connection, id).await).await?;
         Ok(ApiKeys { keys })
     }
 
-    pub(crate) async fn make_key(&self, caller: &Caller, new: &NewApiKey) -> Result<CreatedApiKey, Error> {
+    pub(crate) async fn create_key(&self, caller: &Caller, new: &NewApiKey) -> Result<CreatedApiKey, Error> {
         let name = new.name.trim();
         if name.is_empty()
             || name.chars().count() > MAX_NAME_CHARS
@@ -41,10 +41,10 @@ impl Service {
         }
         let account = caller.account.id;
         let key = ApiKeyHash::key_of(&opaque::random_bytes()?);
-        let hash = ApiKeyHash::of(&key).ok_or(Error::BadRequest("The key has no form."))?;
+        let hash = ApiKeyHash::of(&key).ok_or(Error::BadRequest("The key is malformed."))?;
         let id = ApiKeyId::generate();
         let made = transact!(self.database, |transaction| {
-            // Locked: two requests at once must not both be the fiftieth.
+            // Locked: two parallel requests must not both create the fiftieth key.
             accounts::lock(transaction, account).await?;
             if api_keys::list(transaction, account).await?.len() >= MAX_KEYS {
                 return Ok(None);
@@ -54,7 +54,7 @@ impl Service {
             Ok(api_keys::list(transaction, account).await?.into_iter().find(|key| key.id == id))
         });
         let known = made.await?.ok_or(Error::TooManyKeys)?;
-        Audit::ApiKeyMade.record(Some(account), Some(&id.to_string()));
+        audit::record(Audit::ApiKeyCreated { user: account, key: id });
         Ok(CreatedApiKey { known, key: key.into() })
     }
 
@@ -64,16 +64,16 @@ impl Service {
         if !deleted.await? {
             return Err(Error::NotFound);
         }
-        Audit::ApiKeyDeleted.record(Some(account), Some(&id.to_string()));
+        audit::record(Audit::ApiKeyDeleted { user: account, key: id });
         Ok(())
     }
 
-    /// Whose key it is, for the gateway.
+    /// The holder of an API key, for the gateway.
     pub(crate) async fn check_key(&self, check: &KeyCheck) -> Result<KeyHolder, Error> {
         let hash = check.hash;
         let holder = self.database.ask(async |connection| api_keys::use_key(connection, hash).await).await?;
         let holder = holder.ok_or(Error::InvalidToken)?;
-        Audit::ApiKeyUsed.record(Some(holder.account), None);
+        audit::record(Audit::ApiKeyUsed { user: holder.account });
         Ok(holder)
     }
 }

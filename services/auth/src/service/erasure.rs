@@ -1,27 +1,27 @@
-//! The end of accounts, as the gateway carries it out.
+//! The erasure of accounts, which the gateway carries out.
 
-use contracts::{Erasures, UserId};
-use service_kit::Audit;
+use contracts::{Audit, Erasures, UserId};
+use service_kit::audit;
 
 use super::Service;
-use crate::accounts;
-use crate::database::transact;
 use crate::error::Error;
+use crate::tables::database::transact;
+use crate::tables::erasures;
 
-/// A gateway asks again when it is done with these.
+/// The gateway asks again when it has erased these.
 const BATCH: u16 = 100;
 
 impl Service {
-    /// The accounts whose jobs and files are to be deleted.
-    pub(crate) async fn erasures(&self) -> Result<Erasures, Error> {
-        let accounts = self.database.ask(async |connection| accounts::erasing(connection, BATCH).await);
+    /// The accounts whose jobs and files must be deleted.
+    pub(crate) async fn list_erasures(&self) -> Result<Erasures, Error> {
+        let accounts = self.database.ask(async |connection| erasures::list_pending(connection, BATCH).await);
         Ok(Erasures { accounts: accounts.await? })
     }
 
-    /// Ends an account whose jobs and files are gone.
+    /// Deletes an account whose jobs and files are gone.
     pub(crate) async fn finish_erasure(&self, id: UserId) -> Result<(), Error> {
-        if transact!(self.database, |transaction| accounts::erase(transaction, id).await).await? {
-            Audit::Erased.record(Some(id), None);
+        if transact!(self.database, |transaction| erasures::finish(transaction, id).await).await? {
+            audit::record(Audit::Erased { user: id });
         }
         Ok(())
     }

@@ -1,57 +1,56 @@
 //! What auth does, without HTTP.
 
+mod account_settings;
 pub(crate) mod administration;
 mod api_keys;
-mod elsewhere;
 mod erasure;
-mod mailed;
-mod oneself;
+mod oidc;
 mod sign_in;
+mod verification;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::{EmailAddress, JwkSet, Revocations, Secret};
-use service_kit::Audit;
+use contracts::{Audit, EmailAddress, JwkSet, Revocations, Secret};
+use service_kit::audit;
 use sqlx::MySqlConnection;
 
-use crate::accounts::{self, Account};
-use crate::courier::Bell;
-use crate::database::{Database, transact};
 use crate::error::Error;
-use crate::hashing::Hasher;
-use crate::keyring::Keyring;
-use crate::login_failures::{self, Guess};
 use crate::oidc::Oidc;
-use crate::password_hash::PasswordHash;
-use crate::passwords::Password;
+use crate::outbox_relay::RelayWaker;
+use crate::passwords::hashing::Hasher;
+use crate::passwords::password::Password;
+use crate::passwords::password_hash::PasswordHash;
+use crate::passwords::turns::{Turn, Turns};
 use crate::purge::TOLD_FOR;
-use crate::tokens::Refusal;
-use crate::turns::{Turn, Turns};
-use crate::{address_changes, mail_tokens, sessions};
+use crate::tables::accounts::{self, Account};
+use crate::tables::database::{Database, transact};
+use crate::tables::login_failures::{self, Guess};
+use crate::tables::{address_changes, erasures, mail_tokens, sessions};
+use crate::tokens::access_token::Refusal;
+use crate::tokens::keyring::Keyring;
 
-pub(crate) use elsewhere::Vouched;
-pub(crate) use oneself::Caller;
+pub(crate) use account_settings::Caller;
 pub(crate) use sign_in::Credentials;
 
-/// How long things of a session last.
+/// The lifetimes of a session and of its tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lifetimes {
     pub(crate) access_token: Duration,
     pub(crate) refresh_token: Duration,
     pub(crate) session: Duration,
-    /// For which an exchanged refresh token still works.
+    /// How long an exchanged refresh token still works.
     pub(crate) grace: Duration,
 }
 
 impl Lifetimes {
-    /// How long the gateways are told of an ended session: until its last access token has expired everywhere.
+    /// How long the gateways hear of an ended session: until its last access token has expired on every host.
     pub(crate) fn revocation(&self) -> Duration {
         self.access_token + CLOCK_MARGIN
     }
 }
 
-/// What hosts' clocks may differ by, and more.
+/// More than the clocks of two hosts differ by.
 const CLOCK_MARGIN: Duration = Duration::from_mins(1);
 
 pub(crate) struct Service {
@@ -60,7 +59,7 @@ pub(crate) struct Service {
     pub(crate) turns: Turns,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) lifetimes: Lifetimes,
-    pub(crate) bell: Bell,
+    pub(crate) relay: RelayWaker,
     pub(crate) oidc: Oidc,
 }
 
@@ -70,7 +69,7 @@ impl Service {
         Ok(self.keyring.current()?.published.clone())
     }
 
-    /// Who sends this access token, if their session has not ended.
+    /// The sender of an access token, if their session has not ended.
     pub(crate) async fn caller(&self, token: &str) -> Result<Caller, Error> {
         let claims = self.keyring.current()?.verifying.verify(token).map_err(|refusal| match refusal {
             Refusal::Invalid => Error::InvalidToken,
@@ -82,20 +81,20 @@ impl Service {
         Ok(Caller { account, session: claims.sid })
     }
 
-    /// What the gateways need to know beside the keys.
+    /// Ended sessions, erased accounts and changed addresses, for the gateways.
     pub(crate) async fn revocations(&self) -> Result<Revocations, Error> {
         let revocation = self.lifetimes.revocation();
         let revocations = self.database.ask(async |connection| {
             Ok(Revocations {
                 sessions: sessions::revoked_within(connection, revocation).await?,
-                erased_accounts: accounts::erased_within(connection, TOLD_FOR).await?,
-                moved_accounts: address_changes::within(connection, TOLD_FOR).await?,
+                erased_accounts: erasures::requested_within(connection, TOLD_FOR).await?,
+                moved_accounts: address_changes::changed_within(connection, TOLD_FOR).await?,
             })
         });
         Ok(revocations.await?)
     }
 
-    /// Hashes a password that is to be an account's, if it is good enough for one.
+    /// Checks a new password against the rules, and hashes it.
     async fn hash_new(&self, password: Secret, email: EmailAddress) -> Result<PasswordHash, Error> {
         let password = Password::parse(password.into_inner()).map_err(|_| Error::BadPassword)?;
         let hash = move || {
@@ -107,7 +106,7 @@ impl Service {
         self.hasher.run(hash).await?
     }
 
-    /// Checks the password of somebody who is signed in: every route that takes it comes here.
+    /// Checks the password of a signed-in user. Every route that asks for the current password uses this.
     async fn confirm(&self, account: &Account, password: Secret) -> Result<(), Error> {
         let password = Password::parse(password.into_inner()).map_err(|_| Error::WrongPassword)?;
         let hash = account.password_hash.clone().ok_or(Error::WrongPassword)?;
@@ -116,23 +115,23 @@ impl Service {
         if !self.is_right(guess, password, hash).await? {
             return Err(Error::WrongPassword);
         }
-        self.database.ask(async |connection| login_failures::forget(connection, guess).await).await?;
+        self.database.ask(async |connection| login_failures::delete(connection, guess).await).await?;
         Ok(())
     }
 
-    /// Counts a try of a password, or refuses it, before anything is hashed. The turn is to be held until its outcome is recorded.
+    /// Counts or refuses a try, before anything is hashed. Hold the turn until the outcome is recorded.
     async fn count_guess(&self, guess: Guess<'_>) -> Result<Turn, Error> {
         let turn = self.turns.take(guess.hash()).await?;
-        let delay = transact!(self.database, |transaction| login_failures::begin(transaction, guess).await);
+        let delay = transact!(self.database, |transaction| login_failures::count(transaction, guess).await);
         let delay = delay.await?;
         if delay.is_zero() {
             return Ok(turn);
         }
-        Audit::SignInDelayed.record(None, None);
+        audit::record(Audit::SignInDelayed);
         Err(Error::TooManyTries(delay))
     }
 
-    /// Compares a password whose try was counted. A try that comes to nothing, since too many wait, is taken back.
+    /// Compares a password whose try was counted. The count is taken back if the hashing queue is full.
     async fn is_right(
         &self,
         guess: Guess<'_>,
@@ -143,7 +142,7 @@ impl Service {
             Ok(matches) => matches.map_err(Error::Hash),
             Err(error) => {
                 self.database
-                    .ask(async |connection| login_failures::take_back(connection, guess).await)
+                    .ask(async |connection| login_failures::uncount(connection, guess).await)
                     .await?;
                 Err(error.into())
             }
@@ -151,8 +150,8 @@ impl Service {
     }
 }
 
-/// Gives an account, and this password, to somebody who has shown that they read its mail. Sessions end, and links that were sent
-/// before.
+/// Hands an account over to the proven reader of its address, with this password. Ends all sessions and
+/// invalidates all links sent before.
 async fn hand_over(
     connection: &mut MySqlConnection,
     account: &Account,
@@ -162,10 +161,10 @@ async fn hand_over(
     let id = account.id;
     accounts::set_password(connection, id, password_hash).await?;
     sessions::revoke_all(connection, id).await?;
-    mail_tokens::forget_all(connection, id).await?;
+    mail_tokens::delete_all(connection, id).await?;
     if !account.is_verified {
-        // Whoever registered has not shown that the address is theirs: what they could come in with must end.
-        crate::api_keys::delete_all(connection, id).await?;
+        // The account's creator never proved that the address is theirs: their API keys must end.
+        crate::tables::api_keys::delete_all(connection, id).await?;
     }
     accounts::mark_verified(connection, id, email).await
 }

@@ -2,73 +2,63 @@
 
 use std::time::Duration;
 
-use contracts::{EmailAddress, IssuedTokens, LoginRequest, Secret, SessionId, UserId};
-use secrecy::SecretString;
-use service_kit::Audit;
+use contracts::{Audit, EmailAddress, IssuedTokens, LoginRequest, Secret, SessionId, UserId};
+use serde::Deserialize;
+use service_kit::audit;
 
 use super::Service;
-use crate::accounts::{self, Account, Registered};
-use crate::database::transact;
 use crate::error::Error;
-use crate::login_failures::{self, Guess};
-use crate::opaque::{self, TokenHash};
-use crate::outbox::{self, MailKind};
-use crate::password_hash::PasswordHash;
-use crate::passwords::Password;
-use crate::sessions::{self, NewSession, TokenState};
+use crate::passwords::password::Password;
+use crate::passwords::password_hash::PasswordHash;
+use crate::tables::accounts::{self, Account, Registered};
+use crate::tables::database::transact;
+use crate::tables::login_failures::{self, Guess};
+use crate::tables::outbox::{self, MailKind};
+use crate::tables::sessions::{self, NewSession, TokenState};
+use crate::tokens::opaque::{self, TokenHash};
 
-/// An address and a password as they came; nothing is known of them yet.
+/// An address and a password as they came, unchecked.
+#[derive(Deserialize)]
 pub(crate) struct Credentials {
     pub(crate) email: String,
-    pub(crate) password: SecretString,
+    pub(crate) password: Secret,
 }
 
-/// What became of a refresh token.
+/// The result of exchanging a refresh token.
 enum Exchange {
     Done(Account, SessionId),
     Unknown,
-    /// Two had it: the session is over.
+    /// It was exchanged before, so two parties hold it: the session is over.
     Reused(UserId, SessionId),
 }
 
 const MAX_CLIENT_CHARS: usize = 200;
 
 impl Service {
-    /// Makes an account; for an address that has one, does the same work and changes nothing. Either way there will be a
-    /// mail.
+    /// Creates an account. A taken address costs the same work and changes nothing. Both ways send a mail.
     pub(crate) async fn register(&self, credentials: Credentials) -> Result<Registered, Error> {
         let email: EmailAddress = credentials.email.parse().map_err(|_| Error::BadEmail)?;
-        let password = Password::parse(credentials.password).map_err(|_| Error::BadPassword)?;
-        let hash = {
-            let email = email.clone();
-            let hash = move || {
-                if password.is_common(&email) {
-                    return Err(Error::CommonPassword);
-                }
-                PasswordHash::of(&password).map_err(Error::Hash)
-            };
-            self.hasher.run(hash).await??
-        };
+        let hash = self.hash_new(credentials.password, email.clone()).await?;
         let id = UserId::generate();
         let registered = transact!(self.database, |transaction| {
-            // Last comes what is locked until the end: others may be registering with this address.
-            outbox::put(transaction, MailKind::Registered, &email, Some(id)).await?;
+            // The locking statement comes last: parallel registrations of this address wait for it.
+            outbox::insert(transaction, MailKind::Registered, &email, Some(id)).await?;
             accounts::register(transaction, id, &email, &hash).await
         });
         let registered = registered.await?;
-        self.bell.ring();
+        self.relay.wake();
         match registered {
-            Registered::Created => Audit::Registered.record(Some(id), None),
-            Registered::Taken => Audit::RegisteredAgain.record(None, None),
+            Registered::Created => audit::record(Audit::Registered { user: id }),
+            Registered::Taken => audit::record(Audit::RegisteredAgain),
         }
         Ok(registered)
     }
 
-    /// Checks a password and begins a session. Whether the address is known changes neither the answer nor the time.
+    /// Checks a password and begins a session. Unknown addresses get the same answer in the same time.
     pub(crate) async fn log_in(&self, request: LoginRequest) -> Result<IssuedTokens, Error> {
-        // Before anything is written that could then not be signed.
+        // Fails before anything is written if no token can be signed.
         self.keyring.current()?;
-        // What no account can have is refused without hashing: that says nothing about the accounts there are.
+        // Malformed input is refused without hashing. That reveals nothing about which accounts exist.
         let email: EmailAddress = request.email.parse().map_err(|_| Error::WrongCredentials)?;
         let password = Password::parse(request.password.into_inner()).map_err(|_| Error::WrongCredentials)?;
 
@@ -77,29 +67,29 @@ impl Service {
         let (account, hash) = match account {
             Some(account) => {
                 let hash = account.password_hash.clone();
-                (hash.is_some().then_some(account), hash.unwrap_or_else(PasswordHash::of_nobody))
+                (hash.is_some().then_some(account), hash.unwrap_or_else(PasswordHash::dummy))
             }
-            None => (None, PasswordHash::of_nobody()),
+            None => (None, PasswordHash::dummy()),
         };
         let is_right = self.is_right(Guess::SignIn(&email), password, hash).await?;
         match account {
             Some(account) if is_right => {
-                let issued = self.begin_session(account.id, &request.client, request.is_short).await?;
-                Audit::SignedIn.record(Some(account.id), None);
+                let issued = self.create_session(account.id, &request.client, request.is_short).await?;
+                audit::record(Audit::SignedIn { user: account.id });
                 self.database
-                    .ask(async |connection| login_failures::forget(connection, Guess::SignIn(&email)).await)
+                    .ask(async |connection| login_failures::delete(connection, Guess::SignIn(&email)).await)
                     .await?;
                 Ok(issued)
             }
             account => {
-                Audit::SignInFailed.record(account.map(|account| account.id), None);
+                audit::record(Audit::SignInFailed { user: account.map(|account| account.id) });
                 Err(Error::WrongCredentials)
             }
         }
     }
 
-    /// Begins a session of somebody who has shown who they are.
-    pub(super) async fn begin_session(
+    /// Creates a session for a caller whose identity is proven.
+    pub(super) async fn create_session(
         &self,
         account: UserId,
         client: &str,
@@ -146,7 +136,7 @@ impl Service {
                     sessions::revoke(transaction, owner, id).await?;
                     return Ok(Exchange::Reused(owner, id));
                 }
-                // Also those that were given out beside it within the grace.
+                // This also replaces the tokens issued beside it within the grace.
                 TokenState::Current => sessions::replace_tokens(transaction, id).await?,
                 TokenState::InGrace => {}
             }
@@ -161,14 +151,14 @@ impl Service {
             Exchange::Done(account, session) => self.issue(&account, session, Some(token)),
             Exchange::Unknown => Err(Error::InvalidRefreshToken),
             Exchange::Reused(account, session) => {
-                Audit::RefreshTokenReused.record(Some(account), Some(&session.to_string()));
+                audit::record(Audit::RefreshTokenReused { user: account, session });
                 metrics::counter!("mixdown_refresh_tokens_reused_total").increment(1);
                 Err(Error::InvalidRefreshToken)
             }
         }
     }
 
-    /// Ends the session of a refresh token, whatever became of the token.
+    /// Ends the session of a refresh token, even of an exchanged one.
     pub(crate) async fn log_out(&self, token: &Secret) -> Result<(), Error> {
         let hash = TokenHash::of(token.expose());
         let ended = transact!(self.database, |transaction| {
@@ -178,7 +168,7 @@ impl Service {
             Ok(Some((account, id)))
         });
         if let Some((account, session)) = ended.await? {
-            Audit::SignedOut.record(Some(account), Some(&session.to_string()));
+            audit::record(Audit::SignedOut { user: account, session });
         }
         Ok(())
     }
@@ -202,7 +192,7 @@ impl Service {
     }
 }
 
-/// What a client calls itself, fit for a list: one line of at most 200 characters.
+/// A client's name for itself, as one line of at most 200 characters.
 fn printable(client: &str) -> String {
     client.chars().filter(|character| !contracts::is_hidden(*character)).take(MAX_CLIENT_CHARS).collect()
 }

@@ -76,15 +76,15 @@ async fn an_unknown_address_takes_as_long_as_a_wrong_password() {
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
     let mut fastest = [Duration::MAX; 2];
-    // In turns, so that both see the machine equally busy. Without the hash of nobody an unknown address is
-    // answered more than twenty times as fast.
+    // Alternating, so that both see the machine equally busy. Without the dummy hash an unknown address would
+    // be answered more than twenty times as fast.
     for _ in 0..10 {
         for (fastest, email) in fastest.iter_mut().zip(["ada@example.org", "nobody@example.org"]) {
             let began = Instant::now();
             auth.log_in(email, "incorrect horse").await.assert_problem(401, "wrong_credentials");
             *fastest = began.elapsed().min(*fastest);
         }
-        // Or the next would be told to wait.
+        // Without this, the next try would be delayed.
         database.execute("DELETE FROM login_failures").await;
     }
     let [known, unknown] = fastest;
@@ -110,13 +110,13 @@ async fn a_taken_address_gets_the_same_answer_and_keeps_its_password() {
 }
 
 #[tokio::test]
-async fn of_many_registrations_of_one_address_at_once_one_makes_an_account() {
+async fn of_many_registrations_of_one_address_at_once_one_creates_an_account() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     let passwords: Vec<String> = (0..24).map(|number| format!("password of number {number}")).collect();
     let registrations = passwords.iter().map(|password| auth.register("ada@example.org", password));
     for answer in futures_util::future::join_all(registrations).await {
-        // On a machine that is busy with other tests some may be asked to come again.
+        // On a busy machine some requests may be refused for the moment.
         if answer.status != 201 {
             answer.assert_problem(503, "unavailable");
         }

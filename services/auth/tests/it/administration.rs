@@ -29,7 +29,7 @@ async fn the_command_line_changes_accounts_and_ends_their_sessions() {
     let before = auth.session("ada@example.org").await;
     let promoted = command(&database, UserAction::Promote, Some("ada@example.org")).await.unwrap();
     assert!(promoted.contains("admin"), "{promoted}");
-    // Its tokens said that it was none.
+    // Its old tokens named the old role.
     auth.refresh(&before.refresh).await.assert_problem(401, "invalid_refresh_token");
     let shown = command(&database, UserAction::Show, Some("ada@example.org")).await.unwrap();
     assert_eq!(shown, promoted);
@@ -40,7 +40,7 @@ async fn the_command_line_changes_accounts_and_ends_their_sessions() {
     command(&database, UserAction::Disable, Some(&id)).await.unwrap();
     auth.refresh(&session.refresh).await.assert_problem(401, "invalid_refresh_token");
     auth.log_in("ada@example.org", PASSWORD).await.assert_problem(403, "account_disabled");
-    // Whoever does not know the password is not told.
+    // The answer reveals it only to a caller who knows the password.
     auth.log_in("ada@example.org", "wrong password").await.assert_problem(401, "wrong_credentials");
     command(&database, UserAction::Enable, Some(&id)).await.unwrap();
     let session = auth.session("ada@example.org").await;
@@ -89,7 +89,7 @@ async fn only_administrators_see_and_change_accounts() {
         .assert_problem(400, "bad_request");
     let nobody = "/admin/users/0190a3c4-0000-7000-8000-000000000001";
     auth.ask("PATCH", nobody, &root, Some(&json!({}))).await.assert_problem(404, "not_found");
-    // What the token says does not count here, but what is.
+    // The role in the database counts here, not the one in the token.
     command(&database, UserAction::List, None).await.unwrap();
     let demote = "UPDATE accounts SET role = 'user'";
     sqlx::raw_sql(demote).execute(&mut database.connect().await).await.unwrap();

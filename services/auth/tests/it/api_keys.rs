@@ -8,7 +8,7 @@ pub(crate) async fn check(auth: &Auth, key: &str) -> Answer {
     auth.post("/internal/keys/check", &json!({"hash": hash})).await
 }
 
-pub(crate) async fn make(auth: &Auth, token: &str, body: Value) -> (String, String) {
+pub(crate) async fn create(auth: &Auth, token: &str, body: Value) -> (String, String) {
     let made = auth.ask("POST", "/keys", token, Some(&body)).await;
     assert_eq!(made.status, 201, "{made:?}");
     let text = |name: &str| made.body[name].as_str().unwrap().to_owned();
@@ -21,7 +21,7 @@ async fn a_key_is_shown_once_and_kept_as_its_hash() {
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
     let token = auth.token("ada@example.org", PASSWORD).await;
-    let (id, key) = make(
+    let (id, key) = create(
         &auth,
         &token,
         json!({"name": " backup ", "scopes": ["read", "upload", "read"], "expires_in_days": 30}),
@@ -58,8 +58,9 @@ async fn keys_end_with_their_time_and_with_their_account() {
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
     let token = auth.token("ada@example.org", PASSWORD).await;
-    let (_, key) = make(&auth, &token, json!({"name": "a", "scopes": ["read"], "expires_in_days": 1})).await;
-    let (_, other) = make(&auth, &token, json!({"name": "b", "scopes": ["read"]})).await;
+    let (_, key) =
+        create(&auth, &token, json!({"name": "a", "scopes": ["read"], "expires_in_days": 1})).await;
+    let (_, other) = create(&auth, &token, json!({"name": "b", "scopes": ["read"]})).await;
     let over = "UPDATE api_keys SET expires_at = UTC_TIMESTAMP(6) WHERE expires_at IS NOT NULL";
     sqlx::raw_sql(over).execute(&mut database.connect().await).await.unwrap();
     check(&auth, &key).await.assert_problem(401, "invalid_token");
@@ -70,7 +71,7 @@ async fn keys_end_with_their_time_and_with_their_account() {
 }
 
 #[tokio::test]
-async fn keys_that_make_no_sense_are_refused() {
+async fn invalid_key_requests_are_refused() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -88,7 +89,7 @@ async fn keys_that_make_no_sense_are_refused() {
         auth.ask("POST", "/keys", &token, Some(&wrong)).await.assert_problem(400, "bad_request");
     }
     for _ in 0..50 {
-        make(&auth, &token, json!({"name": "a", "scopes": ["read"]})).await;
+        create(&auth, &token, json!({"name": "a", "scopes": ["read"]})).await;
     }
     let one_more = json!({"name": "a", "scopes": ["read"]});
     auth.ask("POST", "/keys", &token, Some(&one_more)).await.assert_problem(409, "too_many_keys");

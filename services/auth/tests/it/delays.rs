@@ -17,13 +17,13 @@ async fn each_wrong_password_makes_the_next_try_wait_longer_whether_there_is_an_
         refused.assert_problem(429, "too_many_requests");
         let wait: u64 = refused.headers["retry-after"].parse().unwrap();
         assert!((1..=2).contains(&wait), "{email}: {wait} s");
-        // What the clock does in an hour, done at once: it is over, but not forgotten.
+        // An hour passes: the delay is over, but the failures are not forgotten.
         database.execute("UPDATE login_failures SET last_failed_at = last_failed_at - INTERVAL 1 HOUR").await;
         try_with("a wrong password").await.assert_problem(401, "wrong_credentials");
         let wait = try_with(PASSWORD).await.headers["retry-after"].parse::<u64>().unwrap();
         assert!((2..=3).contains(&wait), "{email}: {wait} s");
     }
-    // Others are not concerned.
+    // Other addresses are not affected.
     assert_eq!(auth.log_in("eve@example.org", PASSWORD).await.status, 200);
 
     // The right password ends it.
@@ -33,7 +33,7 @@ async fn each_wrong_password_makes_the_next_try_wait_longer_whether_there_is_an_
 }
 
 #[tokio::test]
-async fn of_many_tries_at_once_as_many_are_made_as_of_many_one_after_the_other() {
+async fn parallel_tries_gain_nothing_over_tries_in_sequence() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -53,7 +53,7 @@ async fn the_right_password_is_taken_back_from_the_count() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
-    // Also of many at once.
+    // The same for many tries at once.
     let logins = (0..20).map(|_| auth.log_in("ada@example.org", PASSWORD));
     for answer in futures_util::future::join_all(logins).await {
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -62,7 +62,7 @@ async fn the_right_password_is_taken_back_from_the_count() {
 }
 
 #[tokio::test]
-async fn somebody_who_is_signed_in_waits_after_wrong_passwords_on_every_route() {
+async fn a_signed_in_user_waits_after_wrong_passwords_on_every_route() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -89,7 +89,7 @@ async fn somebody_who_is_signed_in_waits_after_wrong_passwords_on_every_route() 
     for route in &routes(PASSWORD) {
         ask(route).await.assert_problem(429, "too_many_requests");
     }
-    // It keeps nobody from signing in, and strangers who try to sign in keep nobody from their account.
+    // It does not block signing in, and wrong sign-ins do not block a signed-in user.
     assert_eq!(auth.log_in("ada@example.org", PASSWORD).await.status, 200);
     database.execute("UPDATE login_failures SET last_failed_at = last_failed_at - INTERVAL 1 HOUR").await;
     assert_eq!(ask(&routes(PASSWORD)[1]).await.status, 202);

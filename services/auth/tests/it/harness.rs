@@ -16,10 +16,10 @@ use tokio::task::JoinHandle;
 pub(crate) const KEY_ENCRYPTION_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
-/// For what takes a second on an idle machine.
+/// Enough for what takes a second on an idle machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// A database of the test's own, gone with it.
+/// A database of the test's own, dropped at its end.
 pub(crate) struct TestDatabase {
     server_url: String,
     name: String,
@@ -58,17 +58,17 @@ impl TestDatabase {
         MySqlConnection::connect(&self.url).await.unwrap()
     }
 
-    /// Carries out a statement.
+    /// Executes a statement.
     pub(crate) async fn execute(&self, statement: &'static str) {
         sqlx::query(statement).execute(&mut self.connect().await).await.unwrap();
     }
 
-    /// Carries out a statement that a test has put together.
+    /// Executes a statement that the test built.
     pub(crate) async fn execute_text(&self, statement: String) {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.connect().await).await.unwrap();
     }
 
-    /// A number that a query of one row and one column gives.
+    /// The number that a query with one row and one column returns.
     pub(crate) async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query).fetch_one(&mut self.connect().await).await.unwrap()
     }
@@ -79,7 +79,8 @@ impl Drop for TestDatabase {
         let (name, server_url) = (self.name.clone(), self.server_url.clone());
         let dropped = async move {
             let mut server = MySqlConnection::connect(&server_url).await?;
-            // An auth that the test leaves running may be in the middle of a transaction, and cannot go on while the test waits.
+            // An auth that the test leaves running may be in the middle of a transaction, and cannot go on
+            // while the test waits.
             let connections = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = ?";
             let connections: Vec<i64> =
                 sqlx::query_scalar(connections).bind(&name).fetch_all(&mut server).await?;
@@ -90,7 +91,8 @@ impl Drop for TestDatabase {
             let drop_database = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}"));
             sqlx::raw_sql(drop_database).execute(&mut server).await
         };
-        // A thread of its own, since the test's runtime cannot be waited on from within. A failure leaves a database behind.
+        // A separate thread, since the test's runtime cannot be blocked from within. A failure leaves a
+        // database behind.
         let _ = std::thread::spawn(|| {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -115,7 +117,7 @@ struct Cli {
 pub(crate) fn config(database_url: &str) -> Config {
     let mysql_url = format!("--mysql-url={database_url}");
     let key = format!("--key-encryption-key={KEY_ENCRYPTION_KEY}");
-    // Nobody listens there: mails wait in the outbox, and everything else goes on.
+    // Nothing listens there: mails wait in the outbox, and everything else works.
     let rabbitmq_url = "--rabbitmq-url=amqp://mixdown:mixdown@127.0.0.1:1/%2f";
     let quick = ["--signing-key-refresh=50ms", "--signing-key-announcement=0s"];
     Cli::parse_from(["auth", quick[0], quick[1], rabbitmq_url, &mysql_url, &key]).config
@@ -160,7 +162,7 @@ impl Auth {
         .await;
     }
 
-    /// What `/readyz` says: an error where it is not ready.
+    /// The report of `/readyz`: an error if it is not ready.
     pub(crate) async fn readiness(&self) -> Result<String, String> {
         let response = self.client.get(format!("{}/readyz", self.admin)).send().await.unwrap();
         let is_ready = response.status().is_success();
@@ -236,19 +238,19 @@ impl Auth {
         self.get("/.well-known/jwks.json").await.error_for_status().unwrap().json().await.unwrap()
     }
 
-    /// Asks it to drain, and gives what `run` returned.
+    /// Drains it, and returns the result of `run`.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
         self.shutdown.drain().cancel();
         self.ended().await
     }
 
-    /// What `run` returns by itself.
+    /// The result of `run`, when it returns by itself.
     pub(crate) async fn ended(self) -> anyhow::Result<()> {
         tokio::time::timeout(SOON, self.served).await.expect("run returns").unwrap()
     }
 }
 
-/// What a session can be gone on with.
+/// The tokens of a session.
 pub(crate) struct Tokens {
     pub(crate) access: String,
     pub(crate) refresh: String,
@@ -263,7 +265,7 @@ impl Tokens {
     }
 }
 
-/// An answer without what differs from request to request.
+/// An answer without the headers and fields that differ from request to request.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

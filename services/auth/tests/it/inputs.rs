@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::harness::{Auth, PASSWORD, TestDatabase};
 
 #[tokio::test]
-async fn every_bad_registration_has_its_own_code_and_makes_no_account() {
+async fn every_bad_registration_has_its_own_code_and_creates_no_account() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     for email in ["", "ada", "ada@", "a b@example.org", "ada@example.org\r\nBcc: x@y.z", &"a".repeat(300)] {
@@ -21,7 +21,7 @@ async fn every_bad_registration_has_its_own_code_and_makes_no_account() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_credentials_are_refused_without_repeating_them() {
+async fn malformed_bodies_are_refused_without_repeating_them() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     for path in ["/register", "/login"] {

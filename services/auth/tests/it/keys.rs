@@ -36,7 +36,7 @@ async fn the_key_outlives_the_process_and_is_encrypted_in_the_database() {
     first.end().await.unwrap();
     let second = Auth::start(&database).await;
     verify(&token, &second.keys().await);
-    // The object identifier of Ed25519 is in every PKCS#8 document of such a key.
+    // Every PKCS#8 document of an Ed25519 key contains this object identifier.
     let plain = "SELECT COUNT(*) FROM signing_keys WHERE INSTR(sealed_private_key, X'06032B6570') > 0";
     assert_eq!(database.count(plain).await, 0);
 }
@@ -71,7 +71,7 @@ async fn settings_that_cannot_work_end_the_service_without_being_shown() {
 #[tokio::test]
 async fn a_key_that_takes_over_is_used_without_a_restart_and_the_old_one_stays_published() {
     let (database, other) = tokio::join!(TestDatabase::migrated(), TestDatabase::migrated());
-    // A second service with the same encryption key makes the key to change to.
+    // A second service with the same encryption key creates the next key.
     Auth::start(&other).await.end().await.unwrap();
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -124,7 +124,7 @@ fn rotation(database: &TestDatabase, announcement: Duration) -> RotateCommand {
 }
 
 #[tokio::test]
-async fn a_rotation_lets_a_new_key_sign_and_logs_nobody_out() {
+async fn a_rotation_lets_a_new_key_sign_and_keeps_all_sessions() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -141,7 +141,7 @@ async fn a_rotation_lets_a_new_key_sign_and_logs_nobody_out() {
     verify(&session.access, &auth.keys().await);
     assert_eq!(auth.ask("GET", "/me", &session.access, None).await.status, 200);
     assert_eq!(auth.refresh(&session.refresh).await.status, 200);
-    // Twice in a row: what the first key signed still counts.
+    // Twice in a row: tokens of the first key stay valid.
     rotate_keys(&rotation(&database, Duration::ZERO)).await.unwrap();
     test_kit::wait_until("three keys are published", SOON, async || auth.keys().await.keys.len() == 3).await;
     assert_eq!(auth.ask("GET", "/me", &session.access, None).await.status, 200);
@@ -154,7 +154,7 @@ async fn a_new_key_is_published_for_a_while_before_it_signs() {
     let announcement = Duration::from_hours(1);
     let auth = Auth::start_with(&database, |config| config.signing_key_announcement = announcement).await;
     auth.register("ada@example.org", PASSWORD).await;
-    // The very first key has none before it, and signs at once.
+    // The first key has no predecessor, and signs at once.
     let old = verify(&auth.token("ada@example.org", PASSWORD).await, &auth.keys().await).header.kid;
     let age = "UPDATE signing_keys SET created_at = created_at - INTERVAL 2 HOUR";
     sqlx::raw_sql(age).execute(&mut database.connect().await).await.unwrap();

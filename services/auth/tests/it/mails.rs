@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::accounts::verify;
-use crate::api_keys::{check, make};
+use crate::api_keys::{check, create};
 use crate::harness::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 use crate::post::Post;
 
@@ -30,13 +30,13 @@ async fn a_registration_sends_a_token_that_confirms_the_address_once() {
     auth.post("/verify", &json!({"token": "made up"})).await.assert_problem(400, "bad_or_expired_token");
     let claims = verify(&Tokens::of(&auth.refresh(&session.refresh).await).access, &auth.keys().await).claims;
     assert!(claims.email_verified);
-    // Nothing more to confirm, and nobody is told.
+    // Nothing is left to confirm, so no mail is sent.
     assert_eq!(auth.post("/verify/resend", &json!({"email": "ada@example.org"})).await.status, 202);
     drained(&database).await;
     assert!(post.take("ada@example.org").is_none());
 }
 
-/// Waits until the courier has looked at everything, and the message would have come.
+/// Waits until the outbox relay has handled every mail, and a message would have arrived.
 async fn drained(database: &TestDatabase) {
     test_kit::wait_until("the outbox is empty", SOON, async || {
         database.count("SELECT COUNT(*) FROM outbox").await == 0
@@ -79,7 +79,7 @@ async fn a_forgotten_password_is_replaced_once_and_every_session_ends() {
     auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
     let token = post.token("ada@example.org", "reset_password").await;
 
-    // A token for one thing does nothing else.
+    // A token for one purpose serves no other.
     auth.post("/verify", &json!({"token": token})).await.assert_problem(400, "bad_or_expired_token");
     reset(&auth, &token, "password").await.assert_problem(400, "common_password");
     reset(&auth, &token, "short").await.assert_problem(400, "bad_password");
@@ -96,13 +96,13 @@ async fn a_forgotten_password_is_replaced_once_and_every_session_ends() {
 }
 
 #[tokio::test]
-async fn a_reset_of_an_unconfirmed_account_leaves_no_way_in_to_whoever_made_it() {
+async fn a_reset_of_an_unconfirmed_account_ends_all_access_of_its_creator() {
     let (_database, auth, post) = stage().await;
     // Eve registers with an address that is not hers.
     auth.register("ada@example.org", PASSWORD).await;
     post.token("ada@example.org", "verify_address").await;
     let eve = auth.token("ada@example.org", PASSWORD).await;
-    let (_, key) = make(&auth, &eve, json!({"name": "later", "scopes": ["read"]})).await;
+    let (_, key) = create(&auth, &eve, json!({"name": "later", "scopes": ["read"]})).await;
     assert_eq!(check(&auth, &key).await.status, 200);
 
     auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
@@ -112,7 +112,7 @@ async fn a_reset_of_an_unconfirmed_account_leaves_no_way_in_to_whoever_made_it()
 
     // Once the address is confirmed, a forgotten password is no reason to stop the owner's scripts.
     let ada = auth.token("ada@example.org", NEW_PASSWORD).await;
-    let (_, key) = make(&auth, &ada, json!({"name": "backup", "scopes": ["read"]})).await;
+    let (_, key) = create(&auth, &ada, json!({"name": "backup", "scopes": ["read"]})).await;
     post.mail_to("ada@example.org").await;
     auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
     let token = post.token("ada@example.org", "reset_password").await;
@@ -156,7 +156,7 @@ async fn an_account_moves_to_another_address_when_that_is_confirmed() {
     auth.log_in("ada@example.org", PASSWORD).await.assert_problem(401, "wrong_credentials");
     auth.token("ada@example.net", PASSWORD).await;
 
-    // To an address that somebody has: the same answer, and no token.
+    // A taken address gets the same answer, and no token.
     auth.register("eve@example.org", PASSWORD).await;
     post.mail_to("eve@example.org").await;
     assert_eq!(ask(change("eve@example.org", PASSWORD)).await.status, 202);
@@ -194,7 +194,7 @@ async fn a_mail_that_was_asked_for_outlives_the_broker_and_the_process() {
     let auth = Auth::start(&database).await;
     auth.register("ada@example.org", PASSWORD).await;
     assert_eq!(database.count("SELECT COUNT(*) FROM outbox").await, 1);
-    // As a process leaves it that is killed while it publishes.
+    // The state after a process is killed while it publishes.
     auth.end().await.unwrap();
     let leased = "UPDATE outbox SET taken_by = UNHEX(REPEAT('ab', 16)), taken_until = UTC_TIMESTAMP(6) + INTERVAL 1 SECOND";
     sqlx::raw_sql(leased).execute(&mut database.connect().await).await.unwrap();

@@ -2,17 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+mod account_settings;
 mod accounts;
 mod administration;
 mod api_keys;
 mod delays;
-mod elsewhere;
 mod harness;
 mod inputs;
 mod keys;
 mod mails;
 mod migrations;
-mod oneself;
+mod oidc;
 mod outages;
 mod post;
 mod provider;

@@ -28,7 +28,7 @@ async fn a_missing_migration_is_named_by_the_readiness() {
     let database = TestDatabase::migrated().await;
     let forget = "DELETE FROM _sqlx_migrations ORDER BY version DESC LIMIT 1";
     sqlx::raw_sql(forget).execute(&mut database.connect().await).await.unwrap();
-    // A new release, whose migration is still to come.
+    // A new release whose migration has not run yet.
     let auth = Auth::launch(config(&database.url)).await;
     let report = auth.readiness().await.unwrap_err();
     assert!(report.contains("run `auth migrate`"), "{report}");
@@ -52,7 +52,8 @@ async fn a_migration_that_was_killed_half_way_is_run_again() {
     const DONE: &str = "SELECT COUNT(*) FROM _sqlx_migrations WHERE success";
     let database = TestDatabase::migrated().await;
     let all = database.count(DONE).await;
-    // As a kill between the two halves leaves it: the table is there, the books say that it may not be.
+    // The state after a kill between the two halves: the table exists, but the migration is not recorded as
+    // done.
     let half_way = "UPDATE _sqlx_migrations SET success = FALSE WHERE version IN (2, 3)";
     sqlx::raw_sql(half_way).execute(&mut database.connect().await).await.unwrap();
     migrate(&database.url).await.unwrap();

@@ -33,7 +33,7 @@ async fn a_database_that_goes_away_is_a_503_in_time_until_it_is_back() {
 
     server.kill_hard().await;
     assert_unavailable_in_time(&auth).await;
-    // Whoever holds a token is not affected: the keys stay published, and auth stays where it is found.
+    // Holders of a token are not affected: the keys stay published, and auth stays reachable.
     assert_eq!(auth.keys().await.keys.len(), 1);
     auth.readiness().await.unwrap();
 
@@ -67,7 +67,7 @@ async fn a_database_that_goes_silent_is_a_503_in_time_until_it_speaks_again() {
     auth.register("ada@example.org", PASSWORD).await;
 
     proxy.freeze();
-    // More at once than the pool has connections: each must get its answer, and no connection may stay lost.
+    // More requests than the pool has connections: each must be answered, and no connection may be lost.
     let logins = (0..12).map(|_| assert_unavailable_in_time(&auth));
     futures_util::future::join_all(logins).await;
 

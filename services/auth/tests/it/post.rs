@@ -1,4 +1,4 @@
-//! The mails that auth asks for, as notification would get them.
+//! The mails that auth publishes, as notification would get them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// Queues of the test's own, and somebody who reads them.
+    /// Queues of the test's own, and a consumer.
     pub(crate) async fn open() -> Self {
         let config = BrokerConfig {
             queue_prefix: format!("{}.", unique_name("auth")),
@@ -64,7 +64,7 @@ impl Post {
         Some(mails.remove(at))
     }
 
-    /// What has come and was not taken.
+    /// The mails that have arrived and were not taken.
     pub(crate) fn peek_all(&self) -> Vec<AccountMail> {
         self.mails.lock().unwrap().clone()
     }

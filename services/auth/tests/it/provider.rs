@@ -30,7 +30,7 @@ pub(crate) struct Behaviour {
     pub(crate) kid: Option<String>,
     /// Changes the claims of the next ID tokens.
     pub(crate) claims: Value,
-    /// Stands in the place of the token.
+    /// Replaces the token.
     pub(crate) token: Option<String>,
     pub(crate) issuer_in_metadata: Option<String>,
     pub(crate) is_broken: bool,
@@ -118,7 +118,7 @@ impl Provider {
         *self.inner.key_requests.lock().unwrap()
     }
 
-    /// What a browser does: follows the address and lets the person sign in. Gives state and code of the callback.
+    /// Plays the browser: follows the address and signs in. Returns the state and code of the callback.
     pub(crate) fn sign_in(&self, location: &str) -> (String, String) {
         let url = Url::parse(location).unwrap();
         let value = |name: &str| {

@@ -2,8 +2,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A network that can go silent: connections stay open, and nothing comes through any more. What was under way then is
-/// lost for good, as with a host that vanished.
+/// A network that can go silent: connections stay open, but no data passes. Data under way is lost for good,
+/// as with a host that vanished.
 pub(crate) struct Proxy {
     is_frozen: watch::Sender<bool>,
 }

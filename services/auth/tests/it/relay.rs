@@ -10,7 +10,7 @@ use test_kit::wait_until;
 use crate::harness::{Auth, PASSWORD, SOON, TestDatabase};
 use crate::post::Post;
 
-/// Puts the next try of those mails off no longer that were tried least, as time would do: the others have had their turn.
+/// Makes the least tried mails due at once, as time would do: the others have had their turn.
 async fn hurry(database: &TestDatabase) {
     let least = database.count("SELECT CAST(COALESCE(MIN(tries), 0) AS SIGNED) FROM outbox").await;
     database
@@ -20,7 +20,7 @@ async fn hurry(database: &TestDatabase) {
         .await;
 }
 
-/// An auth that hears of no confirm: it gives up each publication before one could come.
+/// An auth that gets no confirm: it gives up each publication before one could arrive.
 async fn without_confirms(database: &TestDatabase, post: &Post) -> Auth {
     Auth::start_with(database, |config| {
         post.connect(config);
@@ -33,7 +33,8 @@ async fn with_confirms(database: &TestDatabase, post: &Post) -> Auth {
     Auth::start_with(database, |config| post.connect(config)).await
 }
 
-/// Waits until each mail that waits was tried so often. A confirm may be faster than the timer, so that some are published.
+/// Waits until each mail was tried this often. A confirm may be faster than the timer, so that some mails are
+/// published.
 async fn tried(database: &TestDatabase, least: &'static str) {
     wait_until("each mail was tried often", SOON * 4, async || {
         hurry(database).await;
@@ -62,7 +63,7 @@ fn token(mail: &AccountMail) -> Option<&str> {
     }
 }
 
-/// The mails that came, each once, however often its messages came: all of them must say the same.
+/// The mails that arrived, each once. All messages of a mail must have the same content.
 fn distinct(post: &Post) -> HashMap<String, AccountMail> {
     let mut mails: HashMap<String, AccountMail> = HashMap::new();
     for mail in post.take_all() {
@@ -86,7 +87,7 @@ async fn fifty_mails_of_thirty_accounts_outlive_many_tries_and_arrive_once() {
             assert_eq!(auth.post("/password/forgot", &json!({"email": email})).await.status, 202);
         }
     }
-    // More than an account gets mails in an hour.
+    // More tries than an account gets mails in an hour.
     tried(&database, "SELECT COUNT(*) FROM outbox WHERE tries < 13").await;
     let counted = "SELECT CAST(COALESCE(MAX(mails_in_window), 0) AS SIGNED) FROM accounts";
     assert!(database.count(counted).await <= 2, "each mail is counted once");
@@ -107,7 +108,7 @@ async fn fifty_mails_of_thirty_accounts_outlive_many_tries_and_arrive_once() {
     let (confirms, resets): (Vec<_>, Vec<_>) =
         mails.values().partition(|mail| mail.content.as_str() == "verify_address");
     assert_eq!((confirms.len(), resets.len()), (30, 20));
-    // A reset makes older links worthless, so it comes last.
+    // A reset invalidates older links, so it comes last.
     for mail in confirms {
         let answer = auth.post("/verify", &json!({"token": token(mail)})).await;
         assert_eq!(answer.status, 204, "{answer:?}");
@@ -131,7 +132,7 @@ async fn while_the_broker_is_away_nothing_is_decided_or_counted() {
 #[tokio::test]
 async fn a_mail_that_cannot_be_published_holds_no_other() {
     let (database, post) = tokio::join!(TestDatabase::migrated(), Post::open());
-    // As if a later build had asked for it; the oldest of all.
+    // As if a later build had requested it; the oldest of all.
     database
         .execute(
             "INSERT INTO outbox (id, kind, email, created_at)
@@ -152,7 +153,7 @@ async fn a_mail_that_cannot_be_published_holds_no_other() {
 }
 
 #[tokio::test]
-async fn a_link_works_whose_mail_was_tried_several_times() {
+async fn a_link_works_after_several_attempts_to_publish_its_mail() {
     let (database, post) = tokio::join!(TestDatabase::migrated(), Post::open());
     let auth = with_confirms(&database, &post).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -169,7 +170,7 @@ async fn a_link_works_whose_mail_was_tried_several_times() {
     let auth = with_confirms(&database, &post).await;
     drained(&database).await;
 
-    // Notification sends the first that comes, and takes the others for the same mail.
+    // Notification sends the first message, and treats the others as the same mail.
     let first = post.mail_to("ada@example.net").await;
     let link = token(&first).unwrap().to_owned();
     while let Some(again) = post.take("ada@example.net") {
@@ -187,7 +188,7 @@ async fn a_used_link_stays_used_when_its_mail_is_published_again() {
     let mail = post.mail_to("ada@example.org").await;
     let link = token(&mail).unwrap().to_owned();
     assert_eq!(auth.post("/verify", &json!({"token": link})).await.status, 204);
-    // As a crash leaves it between the confirm and the row's end.
+    // The state after a crash between the confirm and the deletion of the row.
     let id = mail.mail_id.to_string().replace('-', "");
     database
         .execute_text(format!(
@@ -201,7 +202,7 @@ async fn a_used_link_stays_used_when_its_mail_is_published_again() {
 }
 
 #[tokio::test]
-async fn the_last_wish_for_an_address_counts_and_the_same_wish_twice_leaves_both_links() {
+async fn the_last_requested_address_counts_and_requesting_it_twice_keeps_both_links() {
     let (database, post) = tokio::join!(TestDatabase::migrated(), Post::open());
     let auth = with_confirms(&database, &post).await;
     auth.register("ada@example.org", PASSWORD).await;

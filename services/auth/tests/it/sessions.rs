@@ -57,12 +57,12 @@ async fn a_refresh_token_that_is_used_after_its_grace_ends_the_session_for_both(
     let ended = verify(&owners.access, &auth.keys().await).claims.sid;
     assert_eq!(revocations(&auth).await.sessions, [ended]);
     auth.ask("GET", "/me", &owners.access, None).await.assert_problem(401, "invalid_token");
-    // The account's other sessions have nothing to do with it.
+    // The account's other sessions are not affected.
     assert_eq!(auth.refresh(&other.refresh).await.status, 200);
 }
 
 #[tokio::test]
-async fn of_two_that_were_given_out_in_the_grace_only_one_can_be_gone_on_with() {
+async fn of_two_tokens_issued_in_the_grace_only_one_can_be_refreshed() {
     let database = TestDatabase::migrated().await;
     let auth = Auth::start_with(&database, |config| config.refresh_grace = Duration::from_secs(2)).await;
     auth.register("ada@example.org", PASSWORD).await;
@@ -70,7 +70,7 @@ async fn of_two_that_were_given_out_in_the_grace_only_one_can_be_gone_on_with() 
     let owners = Tokens::of(&auth.refresh(&first.refresh).await);
     let thiefs = Tokens::of(&auth.refresh(&first.refresh).await);
     Tokens::of(&auth.refresh(&owners.refresh).await);
-    // The thief's is one of those that were replaced. Its grace ends, too.
+    // The thief's token is one of the replaced ones. Its grace ends, too.
     let age = "UPDATE refresh_tokens SET replaced_at = replaced_at - INTERVAL 1 MINUTE";
     sqlx::raw_sql(age).execute(&mut database.connect().await).await.unwrap();
     auth.refresh(&thiefs.refresh).await.assert_problem(401, "invalid_refresh_token");
@@ -78,7 +78,7 @@ async fn of_two_that_were_given_out_in_the_grace_only_one_can_be_gone_on_with() 
 }
 
 #[tokio::test]
-async fn many_refreshments_at_once_do_no_harm() {
+async fn many_refreshes_at_once_do_no_harm() {
     let (database, auth) = with_account().await;
     let session = auth.session("ada@example.org").await;
     let all = (0..20).map(|_| auth.refresh(&session.refresh));
@@ -115,13 +115,13 @@ async fn a_session_ends_with_its_time_however_often_it_is_refreshed() {
 }
 
 #[tokio::test]
-async fn logging_out_ends_the_session_and_says_the_same_of_a_token_that_is_none() {
+async fn logging_out_ends_the_session_and_answers_a_malformed_token_alike() {
     let (_database, auth) = with_account().await;
     let session = auth.session("ada@example.org").await;
     let log_out = async |token: &str| auth.post("/logout", &json!({"refresh_token": token})).await.status;
     assert_eq!(log_out("made up").await, 204);
     assert_eq!(auth.refresh(&session.refresh).await.status, 200);
-    // An old one of the session does, too: whoever has it wants the session to end.
+    // An exchanged token ends the session, too.
     assert_eq!(log_out(&session.refresh).await, 204);
     auth.ask("GET", "/me", &session.access, None).await.assert_problem(401, "invalid_token");
     assert_eq!(revocations(&auth).await.sessions.len(), 1);

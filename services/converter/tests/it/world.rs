@@ -13,8 +13,9 @@ use contracts::{
 };
 use converter::Config;
 use converter::engine::EngineConfig;
+use databases::{Databases, MongoConfig};
 use futures_util::TryStreamExt as _;
-use jobs::{Databases, JobStore, MongoConfig, NewJob};
+use jobs::{JobStore, NewJob};
 use media_store::MediaStore;
 use service_kit::{Process, Shutdown};
 use tempfile::TempDir;
@@ -89,7 +90,7 @@ impl World {
         let databases = Databases::connect(&config.mongodb).await.unwrap();
         let broker = Broker::new(&config.rabbitmq, "converter tests", CancellationToken::new());
         let world = Self {
-            jobs: databases.jobs(),
+            jobs: JobStore::new(databases.mixdown()),
             videos: MediaStore::new(databases.videos(), TaskTracker::new()),
             mp3s: MediaStore::new(databases.mp3s(), TaskTracker::new()),
             broker: broker.unwrap(),

@@ -11,9 +11,9 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use contracts::ProblemCode;
+use contracts::{Audit, ProblemCode};
 use futures_util::StreamExt as _;
-use service_kit::{Audit, FieldError, Problem};
+use service_kit::{FieldError, Problem, audit};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::{AccessRule, PlaceOfAnswer};
@@ -142,7 +142,7 @@ pub(crate) async fn apply_access_rule(mut request: Request, next: Next) -> Respo
     let response = next.run(request).await;
     let status = response.status();
     if let Some(client) = rule.audited_client().filter(|_| is_change) {
-        Audit::AccountRequest.record(None, Some(&format!("{} from {client}", status.as_u16())));
+        audit::record(Audit::AccountRequest { status: status.as_u16(), client });
     }
     if !rule.is_passed() && !status.is_client_error() && !status.is_server_error() {
         tracing::error!("a route has no access rule in its signature");

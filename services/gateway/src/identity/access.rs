@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use contracts::{AccessClaims, Owner, ProblemCode, Role, Scope, UserId};
-use service_kit::Audit;
+use contracts::{AccessClaims, Audit, Owner, ProblemCode, Role, Scope, UserId};
+use service_kit::audit;
 
 use super::credential::Credential;
 use super::identification::Identity;
@@ -80,7 +80,7 @@ where
         let (owner, is_verified) = match &credential {
             Credential::Key { holder, .. } => {
                 if !holder.scopes.contains(&A::SCOPE) {
-                    Audit::ApiKeyRefused.record(Some(holder.account), None);
+                    audit::record(Audit::ApiKeyRefused { user: holder.account });
                     return Err(identity.refused(parts, ProblemCode::ScopeMissing).await);
                 }
                 let owner = Owner { id: holder.account, email: holder.email.clone(), mails: holder.mails };
@@ -137,7 +137,7 @@ where
         match person.claims.role {
             Role::Admin => Ok(Self(person)),
             Role::User => {
-                Audit::AdminRefused.record(Some(person.claims.sub), None);
+                audit::record(Audit::AdminRefused { user: person.claims.sub });
                 Err(ProblemCode::AdminOnly.into())
             }
         }

@@ -15,7 +15,7 @@ use futures_util::{Stream, StreamExt as _};
 use headers::{ContentLength, HeaderMapExt as _};
 use humantime::parse_duration;
 use media_store::StoredFile;
-use service_kit::{Pace, Patience, Problem};
+use service_kit::{IdleBudget, Pace, Problem};
 use tokio::time::Instant;
 
 use super::file_name::display_name;
@@ -241,14 +241,14 @@ pub(crate) enum BodyFault {
 pub(crate) struct GuardedBody {
     body: BodyDataStream,
     left: u64,
-    patience: Patience,
+    budget: IdleBudget,
 }
 
 impl GuardedBody {
     /// A body of at most so many bytes.
     pub(crate) fn new(body: Body, policy: &UploadConfig, bytes: u64) -> Self {
-        let patience = Patience::new(policy.pace()).until(Instant::now() + policy.upload_timeout);
-        Self { body: body.into_data_stream(), left: bytes, patience }
+        let budget = IdleBudget::new(policy.pace()).until(Instant::now() + policy.upload_timeout);
+        Self { body: body.into_data_stream(), left: bytes, budget }
     }
 }
 
@@ -261,11 +261,11 @@ impl Stream for GuardedBody {
             let Some(piece) = piece else { return Poll::Ready(None) };
             return Poll::Ready(Some(piece.map_err(BodyFault::Broken).and_then(|piece| {
                 this.left = this.left.checked_sub(piece.len() as u64).ok_or(BodyFault::TooLarge)?;
-                this.patience.moved(piece.len());
+                this.budget.moved(piece.len());
                 Ok(piece)
             })));
         }
-        ready!(this.patience.poll_exhausted(context));
+        ready!(this.budget.poll_exhausted(context));
         Poll::Ready(Some(Err(BodyFault::TooSlow)))
     }
 }

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use contracts::{ProblemCode, Queue};
+use contracts::{Audit, ProblemCode, Queue};
 use serde::Serialize;
-use service_kit::Audit;
+use service_kit::audit;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -113,7 +113,7 @@ pub(crate) async fn replay_dead_messages(
 ) -> Result<Json<Replayed>, Error> {
     let queue = queue(&name)?;
     let replayed = gateway.broker.replay(queue, MOST_REPLAYED).await?;
-    Audit::DeadLettersReplayed.record(Some(person.claims.sub), Some(queue.name()));
+    audit::record(Audit::DeadLettersReplayed { user: person.claims.sub, queue });
     Ok(Json(Replayed { replayed }))
 }
 

@@ -12,7 +12,7 @@ use crate::letter::Letter;
 use crate::mail::{Topic, assemble};
 use crate::send_error::Outlook;
 
-/// What the server says at each point; what is not named gets the usual yes.
+/// The server's answer at each point; a point that is not named gets the usual acceptance.
 #[derive(Clone, Copy)]
 struct Script {
     greeting: &'static str,
@@ -32,7 +32,7 @@ const WILLING: Script = Script {
     content: "250 2.0.0 taken",
 };
 
-/// Stands for saying nothing, and for hanging up.
+/// Stands for no answer, and for hanging up.
 const SILENCE: &str = "";
 const HANG_UP: &str = "bye";
 
@@ -83,8 +83,8 @@ async fn serve(script: Script) -> (u16, JoinHandle<Vec<String>>) {
 fn mailer(url: &str) -> Mailer {
     let mut mailer = Mailer::new(MailServer::from_url(&url.into()).unwrap());
     let short = Duration::from_millis(300);
-    mailer.patience =
-        Patience { connect: short, open: short, command: short, content: short, goodbye: short };
+    mailer.timeouts =
+        Timeouts { connect: short, open: short, command: short, content: short, goodbye: short };
     mailer
 }
 
@@ -121,7 +121,7 @@ async fn what_a_refusal_means_depends_on_the_step_and_the_answer() {
 
     let refusals = [
         (Script { greeting: "421 4.3.2 busy", ..WILLING }, Step::Open, Temporary),
-        // Ours to mend, whatever the server thinks of its finality.
+        // Our own fault, so temporary, even if the server calls it final.
         (Script { greeting: "554 5.7.1 not from you", ..WILLING }, Step::Open, Temporary),
         (Script { auth: "535 5.7.8 wrong password", ..WILLING }, Step::Open, Temporary),
         (Script { mail: "550 5.7.1 not from this sender", ..WILLING }, Step::Sender, Temporary),
@@ -177,7 +177,7 @@ async fn a_server_that_is_away_or_offers_no_tls_is_temporary() {
     let mailer = mailer(&format!("smtp://post:secret@127.0.0.1:{port}?tls=required"));
     let error = mailer.send(&message(), async { true }).await.unwrap_err();
     assert_eq!((error.step, error.outlook()), (Step::Open, Outlook::Temporary));
-    // Neither the password nor the mail went out in the clear.
+    // Neither the password nor the mail was sent unencrypted.
     let heard = visit.await.unwrap();
     assert!(heard.iter().all(|line| !line.starts_with("AUTH") && !line.starts_with("MAIL")), "{heard:?}");
 }
@@ -186,7 +186,7 @@ async fn a_server_that_is_away_or_offers_no_tls_is_temporary() {
 async fn an_abandoned_send_closes_its_connection() {
     let (port, visit) = serve(Script { content: SILENCE, ..WILLING }).await;
     let mut mailer = mailer(&format!("smtp://127.0.0.1:{port}"));
-    mailer.patience.content = Duration::from_mins(1);
+    mailer.timeouts.content = Duration::from_mins(1);
     let message = message();
     let abandoned = timeout(Duration::from_millis(200), mailer.send(&message, async { true })).await;
     assert!(abandoned.is_err(), "the server had not answered yet");
@@ -196,6 +196,6 @@ async fn an_abandoned_send_closes_its_connection() {
 
 #[test]
 fn the_longest_mail_ends_before_the_broker_gives_up_on_us() {
-    let Patience { open, command, content, .. } = Patience::USUAL;
+    let Timeouts { open, command, content, .. } = Timeouts::USUAL;
     assert!(open + 3 * command + content <= Duration::from_mins(17));
 }

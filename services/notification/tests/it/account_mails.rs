@@ -5,7 +5,7 @@ use test_kit::inbox::Mail;
 use test_kit::unique_name;
 use time::OffsetDateTime;
 
-use crate::stage::{PATIENCE, PUBLIC_URL, SENDER_DOMAIN, Stage};
+use crate::stage::{PUBLIC_URL, SENDER_DOMAIN, Stage, TIMEOUT};
 
 fn somebody() -> String {
     format!("{}@example.org", unique_name("eve"))
@@ -23,11 +23,11 @@ async fn publish(stage: &Stage, mail: &AccountMail) {
     stage.broker.publish(Queue::Account, &mail.mail_id.to_string(), mail).await.unwrap();
 }
 
-/// Waits for a mail that comes after all others, since there is one slot.
+/// Waits for a mail that is sent after all others, since there is one slot.
 async fn flush(stage: &Stage) {
     let email = somebody();
     publish(stage, &reset_for(&email, time::Duration::HOUR)).await;
-    stage.inbox.wait_for_mail(&email, PATIENCE).await;
+    stage.inbox.wait_for_mail(&email, TIMEOUT).await;
 }
 
 #[tokio::test]
@@ -39,13 +39,13 @@ async fn a_message_that_comes_several_times_is_one_mail() {
         publish(&stage, &mail).await;
     }
     let service = stage.start().await;
-    let received: Mail = stage.inbox.wait_for_mail(&email, PATIENCE).await;
+    let received: Mail = stage.inbox.wait_for_mail(&email, TIMEOUT).await;
     assert_eq!(received.token(), Some("a-token-of-the-test"));
     assert!(received.text.contains(&format!("{PUBLIC_URL}/reset#token=")));
     let id = format!("<{}.reset_password@{SENDER_DOMAIN}>", mail.mail_id);
     assert_eq!(received.message_id(), Some(id.as_str()));
     service.drained().await;
-    // Neither does another process send it again.
+    // Another process does not send it again, either.
     let service = stage.start().await;
     publish(&stage, &mail).await;
     flush(&stage).await;

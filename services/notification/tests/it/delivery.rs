@@ -5,7 +5,7 @@ use jobs::Deleted;
 use test_kit::wait_until;
 use time::OffsetDateTime;
 
-use crate::stage::{PATIENCE, PUBLIC_URL, Stage, link_key, message_id};
+use crate::stage::{PUBLIC_URL, Stage, TIMEOUT, link_key, message_id};
 
 #[tokio::test]
 async fn success_mail_has_a_link_that_opens_the_mp3_for_a_day() {
@@ -160,7 +160,7 @@ async fn malformed_messages_are_parked_and_the_next_is_handled() {
     later.version = 99;
     stage.publish(&later).await;
     stage.flush().await;
-    wait_until("both are in the dead queue", PATIENCE, async || {
+    wait_until("both are in the dead queue", TIMEOUT, async || {
         stage.broker.dead_depth(Queue::Mp3).await.unwrap() == 2
     })
     .await;

@@ -6,14 +6,14 @@ use test_kit::servers::{MongoDb, Running, Server as _};
 use test_kit::smtp_fault::{SmtpFault, SmtpGate};
 use test_kit::{shared, wait_until};
 
-use crate::stage::{PATIENCE, Stage, message_id};
+use crate::stage::{Stage, TIMEOUT, message_id};
 
 async fn gate() -> SmtpGate {
     SmtpGate::open(&shared().smtp_url).await.unwrap()
 }
 
 async fn refused_times(gate: &SmtpGate, times: usize) {
-    wait_until("the mail server has refused often enough", PATIENCE, async || {
+    wait_until("the mail server has refused often enough", TIMEOUT, async || {
         let refusals = gate.refusals();
         if refusals >= times { Ok(()) } else { Err(format!("it refused {refusals} times")) }
     })
@@ -89,7 +89,7 @@ async fn copies_that_arrive_while_the_mail_is_being_sent_wait() {
         stage.announce(&job).await;
     }
     refused_times(&gate, 1).await;
-    wait_until("the copies were taken out of the queue", PATIENCE, async || {
+    wait_until("the copies were taken out of the queue", TIMEOUT, async || {
         stage.broker.depth(Queue::Mp3).await.unwrap() == 0
     })
     .await;
@@ -114,7 +114,8 @@ async fn the_mail_of_a_sender_that_died_is_sent_when_its_claim_runs_out() {
     service.drained().await;
 }
 
-// What we can't know, we do twice under one name: RFC 5321 has no way to ask whether a mail was taken.
+// An uncertain mail is sent twice with one Message-ID: RFC 5321 has no way to ask whether a mail was
+// accepted.
 #[tokio::test]
 async fn an_acceptance_that_got_lost_is_repeated_under_the_same_message_id() {
     let gate = gate().await;
@@ -126,7 +127,7 @@ async fn an_acceptance_that_got_lost_is_repeated_under_the_same_message_id() {
     refused_times(&gate, 1).await;
     gate.set(SmtpFault::None);
     assert_eq!(stage.settled(job.job.id).await.state, NoticeState::Sent);
-    let mails = stage.inbox.wait_for_mails(job.owner.email.as_str(), 2, PATIENCE).await;
+    let mails = stage.inbox.wait_for_mails(job.owner.email.as_str(), 2, TIMEOUT).await;
     let expected = message_id(&job, Outcome::Converted);
     assert!(mails.iter().all(|mail| mail.message_id() == Some(expected.as_str())), "{mails:?}");
     service.drained().await;
@@ -164,7 +165,7 @@ async fn a_mail_that_was_taken_while_mongodb_was_away_is_recorded_later_and_not_
     gate.set(SmtpFault::Hang);
     let stage = Stage::with(&mongodb.url(), &gate.url()).await;
     let service = stage.start().await;
-    wait_until("notification is ready", PATIENCE, async || service.is_ready().await).await;
+    wait_until("notification is ready", TIMEOUT, async || service.is_ready().await).await;
     let job = stage.converted_job("holiday.mp4").await;
     stage.announce(&job).await;
     refused_times(&gate, 1).await;
@@ -172,7 +173,7 @@ async fn a_mail_that_was_taken_while_mongodb_was_away_is_recorded_later_and_not_
     mongodb.kill_hard().await;
     gate.set(SmtpFault::None);
     stage.mail_to(&job).await;
-    // Nor does a store that is away.
+    // A store that is away does not, either.
     assert!(service.is_ready().await);
     mongodb.restart().await.unwrap();
     assert_eq!(stage.settled(job.job.id).await.state, NoticeState::Sent);

@@ -6,7 +6,8 @@ use contracts::{
     MESSAGE_VERSION, MailPreferences, Mp3Fid, Notice, NoticeState, Outcome, Owner, Queue, Source, UserId,
     VideoFid,
 };
-use jobs::{Claim, Databases, JobStore, MongoConfig, NewJob, Record};
+use databases::{Databases, MongoConfig};
+use jobs::{Claim, JobStore, NewJob, Record};
 use notification::Config;
 use service_kit::{Process, Shutdown};
 use test_kit::inbox::{Inbox, Mail};
@@ -15,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a machine that is busy with something else; a test that passes never waits for it.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) const PUBLIC_URL: &str = "https://mixdown.test";
 pub(crate) const SENDER_DOMAIN: &str = "mail.mixdown.test";
@@ -24,7 +25,7 @@ const LINK_KEY: &str = "the key of the tests alone";
 /// Far longer than any test.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
-/// A database and queues of its own, and a publisher for what converters would publish.
+/// A database and queues of the test's own, and a publisher in place of the converters.
 pub(crate) struct Stage {
     pub(crate) config: Config,
     pub(crate) jobs: JobStore,
@@ -32,7 +33,7 @@ pub(crate) struct Stage {
     pub(crate) inbox: Inbox,
 }
 
-/// Notification at work.
+/// A running notification.
 pub(crate) struct Service {
     pub(crate) shutdown: Shutdown,
     pub(crate) admin: std::net::SocketAddr,
@@ -52,7 +53,7 @@ impl Stage {
 
     pub(crate) async fn with(mongodb_url: &str, smtp_url: &str) -> Self {
         let config = config(mongodb_url, smtp_url);
-        let jobs = Databases::connect(&config.mongodb).await.unwrap().jobs();
+        let jobs = JobStore::new(Databases::connect(&config.mongodb).await.unwrap().mixdown());
         let broker = Broker::new(&config.rabbitmq, "notification tests", CancellationToken::new()).unwrap();
         Self { config, jobs, broker, inbox: Inbox::shared() }
     }
@@ -65,10 +66,10 @@ impl Stage {
         Service { shutdown, admin, task }
     }
 
-    /// A job that a converter has ended with an MP3.
+    /// A job that a converter ended with audio.
     pub(crate) async fn converted_job(&self, name: &str) -> Record {
         let id = self.queued_job(name).await;
-        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", PATIENCE).await.unwrap() else {
+        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", TIMEOUT).await.unwrap() else {
             panic!("a new job can be claimed")
         };
         let audio = Audio {
@@ -87,10 +88,10 @@ impl Stage {
         self.record(id).await
     }
 
-    /// A job that a converter has ended without one.
+    /// A job that a converter ended without audio.
     pub(crate) async fn failed_job(&self, name: &str, code: FailureCode) -> Record {
         let id = self.queued_job(name).await;
-        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", PATIENCE).await.unwrap() else {
+        let Claim::Claimed(lease, _) = self.jobs.claim(id, "test", TIMEOUT).await.unwrap() else {
             panic!("a new job can be claimed")
         };
         assert!(self.jobs.commit_failed(&lease, &Failure::from(code), KEPT).await.unwrap());
@@ -99,7 +100,7 @@ impl Stage {
 
     async fn queued_job(&self, name: &str) -> JobId {
         let id = JobId::generate();
-        // An address of its own for each job: the inbox is everyone's.
+        // Each job has its own address, since all tests share the inbox.
         let email = format!("{}@example.org", unique_name("ada")).parse().unwrap();
         let owner = Owner { id: UserId::generate(), email, mails: MailPreferences::default() };
         let source = Source {
@@ -140,7 +141,7 @@ impl Stage {
     }
 
     pub(crate) async fn mail_to(&self, record: &Record) -> Mail {
-        self.inbox.wait_for_mail(record.owner.email.as_str(), PATIENCE).await
+        self.inbox.wait_for_mail(record.owner.email.as_str(), TIMEOUT).await
     }
 
     pub(crate) async fn mails_to(&self, record: &Record) -> Vec<Mail> {
@@ -149,7 +150,7 @@ impl Stage {
 
     /// Waits until the job's mail is sent or given up.
     pub(crate) async fn settled(&self, id: JobId) -> Notice {
-        wait_until("the mail is settled on the job", PATIENCE, async || {
+        wait_until("the mail is settled on the job", TIMEOUT, async || {
             let notices = self.jobs.get(id).await.map_err(|error| error.to_string())?.unwrap().job.notices;
             let settled = notices.iter().find(|notice| notice.state != NoticeState::Sending);
             settled.cloned().ok_or_else(|| format!("the notices are {notices:?}"))
@@ -157,8 +158,8 @@ impl Stage {
         .await
     }
 
-    /// Sends the mail of another job through the same queue and waits for it. With one slot, whatever was in the
-    /// queue before it has been handled by then.
+    /// Sends the mail of another job through the same queue and waits for it. With one slot, everything
+    /// before it in the queue has been handled by then.
     pub(crate) async fn flush(&self) {
         let marker = self.failed_job("marker.mp4", FailureCode::Damaged).await;
         self.announce(&marker).await;
@@ -167,14 +168,14 @@ impl Stage {
 }
 
 impl Service {
-    /// Asks for the end and waits for it.
+    /// Shuts it down and waits for its end.
     pub(crate) async fn drained(mut self) {
         self.shutdown.drain().cancel();
-        tokio::time::timeout(PATIENCE, &mut self.task).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(TIMEOUT, &mut self.task).await.unwrap().unwrap().unwrap();
         self.shutdown.abort().cancel();
     }
 
-    /// Whether `/readyz` says yes.
+    /// Whether `/readyz` reports ready.
     pub(crate) async fn is_ready(&self) -> bool {
         let probe = service_kit::Healthcheck { admin_listen: self.admin };
         let answer = tokio::task::spawn_blocking(move || probe.run()).await.unwrap();
@@ -222,7 +223,7 @@ pub(crate) fn message_id(record: &Record, outcome: Outcome) -> String {
     format!("<{}.{}@{SENDER_DOMAIN}>", record.job.id, outcome.as_str())
 }
 
-/// No file is read in these tests; the identifier is all there is to it.
+/// These tests read no file; only the identifier matters.
 fn some_file() -> FileId {
     let hex = unique_name("");
     let digits: String = hex.chars().filter(char::is_ascii_hexdigit).chain("00000000".chars()).collect();

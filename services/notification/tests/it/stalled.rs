@@ -1,4 +1,5 @@
-//! A sender that was stopped for longer than its claim, at the worst moment: the mail server is about to say "go ahead".
+//! A sender that is paused for longer than its claim, at the worst moment: the mail server is about to answer
+//! "go ahead".
 
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use test_kit::gate::{Passage, TcpGate};
 use test_kit::smtp_fault::{SmtpFault, SmtpGate};
 use test_kit::{shared, wait_until};
 
-use crate::stage::{PATIENCE, Stage};
+use crate::stage::{Stage, TIMEOUT};
 
-/// A stage whose service reaches MongoDB and the mail server through gates, and holds a claim only for a moment.
+/// A stage whose service reaches MongoDB and the mail server through gates, and holds a claim only for a
+/// moment.
 async fn stage() -> (Stage, TcpGate, SmtpGate) {
-    // The driver would else find the server's own address, and go round the gate.
+    // Without this, the driver would find the server's own address and bypass the gate.
     let direct = shared().mongodb_url.replace("replicaSet=rs0", "directConnection=true");
     let (mongodb_url, database) = TcpGate::before(&direct).await.unwrap();
     let mail_server = SmtpGate::open(&shared().smtp_url).await.unwrap();
@@ -23,7 +25,7 @@ async fn stage() -> (Stage, TcpGate, SmtpGate) {
 }
 
 async fn held_back(mail_server: &SmtpGate) {
-    wait_until("the go-ahead is held back", PATIENCE, async || mail_server.refusals() > 0).await;
+    wait_until("the go-ahead is held back", TIMEOUT, async || mail_server.refusals() > 0).await;
 }
 
 #[tokio::test]
@@ -33,7 +35,7 @@ async fn a_sender_that_overslept_its_claim_sends_nothing() {
     let job = stage.converted_job("holiday.mp4").await;
     stage.announce(&job).await;
     held_back(&mail_server).await;
-    // It hears nothing more of the database, as if it were stopped.
+    // It gets no more answers from the database, as if it were paused.
     database.set(Passage::Silent);
 
     stage.config.mongodb.url = shared().mongodb_url.clone().into();
@@ -57,8 +59,8 @@ async fn a_slow_mail_server_alone_costs_nobody_a_mail() {
     let job = stage.converted_job("holiday.mp4").await;
     stage.announce(&job).await;
     held_back(&mail_server).await;
-    // Far longer than the claim, which is renewed meanwhile: nobody else gets it.
-    let claim = async || stage.jobs.claim_notice(job.job.id, Outcome::Converted, PATIENCE).await.unwrap();
+    // Far longer than the claim, which is renewed meanwhile: no other process gets the mail.
+    let claim = async || stage.jobs.claim_notice(job.job.id, Outcome::Converted, TIMEOUT).await.unwrap();
     for _ in 0..50 {
         assert!(matches!(claim().await, jobs::NoticeClaim::Busy));
         tokio::time::sleep(Duration::from_millis(100)).await;

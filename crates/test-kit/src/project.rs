@@ -11,7 +11,7 @@ pub struct Project {
 }
 
 // What makes a folder the checkout's root.
-const LANDMARK: &str = "scripts/mail-catcher/package.json";
+const LANDMARK: &str = "tools/mail-catcher/package.json";
 
 impl Project {
     /// Finds the checkout above the current folder or, failing that, above this executable.

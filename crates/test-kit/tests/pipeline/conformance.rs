@@ -56,7 +56,7 @@ async fn thousands_of_made_up_requests_are_answered_as_the_description_says() ->
     let (mut user, spare) = (mixdown.user().await?, mixdown.user().await?);
     mixdown.promote(&mut user).await?;
 
-    let folder = project.root().join("scripts/schemathesis");
+    let folder = project.root().join("tools/schemathesis");
     let mut requests = Command::new(find_program("python3")?);
     requests
         .args(["-m", "schemathesis.cli", "--config-file"])

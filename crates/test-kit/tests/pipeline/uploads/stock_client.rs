@@ -9,14 +9,14 @@ use tokio::process::Command;
 
 use super::*;
 
-/// Runs `scripts/tus-client/upload.mjs`, and gives what it prints.
+/// Runs `tools/tus-client/upload.mjs`, and gives what it prints.
 async fn upload(user: &User, endpoint: &str, file: &Path, options: Value) -> Result<Value> {
     let project = Project::locate()?;
     let mut options = options;
     options["token"] = json!(user.token);
     options["modules"] = json!(project.tus_client()?);
     let ran = Command::new(find_program("node")?)
-        .arg(project.root().join("scripts/tus-client/upload.mjs"))
+        .arg(project.root().join("tools/tus-client/upload.mjs"))
         .args([endpoint, &file.display().to_string(), &options.to_string()])
         .stdin(Stdio::null())
         .kill_on_drop(true)

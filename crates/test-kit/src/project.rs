@@ -101,6 +101,22 @@ pub fn find_program(name: &str) -> Result<PathBuf> {
         .with_context(|| format!("{name} is missing: run `make install`"))
 }
 
+/// A program of this workspace, beside the running one: one `cargo build` makes them all.
+///
+/// # Errors
+/// When it isn't built.
+pub fn built_program(name: &str) -> Result<PathBuf> {
+    let executable = std::env::current_exe().context("this program has no path")?;
+    // A test runs in target/release/deps.
+    executable
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+        .with_context(|| format!("{name} is not built: run `cargo build --release --bins`"))
+}
+
 pub(crate) fn installed(path: PathBuf) -> Result<PathBuf> {
     if path.is_file() {
         Ok(path)

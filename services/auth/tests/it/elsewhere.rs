@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::verify;
 use crate::harness::{Answer, Auth, PASSWORD, TestDatabase};
-use crate::provider::{CLIENT_ID, Provider, REDIRECT_URI, kid_of};
+use test_kit::provider::{CLIENT_ID, Provider, REDIRECT_URI, kid_of};
 
 struct Stage {
     database: TestDatabase,

@@ -15,7 +15,6 @@ mod migrations;
 mod oneself;
 mod outages;
 mod post;
-mod provider;
 mod proxy;
 mod relay;
 mod sessions;

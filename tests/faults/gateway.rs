@@ -7,22 +7,22 @@ use contracts::JobStatus;
 use futures_util::{StreamExt as _, stream};
 use reqwest::Method;
 use system_tests::promise::{PATIENCE, assert_kept};
-use test_kit::gate::{Passage, TcpGate};
 use test_kit::gridfs::{Contents, Store};
 use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Plan};
+use test_kit::proxy::{Proxy, Traffic};
 use test_kit::services::Service;
 use test_kit::{shared, wait_until};
 
 #[tokio::test]
 async fn a_gateway_that_dies_between_storing_and_announcing_announces_later() -> Result<()> {
-    let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await?;
     let mut mixdown = Plan::new().on_rabbitmq(&url).start().await?;
     let user = mixdown.user().await?;
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
 
     // The connection stays, so the gateway takes the upload and then waits for a confirm that doesn't come.
-    gate.set(Passage::Silent);
+    proxy.set(Traffic::Stall);
     let uploader = user.clone();
     let upload = tokio::spawn(async move { uploader.post(Form::default().file("a.mp4", &video)).await });
     let job = wait_until("the job is stored", PATIENCE, async || {
@@ -35,8 +35,8 @@ async fn a_gateway_that_dies_between_storing_and_announcing_announces_later() ->
     mixdown.service(Service::Gateway)?.kill_hard().await;
     assert!(upload.await?.is_err(), "a dead gateway gave an answer");
     // What was under way is lost for good: nobody but the gateway can bring it back.
-    gate.set(Passage::Broken);
-    gate.set(Passage::Open);
+    proxy.cut();
+    proxy.set(Traffic::Pass);
     assert_eq!(job.status, JobStatus::Queued);
     mixdown.service(Service::Gateway)?.restart().await?;
 

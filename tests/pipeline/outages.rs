@@ -7,10 +7,10 @@ use contracts::{JobStatus, ProblemCode};
 use futures_util::future::try_join_all;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
-use test_kit::gate::{Passage, TcpGate};
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Mixdown, Plan, User};
+use test_kit::proxy::{Proxy, Traffic};
 use test_kit::services::Service;
 use test_kit::{shared, wait_until};
 
@@ -67,48 +67,48 @@ async fn requests_to_the_store(
 
 #[tokio::test]
 async fn without_mongodb_every_route_says_503_in_time_and_works_again_after() -> Result<()> {
-    let (url, gate) = TcpGate::before(&shared().mongodb_url).await?;
-    // Directly: a member of a replica set would tell the way around the gate.
+    let (url, proxy) = Proxy::before(&shared().mongodb_url).await?;
+    // Directly: a member of a replica set would tell the way around the proxy.
     let mixdown =
         Plan::new().on_mongodb(&url.replace("replicaSet=rs0", "directConnection=true")).start().await?;
     let user = mixdown.user().await?;
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     let requests = requests_to_the_store(&mixdown, &user, &video).await?;
 
-    for passage in [Passage::Silent, Passage::Broken] {
-        gate.set(passage);
+    for traffic in [Traffic::Stall, Traffic::Refuse] {
+        proxy.set(traffic);
         let reads = requests.iter().map(|(method, path)| {
-            assert_unavailable(format!("{passage:?}, {method} {path}"), user.request(method.clone(), path))
+            assert_unavailable(format!("{traffic:?}, {method} {path}"), user.request(method.clone(), path))
         });
-        let upload = assert_unavailable(format!("{passage:?}, upload"), upload_request(&user, &video));
+        let upload = assert_unavailable(format!("{traffic:?}, upload"), upload_request(&user, &video));
         tokio::try_join!(try_join_all(reads), upload)?;
     }
-    gate.set(Passage::Open);
+    proxy.set(Traffic::Pass);
     wait_until_it_works(&user, &video).await;
     Ok(())
 }
 
 #[tokio::test]
 async fn without_rabbitmq_uploads_say_503_in_time_and_reading_goes_on() -> Result<()> {
-    let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await?;
     let mixdown = Plan::new().on_rabbitmq(&url).start().await?;
     let user = mixdown.user().await?;
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
 
-    gate.set(Passage::Broken);
+    proxy.set(Traffic::Refuse);
     wait_until("the gateway notices", PATIENCE, async || {
         assert_unavailable("upload".to_owned(), upload_request(&user, &video)).await.is_ok()
     })
     .await;
     assert_eq!(user.jobs().await?, []);
-    gate.set(Passage::Open);
+    proxy.set(Traffic::Pass);
     wait_until_it_works(&user, &video).await;
     Ok(())
 }
 
 #[tokio::test]
 async fn without_auth_or_mysql_only_accounts_are_away() -> Result<()> {
-    let (url, gate) = TcpGate::before(&shared().mysql_url).await?;
+    let (url, proxy) = Proxy::before(&shared().mysql_url).await?;
     let mut mixdown = Plan::new().on_mysql(&url).start().await?;
     let user = mixdown.user().await?;
     assert_eq!(user.jobs().await?, []);
@@ -118,15 +118,15 @@ async fn without_auth_or_mysql_only_accounts_are_away() -> Result<()> {
         let body = serde_json::json!({ "email": "eve@example.org", "password": user.password });
         user.anonymous(Method::POST, "/register").json(&body)
     };
-    for passage in [Passage::Silent, Passage::Broken] {
-        gate.set(passage);
+    for traffic in [Traffic::Stall, Traffic::Refuse] {
+        proxy.set(traffic);
         tokio::try_join!(
-            assert_unavailable(format!("{passage:?}, login"), login()),
-            assert_unavailable(format!("{passage:?}, register"), register()),
+            assert_unavailable(format!("{traffic:?}, login"), login()),
+            assert_unavailable(format!("{traffic:?}, register"), register()),
         )?;
         assert_eq!(user.jobs().await?, [], "a token stopped working");
     }
-    gate.set(Passage::Open);
+    proxy.set(Traffic::Pass);
     wait_until("MySQL is back", PATIENCE, async || {
         user.log_in().await.is_ok_and(|answer| answer.status().is_success())
     })
@@ -144,16 +144,16 @@ async fn without_auth_or_mysql_only_accounts_are_away() -> Result<()> {
 
 #[tokio::test]
 async fn a_mail_that_auth_had_promised_when_it_was_killed_comes_once() -> Result<()> {
-    let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await?;
     let mut mixdown = Plan::new().on_rabbitmq(&url).start().await?;
     let user = mixdown.user().await?;
     let address = json!({ "email": user.email });
     let forget = async || user.anonymous(Method::POST, "/password/forgot").json(&address).send().await;
     // It is written down, and its way to RabbitMQ has no end.
-    gate.set(Passage::Silent);
+    proxy.set(Traffic::Stall);
     assert_eq!(forget().await?.status(), StatusCode::ACCEPTED);
     mixdown.service(Service::Auth)?.kill_hard().await;
-    gate.set(Passage::Open);
+    proxy.set(Traffic::Pass);
     mixdown.service(Service::Auth)?.restart().await?;
     Inbox::shared().wait_for_mail(&user.email, PATIENCE).await;
     // Mails come in turn: behind this one nothing of the first can follow.

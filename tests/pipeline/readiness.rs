@@ -3,48 +3,33 @@
 use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
 use reqwest::{Method, RequestBuilder};
-use test_kit::gate::{Passage, TcpGate};
 use test_kit::mixdown::{Form, Mixdown, Plan};
-use test_kit::services::Service;
+use test_kit::proxy::{Proxy, Traffic};
+use test_kit::services::{Service, ServicePorts};
 use test_kit::{shared, wait_until};
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 
 use crate::stage::{PATIENCE, assert_problem};
 
 /// Asks for each connection whether the gateway is ready, and closes it if not. Quicker than any probe, so that a gateway which
 /// is away for a moment is noticed.
-struct Balancer {
-    url: String,
-    task: JoinHandle<()>,
+async fn balancer(mixdown: &Mixdown) -> Result<Proxy> {
+    let ports = mixdown.system().ports;
+    Proxy::with(move |client| async move {
+        // An error is a connection that one side closed.
+        let _ = pass_if_ready(client, ports).await;
+    })
+    .await
 }
 
-impl Balancer {
-    async fn before(mixdown: &Mixdown) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let ports = mixdown.system().ports;
-        let task = tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                tokio::spawn(async move {
-                    let ready = format!("http://127.0.0.1:{}/readyz", ports.gateway_admin);
-                    if reqwest::get(ready).await?.status() == 200 {
-                        let mut server = TcpStream::connect(("127.0.0.1", ports.gateway)).await?;
-                        copy_bidirectional(&mut client, &mut server).await?;
-                    }
-                    Ok::<_, anyhow::Error>(())
-                });
-            }
-        });
-        Ok(Self { url, task })
+async fn pass_if_ready(mut client: TcpStream, ports: ServicePorts) -> Result<()> {
+    let ready = format!("http://127.0.0.1:{}/readyz", ports.gateway_admin);
+    if reqwest::get(ready).await?.status() == 200 {
+        let mut server = TcpStream::connect(("127.0.0.1", ports.gateway)).await?;
+        copy_bidirectional(&mut client, &mut server).await?;
     }
-}
-
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    Ok(())
 }
 
 async fn status(what: &str, request: RequestBuilder) -> Result<u16> {
@@ -73,12 +58,12 @@ async fn wait_for_part(mixdown: &Mixdown, service: Service, part: &str, wanted: 
 
 #[tokio::test]
 async fn without_rabbitmq_the_site_stays_where_readiness_is_obeyed() -> Result<()> {
-    let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await?;
     let mut mixdown = Plan::new().on_rabbitmq(&url).start().await?;
-    let balancer = Balancer::before(&mixdown).await?;
-    let user = mixdown.user().await?.at(&balancer.url);
-    for passage in [Passage::Broken, Passage::Silent] {
-        gate.set(passage);
+    let balancer = balancer(&mixdown).await?;
+    let user = mixdown.user().await?.at(&format!("http://{}", balancer.address()));
+    for traffic in [Traffic::Refuse, Traffic::Stall] {
+        proxy.set(traffic);
         for service in [Service::Gateway, Service::Converter, Service::Notification] {
             wait_for_part(&mixdown, service, "rabbitmq", false).await;
         }
@@ -89,7 +74,7 @@ async fn without_rabbitmq_the_site_stays_where_readiness_is_obeyed() -> Result<(
             ("the usage", user.request(Method::GET, "/me/usage"), 200),
             ("a download", user.request(Method::GET, "/download?fid=000000000000000000000000"), 404),
         ] {
-            assert_eq!(status(what, request).await?, expected, "{passage:?}, {what}");
+            assert_eq!(status(what, request).await?, expected, "{traffic:?}, {what}");
         }
         let refused =
             user.post(Form::default().file("a.mp4", b"any")).await.context("an upload was refused")?;
@@ -97,7 +82,7 @@ async fn without_rabbitmq_the_site_stays_where_readiness_is_obeyed() -> Result<(
         for service in Service::ALL {
             let url = format!("http://127.0.0.1:{}/readyz", mixdown.system().ports.admin(service));
             let answer = reqwest::get(url).await?;
-            assert_eq!(answer.status(), 200, "{passage:?}, {}: {}", service.name(), answer.text().await?);
+            assert_eq!(answer.status(), 200, "{traffic:?}, {}: {}", service.name(), answer.text().await?);
         }
     }
     // One that is started meanwhile can answer as well.
@@ -111,7 +96,7 @@ async fn without_rabbitmq_the_site_stays_where_readiness_is_obeyed() -> Result<(
         Ok::<_, anyhow::Error>(status("the list", user.request(Method::GET, "/jobs")).await? == 200)
     })
     .await;
-    gate.set(Passage::Open);
+    proxy.set(Traffic::Pass);
     let _restarted = restarted.await??;
     wait_for_part(&mixdown, Service::Gateway, "rabbitmq", true).await;
     assert_eq!(user.post(Form::default().file("a.mp4", b"any")).await?.status(), 202);
@@ -120,22 +105,22 @@ async fn without_rabbitmq_the_site_stays_where_readiness_is_obeyed() -> Result<(
 
 #[tokio::test]
 async fn without_mongodb_or_mysql_every_request_is_answered_where_readiness_is_obeyed() -> Result<()> {
-    let (mongodb, mongodb_gate) = TcpGate::before(&shared().mongodb_url).await?;
-    let (mysql, mysql_gate) = TcpGate::before(&shared().mysql_url).await?;
+    let (mongodb, mongodb_proxy) = Proxy::before(&shared().mongodb_url).await?;
+    let (mysql, mysql_proxy) = Proxy::before(&shared().mysql_url).await?;
     let plan = Plan::new().on_mongodb(&mongodb.replace("replicaSet=rs0", "directConnection=true"));
     let mixdown = plan.on_mysql(&mysql).start().await?;
-    let balancer = Balancer::before(&mixdown).await?;
-    let user = mixdown.user().await?.at(&balancer.url);
+    let balancer = balancer(&mixdown).await?;
+    let user = mixdown.user().await?.at(&format!("http://{}", balancer.address()));
     let login = || user.anonymous(Method::POST, "/login").basic_auth(&user.email, Some(&user.password));
-    mongodb_gate.set(Passage::Broken);
+    mongodb_proxy.set(Traffic::Refuse);
     wait_for_part(&mixdown, Service::Gateway, "mongodb", false).await;
     assert_eq!(status("the login", login()).await?, 200);
     assert_eq!(status("the document", user.request(Method::GET, "/openapi.json")).await?, 200);
     assert_eq!(status("the list", user.request(Method::GET, "/jobs")).await?, 503);
-    mongodb_gate.set(Passage::Open);
+    mongodb_proxy.set(Traffic::Pass);
     wait_for_part(&mixdown, Service::Gateway, "mongodb", true).await;
 
-    mysql_gate.set(Passage::Broken);
+    mysql_proxy.set(Traffic::Refuse);
     wait_for_part(&mixdown, Service::Auth, "database", false).await;
     assert_eq!(status("the login", login()).await?, 503);
     assert_eq!(status("the list", user.request(Method::GET, "/jobs")).await?, 200);
@@ -144,6 +129,6 @@ async fn without_mongodb_or_mysql_every_request_is_answered_where_readiness_is_o
     let keys = format!("http://127.0.0.1:{}/.well-known/jwks.json", auth.auth);
     assert_eq!(reqwest::get(keys).await?.status(), 200);
     assert_eq!(reqwest::get(format!("http://127.0.0.1:{}/readyz", auth.auth_admin)).await?.status(), 200);
-    mysql_gate.set(Passage::Open);
+    mysql_proxy.set(Traffic::Pass);
     Ok(())
 }

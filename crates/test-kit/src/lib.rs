@@ -8,7 +8,6 @@
 //! [`sound`] compares what the converter makes with its source, [`sources`] and [`edits`] are what it is tried with.
 
 pub mod edits;
-pub mod gate;
 pub mod gridfs;
 pub mod inbox;
 pub mod media;
@@ -17,6 +16,7 @@ pub mod ports;
 pub mod process;
 pub mod project;
 pub mod provider;
+pub mod proxy;
 pub mod random;
 pub mod seeded;
 pub mod servers;

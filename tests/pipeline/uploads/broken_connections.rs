@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use test_kit::gate::{Passage, TcpGate};
+use test_kit::proxy::{Proxy, Traffic};
 use test_kit::shared;
 
 use super::*;
@@ -212,17 +212,17 @@ struct HalfMade {
     path: String,
     job: Job,
     // The way to RabbitMQ.
-    _gate: TcpGate,
+    _proxy: Proxy,
 }
 
 async fn half_made() -> Result<HalfMade> {
-    let (url, gate) = TcpGate::before(&shared().rabbitmq_url).await?;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await?;
     let plan = Plan::new().on_rabbitmq(&url).only(&[Service::Auth, Service::Gateway]);
     let mut mixdown = plan.start().await?;
     let user = mixdown.user().await?;
     let path = begin(&user, PIECE).await?;
     // It makes the job, and then waits for a confirm that does not come.
-    gate.set(Passage::Silent);
+    proxy.set(Traffic::Stall);
     let sending = tokio::spawn(patch(&user, &path, 0, content(0..PIECE)).send());
     let job = wait_until("the job is stored", PATIENCE, async || {
         let jobs = user.jobs().await?;
@@ -233,10 +233,10 @@ async fn half_made() -> Result<HalfMade> {
     assert!(!sending.is_finished(), "the client was answered before the announcement");
     mixdown.service(Service::Gateway)?.kill_hard().await;
     assert!(sending.await?.is_err(), "a dead gateway gave an answer");
-    gate.set(Passage::Broken);
-    gate.set(Passage::Open);
+    proxy.cut();
+    proxy.set(Traffic::Pass);
     mixdown.service(Service::Gateway)?.restart().await?;
-    Ok(HalfMade { mixdown, user, path, job, _gate: gate })
+    Ok(HalfMade { mixdown, user, path, job, _proxy: proxy })
 }
 
 #[tokio::test]

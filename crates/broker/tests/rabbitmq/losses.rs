@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use broker::{Broker, BrokerConfig, RetryLadder, Verdict};
 use contracts::Queue;
+use test_kit::proxy::{Proxy, Traffic};
+use test_kit::shared;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::proxy::Proxy;
+use crate::closed_channels::ClosedChannels;
 use crate::stage::{PATIENCE, Seen, Stage, note, wait_until};
 
 const MESSAGES: u32 = 400;
@@ -59,24 +61,24 @@ async fn under_load(stage: &Stage, mut fault: impl FnMut()) {
 
 #[tokio::test]
 async fn no_confirmed_message_is_lost_when_connections_are_cut_under_load() {
-    let proxy = Proxy::start().await;
-    let stage = Stage::at(&proxy.url()).await;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await.unwrap();
+    let stage = Stage::at(&url).await;
     under_load(&stage, || proxy.cut()).await;
     stage.tear_down().await;
 }
 
 #[tokio::test]
 async fn no_confirmed_message_is_lost_when_channels_are_closed_under_load() {
-    let proxy = Proxy::start().await;
-    let stage = Stage::at(&proxy.url()).await;
-    under_load(&stage, || proxy.close_channels()).await;
+    let channels = ClosedChannels::start().await;
+    let stage = Stage::at(&channels.url()).await;
+    under_load(&stage, || channels.close()).await;
     stage.tear_down().await;
 }
 
 #[tokio::test]
 async fn an_idle_broker_survives_the_loss_of_its_channels() {
-    let proxy = Proxy::start().await;
-    let stage = Stage::at(&proxy.url()).await;
+    let channels = ClosedChannels::start().await;
+    let stage = Stage::at(&channels.url()).await;
     let seen = Seen::new();
     let handled = seen.clone();
     let consumption = stage.consume(Queue::Video, 1, move |delivery| {
@@ -86,7 +88,7 @@ async fn an_idle_broker_survives_the_loss_of_its_channels() {
     for number in 0..3 {
         stage.broker.publish(Queue::Video, "job", &note(number)).await.unwrap();
         wait_until("the message is handled", async || seen.all().contains(&number)).await;
-        proxy.close_channels();
+        channels.close();
     }
     stage.broker.publish(Queue::Video, "job", &note(3)).await.unwrap();
     wait_until("the last message is handled", async || seen.all().contains(&3)).await;
@@ -96,12 +98,12 @@ async fn an_idle_broker_survives_the_loss_of_its_channels() {
 
 #[tokio::test]
 async fn readiness_follows_the_connection() {
-    let proxy = Proxy::start().await;
-    let stage = Stage::at(&proxy.url()).await;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await.unwrap();
+    let stage = Stage::at(&url).await;
     assert!(stage.broker.is_ready());
-    proxy.refuse();
+    proxy.set(Traffic::Refuse);
     wait_until("the loss is noticed", async || !stage.broker.is_ready()).await;
-    proxy.accept();
+    proxy.set(Traffic::Pass);
     wait_until("the connection is back", async || stage.broker.is_ready()).await;
     stage.tear_down().await;
 }
@@ -127,8 +129,8 @@ async fn a_deleted_queue_comes_back_with_its_consumer() {
 
 #[tokio::test]
 async fn a_verdict_that_cannot_be_published_leaves_the_message_to_be_delivered_again() {
-    let proxy = Proxy::start().await;
-    let stage = Stage::at(&proxy.url()).await;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await.unwrap();
+    let stage = Stage::at(&url).await;
     let seen = Seen::new();
     let gate = Arc::new(Semaphore::new(0));
     let (handled, may_end) = (seen.clone(), Arc::clone(&gate));
@@ -144,10 +146,10 @@ async fn a_verdict_that_cannot_be_published_leaves_the_message_to_be_delivered_a
     });
     stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
     wait_until("the handler is at work", async || seen.len() == 1).await;
-    proxy.refuse();
+    proxy.set(Traffic::Refuse);
     wait_until("the loss is noticed", async || !stage.broker.is_ready()).await;
     gate.add_permits(1);
-    proxy.accept();
+    proxy.set(Traffic::Pass);
     wait_until("the message is delivered again", async || seen.len() == 2).await;
     consumption.end().await;
     assert_eq!(seen.all(), [(1, false), (1, true)]);
@@ -158,8 +160,8 @@ async fn a_verdict_that_cannot_be_published_leaves_the_message_to_be_delivered_a
 
 #[tokio::test]
 async fn handlers_that_outlive_their_connection_keep_their_slots() {
-    let proxy = Proxy::start().await;
-    let stage = Stage::at(&proxy.url()).await;
+    let (url, proxy) = Proxy::before(&shared().rabbitmq_url).await.unwrap();
+    let stage = Stage::at(&url).await;
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let started = Seen::new();
     let gate = Arc::new(Semaphore::new(0));
@@ -180,9 +182,9 @@ async fn handlers_that_outlive_their_connection_keep_their_slots() {
         stage.broker.publish(Queue::Video, "job", &note(number)).await.unwrap();
     }
     wait_until("both slots are taken", async || started.len() == 2).await;
-    proxy.refuse();
+    proxy.set(Traffic::Refuse);
     wait_until("the loss is noticed", async || !stage.broker.is_ready()).await;
-    proxy.accept();
+    proxy.set(Traffic::Pass);
     stage.broker.ready(PATIENCE).await.unwrap();
     // One handler ends: one of the messages that RabbitMQ took back may come, the other has to wait.
     gate.add_permits(1);

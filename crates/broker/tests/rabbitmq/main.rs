@@ -1,11 +1,11 @@
 //! The broker against a real RabbitMQ, each test with queues of its own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod closed_channels;
 mod dead;
 mod draining;
 mod losses;
-mod proxy;
 mod publishing;
 mod stage;
 mod traces;

@@ -11,8 +11,9 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use serde::{Deserialize, Serialize};
+use test_kit::shared;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// Long enough for a machine that is busy with something else; a test that passes never waits for it.
@@ -37,11 +38,6 @@ pub(crate) struct Stage {
     admin: Connection,
 }
 
-pub(crate) fn server_url() -> String {
-    std::env::var("MIXDOWN_TEST_RABBITMQ_URL")
-        .expect("MIXDOWN_TEST_RABBITMQ_URL must hold the amqp:// URL of a RabbitMQ server for tests")
-}
-
 pub(crate) fn config(url: &str) -> BrokerConfig {
     let steps = [200, 600].map(Duration::from_millis).to_vec();
     BrokerConfig {
@@ -53,12 +49,13 @@ pub(crate) fn config(url: &str) -> BrokerConfig {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        Self::at(&server_url()).await
+        Self::at(&shared().rabbitmq_url).await
     }
 
     /// With the broker under test connected through another address, such as a proxy's.
     pub(crate) async fn at(url: &str) -> Self {
-        let admin = Connection::connect(&server_url(), ConnectionProperties::default()).await.unwrap();
+        let admin =
+            Connection::connect(&shared().rabbitmq_url, ConnectionProperties::default()).await.unwrap();
         let config = config(url);
         let shutdown = CancellationToken::new();
         let broker = Broker::new(&config, "broker tests", shutdown.clone()).unwrap();
@@ -177,12 +174,8 @@ impl<T: Clone> Seen<T> {
 }
 
 /// Polls until the condition holds.
-pub(crate) async fn wait_until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
+pub(crate) async fn wait_until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    test_kit::wait_until(what, PATIENCE, condition).await;
 }
 
 pub(crate) fn header(message: &BasicGetMessage, name: &str) -> Option<String> {

@@ -9,23 +9,23 @@ use mongodb::options::ClientOptions;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
-use crate::proxy::Proxy;
+use crate::held_commands::HeldCommands;
 use crate::{CHUNK, Fixture, SOON, fixture, noise};
 
 const A_MOMENT: Duration = Duration::from_millis(700);
 
 /// The fixture's store over a bad network.
-async fn store_behind_proxy(fixture: &Fixture) -> (Proxy, MediaStore) {
+async fn store_behind_proxy(fixture: &Fixture) -> (HeldCommands, MediaStore) {
     let mut options = ClientOptions::parse(&test_kit::shared().mongodb_url).await.unwrap();
-    let proxy = Proxy::start(options.hosts[0].to_string()).await;
-    options.hosts = vec![proxy.address()];
+    let commands = HeldCommands::start(options.hosts[0].to_string()).await;
+    options.hosts = vec![commands.address()];
     // Else the client would ask the replica set for its addresses and go around the proxy.
     options.direct_connection = Some(true);
     options.repl_set_name = None;
     // Else the server would mostly refuse what arrives late, because its session has written since: luck, not a promise.
     options.retry_writes = Some(false);
     let database = Client::with_options(options).unwrap().database(fixture.database.name());
-    (proxy, MediaStore::new(database, fixture.tasks.clone()).with_deadline(A_MOMENT))
+    (commands, MediaStore::new(database, fixture.tasks.clone()).with_deadline(A_MOMENT))
 }
 
 #[tokio::test]
@@ -69,19 +69,19 @@ async fn assert_unavailable(client: &Client, deadline: Duration) {
 #[tokio::test]
 async fn an_insert_that_arrives_after_its_upload_was_given_up_is_swept_away() {
     let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let (commands, store) = store_behind_proxy(&fixture).await;
     let mut upload = store.begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
-    proxy.hold("insert", "fs.chunks");
+    commands.hold("insert", "fs.chunks");
     upload.write(noise(2 * CHUNK)).await.unwrap();
-    proxy.holds_one().await;
+    commands.holds_one().await;
     let error = upload.finish().await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     fixture.background_work_has_ended().await;
     // The chunks were deleted, but those two aren't there yet.
     assert_eq!(fixture.marker_state(fid).await.as_deref(), Some("sweeping"));
 
-    proxy.let_go();
+    commands.let_go();
     test_kit::wait_until("the insert has arrived", SOON, async || fixture.traces(fid).await[1] == 2).await;
     assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
     assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
@@ -90,14 +90,14 @@ async fn an_insert_that_arrives_after_its_upload_was_given_up_is_swept_away() {
 #[tokio::test]
 async fn a_failed_write_is_reported_and_the_upload_cannot_finish() {
     let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let (commands, store) = store_behind_proxy(&fixture).await;
     let mut upload = store.begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
-    proxy.hold("insert", "fs.chunks");
+    commands.hold("insert", "fs.chunks");
     // More than can be in flight: so it has to wait for the first insert, which fails.
     let error = upload.write(noise(20 * CHUNK)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
-    proxy.let_go();
+    commands.let_go();
     assert!(matches!(upload.finish().await, Err(StoreError::Incomplete)));
     fixture.background_work_has_ended().await;
     assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
@@ -107,16 +107,16 @@ async fn a_failed_write_is_reported_and_the_upload_cannot_finish() {
 #[tokio::test]
 async fn an_upload_that_is_swept_before_its_description_arrives_fails() {
     let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let (commands, store) = store_behind_proxy(&fixture).await;
     let mut upload = store.with_deadline(SOON).begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
     upload.write(noise(3 * CHUNK)).await.unwrap();
-    proxy.hold("findAndModify", "fs.files");
+    commands.hold("findAndModify", "fs.files");
     let finish = tokio::spawn(upload.finish());
-    proxy.holds_one().await;
+    commands.holds_one().await;
     assert_eq!(fixture.marker_state(fid).await.as_deref(), Some("finishing"));
     assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
-    proxy.let_go();
+    commands.let_go();
     let error = finish.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Incomplete), "{error:?}");
     fixture.background_work_has_ended().await;
@@ -126,16 +126,16 @@ async fn an_upload_that_is_swept_before_its_description_arrives_fails() {
 #[tokio::test]
 async fn a_file_whose_marker_a_sweeper_took_at_the_last_moment_is_not_promised() {
     let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let (commands, store) = store_behind_proxy(&fixture).await;
     let mut upload = store.with_deadline(SOON).begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
     upload.write(noise(3 * CHUNK)).await.unwrap();
-    proxy.hold("delete", "fs.pending");
+    commands.hold("delete", "fs.pending");
     let finish = tokio::spawn(upload.finish());
-    proxy.holds_one().await;
+    commands.holds_one().await;
     assert_eq!(fixture.traces(fid).await, [1, 3, 1]);
     fixture.store.delete(fid).await.unwrap();
-    proxy.let_go();
+    commands.let_go();
     let error = finish.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Lost), "{error:?}");
     fixture.background_work_has_ended().await;

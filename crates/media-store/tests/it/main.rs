@@ -5,8 +5,8 @@
 mod discarding;
 mod drafts;
 mod faults;
+mod held_commands;
 mod interoperation;
-mod proxy;
 mod reading;
 mod sweeping;
 mod writing;

@@ -15,6 +15,5 @@ mod migrations;
 mod oneself;
 mod outages;
 mod post;
-mod proxy;
 mod relay;
 mod sessions;

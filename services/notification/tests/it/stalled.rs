@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use contracts::{NoticeState, Outcome};
-use test_kit::gate::{Passage, TcpGate};
+use test_kit::proxy::{Proxy, Traffic};
 use test_kit::smtp_fault::{SmtpFault, SmtpGate};
 use test_kit::{shared, wait_until};
 
 use crate::stage::{PATIENCE, Stage};
 
-/// A stage whose service reaches MongoDB and the mail server through gates, and holds a claim only for a moment.
-async fn stage() -> (Stage, TcpGate, SmtpGate) {
-    // The driver would else find the server's own address, and go round the gate.
+/// A stage whose service reaches MongoDB and the mail server through proxies, and holds a claim only for a moment.
+async fn stage() -> (Stage, Proxy, SmtpGate) {
+    // The driver would else find the server's own address, and go round the proxy.
     let direct = shared().mongodb_url.replace("replicaSet=rs0", "directConnection=true");
-    let (mongodb_url, database) = TcpGate::before(&direct).await.unwrap();
+    let (mongodb_url, database) = Proxy::before(&direct).await.unwrap();
     let mail_server = SmtpGate::open(&shared().smtp_url).await.unwrap();
     let mut stage = Stage::with_smtp(&mail_server.url()).await;
     stage.config.mongodb.url = mongodb_url.into();
@@ -34,7 +34,7 @@ async fn a_sender_that_overslept_its_claim_sends_nothing() {
     stage.announce(&job).await;
     held_back(&mail_server).await;
     // It hears nothing more of the database, as if it were stopped.
-    database.set(Passage::Silent);
+    database.set(Traffic::Stall);
 
     stage.config.mongodb.url = shared().mongodb_url.clone().into();
     stage.config.smtp_url = shared().smtp_url.clone().into();

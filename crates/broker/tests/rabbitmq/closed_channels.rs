@@ -1,84 +1,39 @@
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use test_kit::proxy::{Proxy, server_of};
+use test_kit::shared;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
-use crate::stage::server_url;
-
-/// Stands between a broker and RabbitMQ and breaks things.
-pub(crate) struct Proxy {
-    address: SocketAddr,
-    faults: broadcast::Sender<Fault>,
-    is_refusing: Arc<AtomicBool>,
+/// Stands between a broker and RabbitMQ, and has RabbitMQ close the broker's channels.
+pub(crate) struct ClosedChannels {
+    proxy: Proxy,
+    closings: broadcast::Sender<()>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// Ends every connection.
-    Cut,
-    /// Makes RabbitMQ close every channel with 406, by acknowledging a delivery that never was.
-    CloseChannels,
-}
-
-impl Proxy {
+impl ClosedChannels {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (faults, _) = broadcast::channel(8);
-        let is_refusing = Arc::new(AtomicBool::new(false));
-        let (senders, refusing) = (faults.clone(), Arc::clone(&is_refusing));
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                if !refusing.load(Ordering::SeqCst) {
-                    tokio::spawn(forward(client, senders.subscribe()));
-                }
-            }
-        });
-        Self { address, faults, is_refusing }
+        let (closings, _) = broadcast::channel(8);
+        let subscriptions = closings.clone();
+        let proxy = Proxy::with(move |client| serve(client, subscriptions.subscribe())).await.unwrap();
+        Self { proxy, closings }
     }
 
     /// The server's URL, by way of the proxy.
     pub(crate) fn url(&self) -> String {
-        let url = server_url();
-        let (start, vhost) = authority(&url);
-        format!("{}{}{}", &url[..start.0], self.address, vhost)
+        self.proxy.url(&shared().rabbitmq_url).unwrap()
     }
 
-    pub(crate) fn cut(&self) {
-        let _ = self.faults.send(Fault::Cut);
-    }
-
-    pub(crate) fn close_channels(&self) {
-        self.faults.send(Fault::CloseChannels).unwrap();
-    }
-
-    /// Cuts everything and lets nobody in until [`Self::accept`].
-    pub(crate) fn refuse(&self) {
-        self.is_refusing.store(true, Ordering::SeqCst);
-        self.cut();
-    }
-
-    pub(crate) fn accept(&self) {
-        self.is_refusing.store(false, Ordering::SeqCst);
+    /// Makes RabbitMQ close every channel with 406, by acknowledging a delivery that never was.
+    pub(crate) fn close(&self) {
+        self.closings.send(()).unwrap();
     }
 }
 
-/// Where host and port begin and end in a URL, and what comes after them.
-fn authority(url: &str) -> ((usize, usize), &str) {
-    let start = url.find('@').map_or_else(|| url.find("://").unwrap() + 3, |at| at + 1);
-    let end = url[start..].find('/').map_or(url.len(), |slash| start + slash);
-    ((start, end), &url[end..])
-}
-
-async fn forward(client: TcpStream, mut faults: broadcast::Receiver<Fault>) {
-    let url = server_url();
-    let ((start, end), _) = authority(&url);
-    let server = TcpStream::connect(&url[start..end]).await.unwrap();
+async fn serve(client: TcpStream, mut closings: broadcast::Receiver<()>) {
+    let server = TcpStream::connect(server_of(&shared().rabbitmq_url).unwrap()).await.unwrap();
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let mut channels = BTreeSet::new();
@@ -90,7 +45,7 @@ async fn forward(client: TcpStream, mut faults: broadcast::Receiver<Fault>) {
     {
         return;
     }
-    // Frames are read in a task, since half a frame must not get lost when a fault comes first.
+    // Frames are read in a task, since half a frame must not get lost when the channels are to be closed first.
     let (frames, mut next_frame) = tokio::sync::mpsc::channel(16);
     tokio::spawn(async move {
         while let Some(frame) = read_frame(&mut from_client).await {
@@ -102,10 +57,10 @@ async fn forward(client: TcpStream, mut faults: broadcast::Receiver<Fault>) {
     loop {
         tokio::select! {
             _ = &mut back => return,
-            fault = faults.recv() => match fault.unwrap() {
-                Fault::Cut => return,
-                Fault::CloseChannels => acknowledge_nothing(&mut channels, &mut to_server).await,
-            },
+            closing = closings.recv() => {
+                closing.unwrap();
+                acknowledge_nothing(&mut channels, &mut to_server).await;
+            }
             frame = next_frame.recv() => {
                 let Some(frame) = frame else { return };
                 note_channel(&frame, &mut channels);

@@ -7,11 +7,11 @@ use std::process::{Command as StdCommand, Stdio};
 use anyhow::{Context, Result, ensure};
 use test_kit::services::Service;
 
-use crate::stage::{Stage, account, convert, run, write_script};
+use crate::world::{World, account, convert, run, write_script};
 
 /// Neither a backup nor something that could be taken for one.
-fn assert_no_folder(stage: &Stage) -> Result<()> {
-    let left: Vec<_> = std::fs::read_dir(stage.folder.path())?.collect::<Result<_, _>>()?;
+fn assert_no_folder(world: &World) -> Result<()> {
+    let left: Vec<_> = std::fs::read_dir(world.folder.path())?.collect::<Result<_, _>>()?;
     let left: Vec<_> =
         left.iter().filter(|entry| entry.file_name().to_string_lossy().starts_with("backup")).collect();
     ensure!(left.is_empty(), "there is {left:?}");
@@ -20,70 +20,70 @@ fn assert_no_folder(stage: &Stage) -> Result<()> {
 
 #[tokio::test]
 async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> Result<()> {
-    let stage = Stage::start().await?;
-    let database_url = stage.mixdown.system().database_url.clone();
+    let world = World::start().await?;
+    let database_url = world.mixdown.system().database_url.clone();
     let (_, server) = database_url.split_once('@').context("no account")?;
 
     // MySQL refuses while MongoDB is being dumped.
-    let mut script = stage.script("backup.sh", &stage.backup())?;
+    let mut script = world.script("backup.sh", &world.backup())?;
     let ended = run(script.env("MYSQL_URL", format!("mysql://mixdown:wrong@{server}"))).await?;
     ended.failed_with("Access denied");
     ended.failed_with("MySQL was not dumped");
-    assert_no_folder(&stage)?;
+    assert_no_folder(&world)?;
 
     // MongoDB refuses: an account that may read one database of three.
-    let url = &stage.mixdown.system().mongodb_url;
+    let url = &world.mixdown.system().mongodb_url;
     let narrow =
-        account(&stage.client, url, &[("read", format!("{}mixdown", stage.mixdown.prefix()))]).await?;
-    let ended = run(stage.script("backup.sh", &stage.backup())?.env("MONGODB_URL", &narrow)).await?;
+        account(&world.client, url, &[("read", format!("{}mixdown", world.mixdown.prefix()))]).await?;
+    let ended = run(world.script("backup.sh", &world.backup())?.env("MONGODB_URL", &narrow)).await?;
     ended.failed_with("not authorized");
-    assert_no_folder(&stage)?;
+    assert_no_folder(&world)?;
 
     // MongoDB is away.
     let (_, place) = narrow.split_once('@').context("no account")?;
     let (_, rest) = place.split_once('/').context("no path")?;
     let away = format!("mongodb://mixdown:secret@127.0.0.1:1/{rest}");
-    let ended = run(stage.script("backup.sh", &stage.backup())?.env("MONGODB_URL", &away)).await?;
+    let ended = run(world.script("backup.sh", &world.backup())?.env("MONGODB_URL", &away)).await?;
     ended.failed_with("no backup was taken");
-    assert_no_folder(&stage)?;
+    assert_no_folder(&world)?;
 
     // The gateway says nothing, and succeeds or fails.
     for silent in ["true", "false"] {
-        let ended = run(stage.script("backup.sh", &stage.backup())?.env("GATEWAY", silent)).await?;
+        let ended = run(world.script("backup.sh", &world.backup())?.env("GATEWAY", silent)).await?;
         ended.failed_with("backup: ");
-        assert_no_folder(&stage)?;
+        assert_no_folder(&world)?;
     }
 
     // There is no mongodump where it is said to be.
-    let mut script = stage.script("backup.sh", &stage.backup())?;
+    let mut script = world.script("backup.sh", &world.backup())?;
     let ended =
         run(script.env_remove("GATEWAY").env("MONGODB_TOOLS", "env PATH=/nowhere /bin/busybox-or-none"))
             .await?;
     ended.failed_with("busybox-or-none");
-    assert_no_folder(&stage)?;
+    assert_no_folder(&world)?;
 
     // mysqldump succeeds, and what arrives breaks off.
-    let folder = stage.folder.path().join("bin");
+    let folder = world.folder.path().join("bin");
     std::fs::create_dir(&folder)?;
     let real = test_kit::project::find_program("mysqldump")?;
     write_script(&folder.join("mysqldump"), &format!("'{}' \"$@\" | head -c 2000", real.display()))?;
     let path = format!("{}:{}", folder.display(), std::env::var("PATH")?);
-    let ended = run(stage.script("backup.sh", &stage.backup())?.env("PATH", path)).await?;
+    let ended = run(world.script("backup.sh", &world.backup())?.env("PATH", path)).await?;
     ended.failed_with("the dump of MySQL breaks off");
-    assert_no_folder(&stage)
+    assert_no_folder(&world)
 }
 
 #[tokio::test]
 async fn a_backup_that_its_reader_leaves_or_that_has_no_room_fails() -> Result<()> {
-    let stage = Stage::start().await?;
-    let user = stage.mixdown.user().await?;
+    let world = World::start().await?;
+    let user = world.mixdown.user().await?;
     convert(&user).await?;
     let gateway = Service::Gateway.program()?;
     for (output, expected) in [("| head -c 100", "Broken pipe"), (">/dev/full", "No space left")] {
         let text = format!("set -o pipefail; '{}' backup {output}", gateway.display());
         let mut command = tokio::process::Command::new("bash");
-        command.args(["-c", &text]).env("MONGODB_URL", &stage.mongodb_url);
-        let ended = run(command.env("MONGODB_DATABASE_PREFIX", stage.mixdown.prefix())).await?;
+        command.args(["-c", &text]).env("MONGODB_URL", &world.mongodb_url);
+        let ended = run(command.env("MONGODB_DATABASE_PREFIX", world.mixdown.prefix())).await?;
         ended.failed_with("could not write the backup");
         ended.failed_with(expected);
     }
@@ -92,12 +92,12 @@ async fn a_backup_that_its_reader_leaves_or_that_has_no_room_fails() -> Result<(
 
 #[tokio::test]
 async fn an_empty_store_is_not_backed_up() -> Result<()> {
-    let stage = Stage::start().await?;
-    let mut script = stage.script("backup.sh", &stage.backup())?;
-    let admin = &stage.mixdown.system().mongodb_url;
+    let world = World::start().await?;
+    let mut script = world.script("backup.sh", &world.backup())?;
+    let admin = &world.mixdown.system().mongodb_url;
     let ended = run(script.env("MONGODB_URL", admin).env("MONGODB_DATABASE_PREFIX", "mistyped_")).await?;
     ended.failed_with("no collections in mistyped_mixdown, mistyped_videos, mistyped_mp3s");
-    assert_no_folder(&stage)
+    assert_no_folder(&world)
 }
 
 fn gunzip(path: &Path) -> Result<Vec<u8>> {
@@ -140,68 +140,68 @@ const DAMAGES: [Damage; 8] = [
 
 #[tokio::test]
 async fn a_damaged_backup_is_refused_and_nothing_is_changed() -> Result<()> {
-    let mut stage = Stage::start().await?;
-    let user = stage.mixdown.user().await?;
+    let mut world = World::start().await?;
+    let user = world.mixdown.user().await?;
     convert(&user).await?;
-    stage.take_backup().await?;
+    world.take_backup().await?;
     convert(&user).await?;
-    stage.stop_services().await?;
-    let before = stage.fingerprint().await?;
+    world.stop_services().await?;
+    let before = world.fingerprint().await?;
 
     let assert_refused = async |what: &str| {
-        let ended = run(&mut stage.script("restore.sh", &stage.backup())?).await?;
+        let ended = run(&mut world.script("restore.sh", &world.backup())?).await?;
         assert!(!ended.is_success, "{what}: {}", ended.said);
         assert!(ended.said.contains("nothing was changed"), "{what}: {}", ended.said);
-        assert_eq!(stage.fingerprint().await?, before, "{what}");
+        assert_eq!(world.fingerprint().await?, before, "{what}");
         anyhow::Ok(())
     };
     for (name, what, damage) in DAMAGES {
-        let path = stage.backup().join(name);
+        let path = world.backup().join(name);
         let whole = std::fs::read(&path)?;
         std::fs::write(&path, damage(&whole))?;
         assert_refused(&format!("{name}: {what}")).await?;
         if name == "mongodb.backup" {
             // Also where nobody has checked it before.
-            let mut restore = stage.gateway("restore")?;
+            let mut restore = world.gateway("restore")?;
             let ended = run(restore.stdin(std::fs::File::open(&path)?)).await?;
             ended.failed_with("nothing was changed");
-            assert_eq!(stage.fingerprint().await?, before, "{name}: {what}");
-            assert_eq!(stage.left_of_restores().await?, 0, "{name}: {what}");
+            assert_eq!(world.fingerprint().await?, before, "{name}: {what}");
+            assert_eq!(world.left_of_restores().await?, 0, "{name}: {what}");
         }
         std::fs::write(&path, whole)?;
     }
     // Whole as a file, and yet no whole dump.
-    let path = stage.backup().join("mysql.sql.gz");
+    let path = world.backup().join("mysql.sql.gz");
     let text = gunzip(&path)?;
     gzip(&text[..text.len() / 2], &path)?;
     assert_refused("the dump of MySQL is half").await?;
     gzip(&text, &path)?;
-    stage.restore().await?;
-    assert_ne!(stage.fingerprint().await?, before);
+    world.restore().await?;
+    assert_ne!(world.fingerprint().await?, before);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_restore_that_finds_a_server_away_or_unwilling_changes_nothing() -> Result<()> {
-    let mut stage = Stage::start().await?;
-    let user = stage.mixdown.user().await?;
+    let mut world = World::start().await?;
+    let user = world.mixdown.user().await?;
     convert(&user).await?;
-    stage.take_backup().await?;
+    world.take_backup().await?;
     convert(&user).await?;
-    stage.stop_services().await?;
-    let before = stage.fingerprint().await?;
+    world.stop_services().await?;
+    let before = world.fingerprint().await?;
 
-    let mut script = stage.script("restore.sh", &stage.backup())?;
+    let mut script = world.script("restore.sh", &world.backup())?;
     let ended = run(script.env("MYSQL_URL", "mysql://mixdown:wrong@127.0.0.1:1/mixdown")).await?;
     ended.failed_with("MySQL does not answer; nothing was changed");
-    assert_eq!(stage.fingerprint().await?, before);
+    assert_eq!(world.fingerprint().await?, before);
 
     let roles =
-        ["mixdown", "videos", "mp3s"].map(|name| ("read", format!("{}{name}", stage.mixdown.prefix())));
-    let reader = account(&stage.client, &stage.mixdown.system().mongodb_url, &roles).await?;
-    let ended = run(stage.script("restore.sh", &stage.backup())?.env("MONGODB_URL", reader)).await?;
+        ["mixdown", "videos", "mp3s"].map(|name| ("read", format!("{}{name}", world.mixdown.prefix())));
+    let reader = account(&world.client, &world.mixdown.system().mongodb_url, &roles).await?;
+    let ended = run(world.script("restore.sh", &world.backup())?.env("MONGODB_URL", reader)).await?;
     ended.failed_with("not authorized");
     assert!(ended.said.contains("MySQL is as it was"), "{}", ended.said);
-    assert_eq!(stage.fingerprint().await?, before);
+    assert_eq!(world.fingerprint().await?, before);
     Ok(())
 }

@@ -6,5 +6,5 @@ mod faults;
 mod interrupted;
 mod mongodump;
 mod round_trip;
-mod stage;
 mod window;
+mod world;

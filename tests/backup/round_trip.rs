@@ -13,7 +13,7 @@ use test_kit::services::Service;
 use test_kit::{unique_name, wait_until};
 use tokio::process::Command;
 
-use crate::stage::{PATIENCE, Stage, convert, run, sign_in, write_script};
+use crate::world::{PATIENCE, World, convert, run, sign_in, write_script};
 
 /// A gateway that stops in the middle of a backup, behind its first bytes, until it may go on.
 struct SlowGateway {
@@ -22,8 +22,8 @@ struct SlowGateway {
 }
 
 impl SlowGateway {
-    fn new(stage: &Stage) -> Result<Self> {
-        let (script, permission) = (stage.folder.path().join("gateway"), stage.folder.path().join("go-on"));
+    fn new(world: &World) -> Result<Self> {
+        let (script, permission) = (world.folder.path().join("gateway"), world.folder.path().join("go-on"));
         let gateway = Service::Gateway.program()?;
         let text = format!(
             r#"[ "$1" = backup ] || exec '{gateway}' "$@"
@@ -56,11 +56,11 @@ async fn keep_uploading(user: &User, is_over: &AtomicBool) -> Result<Vec<JobId>>
 }
 
 /// Backs up while somebody uploads, and more is uploaded behind the backup's moment than before it. Gives the job that came then.
-async fn back_up_under_load(stage: &Stage, user: &User, other: &User) -> Result<JobId> {
-    let slow = SlowGateway::new(stage)?;
-    let mut script = stage.script("backup.sh", &stage.backup())?;
+async fn back_up_under_load(world: &World, user: &User, other: &User) -> Result<JobId> {
+    let slow = SlowGateway::new(world)?;
+    let mut script = world.script("backup.sh", &world.backup())?;
     let is_over = AtomicBool::new(false);
-    let begun = stage.folder.path().join("backup.unfinished/mysql.sql.gz");
+    let begun = world.folder.path().join("backup.unfinished/mysql.sql.gz");
     let backup = async {
         let ended = run(script.env("GATEWAY", &slow.command)).await;
         is_over.store(true, Ordering::Relaxed);
@@ -81,9 +81,9 @@ async fn back_up_under_load(stage: &Stage, user: &User, other: &User) -> Result<
 
 #[tokio::test]
 async fn what_was_there_before_a_backup_comes_back_and_works() -> Result<()> {
-    let mut stage = Stage::start().await?;
-    let mut user = stage.mixdown.user().await?;
-    let other = stage.mixdown.user().await?;
+    let mut world = World::start().await?;
+    let mut user = world.mixdown.user().await?;
+    let other = world.mixdown.user().await?;
     let long = test_kit::media::long_video(std::time::Duration::from_mins(5)).await?;
     let long = user.upload(&long).await?;
     let (early, audio) = convert(&user).await?;
@@ -91,13 +91,13 @@ async fn what_was_there_before_a_backup_comes_back_and_works() -> Result<()> {
     let long_audio = user.download(&long).await?;
     let before: Vec<JobId> = user.jobs().await?.iter().map(|job| job.id).collect();
 
-    let late = back_up_under_load(&stage, &user, &other).await?;
-    stage.stop_services().await?;
-    stage.wipe().await?;
-    stage.restore().await?;
+    let late = back_up_under_load(&world, &user, &other).await?;
+    world.stop_services().await?;
+    world.wipe().await?;
+    world.restore().await?;
     // The late job's audio was stored before the backup came to where audio is.
-    assert_eq!(stage.ids(2, "fs.files").await?.len(), 2, "files and jobs are of two moments");
-    stage.start_services().await?;
+    assert_eq!(world.ids(2, "fs.files").await?.len(), 2, "files and jobs are of two moments");
+    world.start_services().await?;
 
     sign_in(&mut user).await?;
     let after: Vec<JobId> = user.jobs().await?.iter().map(|job| job.id).collect();
@@ -120,28 +120,28 @@ async fn what_was_there_before_a_backup_comes_back_and_works() -> Result<()> {
 
 #[tokio::test]
 async fn a_restore_puts_the_backup_in_place_of_what_came_later() -> Result<()> {
-    let mut stage = Stage::start().await?;
-    let mut user = stage.mixdown.user().await?;
+    let mut world = World::start().await?;
+    let mut user = world.mixdown.user().await?;
     let (job, audio) = convert(&user).await?;
-    let gateway = stage.mixdown.service(Service::Gateway)?;
+    let gateway = world.mixdown.service(Service::Gateway)?;
     gateway.stop().await;
-    stage.take_backup().await?;
-    let taken = stage.fingerprint().await?;
+    world.take_backup().await?;
+    let taken = world.fingerprint().await?;
 
-    stage.start_services().await?;
-    let late = stage.mixdown.user().await?;
+    world.start_services().await?;
+    let late = world.mixdown.user().await?;
     convert(&late).await?;
     user.delete(&format!("/jobs/{}", job.id)).await?.error_for_status()?;
-    stage.stop_services().await?;
+    world.stop_services().await?;
     // As a newer release has them, of which the backup knows nothing.
-    let [jobs, ..] = stage.databases();
+    let [jobs, ..] = world.databases();
     jobs.create_collection("of_a_newer_release").await?;
-    stage.mysql("CREATE TABLE of_a_newer_release (id INT PRIMARY KEY)").await?;
-    stage.restore().await?;
+    world.mysql("CREATE TABLE of_a_newer_release (id INT PRIMARY KEY)").await?;
+    world.restore().await?;
 
-    assert_eq!(stage.fingerprint().await?, taken);
-    assert_eq!(stage.left_of_restores().await?, 0);
-    stage.start_services().await?;
+    assert_eq!(world.fingerprint().await?, taken);
+    assert_eq!(world.left_of_restores().await?, 0);
+    world.start_services().await?;
     sign_in(&mut user).await?;
     assert!(user.download(&job).await? == audio);
     assert_eq!(late.log_in().await?.status(), StatusCode::UNAUTHORIZED);
@@ -149,8 +149,8 @@ async fn a_restore_puts_the_backup_in_place_of_what_came_later() -> Result<()> {
 }
 
 /// A `mysqldump` on a PATH of its own that waits until it may begin.
-fn late_mysqldump(stage: &Stage, script: &mut Command) -> Result<(std::path::PathBuf, std::path::PathBuf)> {
-    let folder = stage.folder.path().join("bin");
+fn late_mysqldump(world: &World, script: &mut Command) -> Result<(std::path::PathBuf, std::path::PathBuf)> {
+    let folder = world.folder.path().join("bin");
     std::fs::create_dir(&folder)?;
     let (begun, permission) = (folder.join("begun"), folder.join("permission"));
     let real = test_kit::project::find_program("mysqldump")?;
@@ -171,7 +171,7 @@ fn late_mysqldump(stage: &Stage, script: &mut Command) -> Result<(std::path::Pat
 }
 
 /// Erases one account and gives another a new address, behind MongoDB's moment and before MySQL's.
-async fn leave_and_move(stage: &Stage, goes: &User, moves: &User) -> Result<()> {
+async fn leave_and_move(world: &World, goes: &User, moves: &User) -> Result<()> {
     let password = json!({ "password": goes.password });
     goes.request(Method::DELETE, "/me").json(&password).send().await?.error_for_status()?;
     let address = format!("{}@example.org", unique_name("moved"));
@@ -180,14 +180,14 @@ async fn leave_and_move(stage: &Stage, goes: &User, moves: &User) -> Result<()> 
     let mail = Inbox::shared().wait_for_mail(&address, PATIENCE).await;
     moves.verify(mail.token().context("no token")?).await?;
     wait_until("the account is erased", PATIENCE, async || {
-        let rows = stage.mysql("SELECT COUNT(*) FROM erased_accounts").await?;
-        ensure!(rows.trim() == "1" && stage.ids(0, "jobs").await?.len() == 1, "not yet");
+        let rows = world.mysql("SELECT COUNT(*) FROM erased_accounts").await?;
+        ensure!(rows.trim() == "1" && world.ids(0, "jobs").await?.len() == 1, "not yet");
         Ok(())
     })
     .await;
     // The backup is restored long after.
     for (table, column) in [("erased_accounts", "erased_at"), ("address_changes", "changed_at")] {
-        stage.mysql(&format!("UPDATE {table} SET {column} = {column} - INTERVAL 40 HOUR")).await?;
+        world.mysql(&format!("UPDATE {table} SET {column} = {column} - INTERVAL 40 HOUR")).await?;
     }
     Ok(())
 }
@@ -195,34 +195,34 @@ async fn leave_and_move(stage: &Stage, goes: &User, moves: &User) -> Result<()> 
 #[tokio::test]
 async fn accounts_that_are_erased_or_move_during_a_backup_have_done_so_in_the_restored_system() -> Result<()>
 {
-    let mut stage = Stage::start().await?;
-    let (moves, goes) = (stage.mixdown.user().await?, stage.mixdown.user().await?);
+    let mut world = World::start().await?;
+    let (moves, goes) = (world.mixdown.user().await?, world.mixdown.user().await?);
     let (kept, _) = convert(&moves).await?;
     convert(&goes).await?;
-    let mut script = stage.script("backup.sh", &stage.backup())?;
-    let (begun, permission) = late_mysqldump(&stage, &mut script)?;
+    let mut script = world.script("backup.sh", &world.backup())?;
+    let (begun, permission) = late_mysqldump(&world, &mut script)?;
     let meanwhile = async {
         wait_until("MySQL's turn has come", PATIENCE, async || begun.exists()).await;
-        leave_and_move(&stage, &goes, &moves).await?;
+        leave_and_move(&world, &goes, &moves).await?;
         std::fs::write(&permission, "").context("could not let it go on")
     };
     let (ended, ()) = tokio::try_join!(run(&mut script), meanwhile)?;
     ended.succeeded("the backup")?;
 
-    stage.stop_services().await?;
-    stage.wipe().await?;
-    stage.restore().await?;
+    world.stop_services().await?;
+    world.wipe().await?;
+    world.restore().await?;
     for (table, column) in [("erased_accounts", "erased_at"), ("address_changes", "changed_at")] {
         let told = format!("SELECT COUNT(*) FROM {table} WHERE {column} > UTC_TIMESTAMP() - INTERVAL 1 HOUR");
-        assert_eq!(stage.mysql(&told).await?.trim(), "1", "{table}");
+        assert_eq!(world.mysql(&told).await?.trim(), "1", "{table}");
     }
-    assert_eq!(stage.ids(0, "jobs").await?.len(), 2, "the job was not in the backup");
-    let [jobs, ..] = stage.databases();
+    assert_eq!(world.ids(0, "jobs").await?.len(), 2, "the job was not in the backup");
+    let [jobs, ..] = world.databases();
     let jobs = jobs.collection::<Document>("jobs");
     let old_address = doc! { "owner.email": &moves.email };
     assert_eq!(jobs.count_documents(old_address.clone()).await?, 1, "the old address was not in the backup");
 
-    stage.start_services().await?;
+    world.start_services().await?;
     wait_until("the jobs are as the accounts are", PATIENCE, async || {
         let left = jobs.count_documents(doc! {}).await?;
         let old = jobs.count_documents(old_address.clone()).await?;
@@ -230,6 +230,6 @@ async fn accounts_that_are_erased_or_move_during_a_backup_have_done_so_in_the_re
         Ok(())
     })
     .await;
-    assert_eq!(stage.ids(0, "jobs").await?, [Bson::from(kept.id.to_string())]);
+    assert_eq!(world.ids(0, "jobs").await?, [Bson::from(kept.id.to_string())]);
     Ok(())
 }

@@ -14,7 +14,7 @@ use test_kit::wait_until;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
-use crate::stage::{PATIENCE, Stage, account, run};
+use crate::world::{PATIENCE, World, account, run};
 
 const SNAPSHOT_TOO_OLD: i32 = 239;
 
@@ -116,18 +116,18 @@ async fn a_snapshot_window_that_is_too_short_is_named_with_what_to_set() -> Resu
 #[tokio::test]
 async fn a_backup_that_the_server_forgot_leaves_no_folder() -> Result<()> {
     let server = Running::<MongoDb>::start().await?;
-    let stage = Stage::on(Plan::new().on_mongodb(&server.url())).await?;
-    let [jobs, videos, _] = stage.databases();
+    let world = World::on(Plan::new().on_mongodb(&server.url())).await?;
+    let [jobs, videos, _] = world.databases();
     jobs.collection::<Document>("more").insert_one(doc! { "_id": 1 }).await?;
     for n in 0..60 {
         let chunk = doc! { "files_id": 1, "n": n, "data": "x".repeat(1 << 20) };
         videos.collection::<Document>("more").insert_one(chunk).await?;
     }
-    stage.client.database("elsewhere").collection::<Document>("numbers").insert_one(doc! {}).await?;
-    set_window(&stage.client, 1).await?;
+    world.client.database("elsewhere").collection::<Document>("numbers").insert_one(doc! {}).await?;
+    set_window(&world.client, 1).await?;
 
     // The gateway writes into a pipe that is read when the moment is forgotten.
-    let (script, permission) = (stage.folder.path().join("gateway"), stage.folder.path().join("go-on"));
+    let (script, permission) = (world.folder.path().join("gateway"), world.folder.path().join("go-on"));
     let text = format!(
         r#"mkfifo '{fifo}'
         {{ head -c 4; until [ -e '{permission}' ]; do sleep 0.05; done; cat; }} <'{fifo}' &
@@ -135,22 +135,22 @@ async fn a_backup_that_the_server_forgot_leaves_no_folder() -> Result<()> {
         status=$?
         wait
         exit $status"#,
-        fifo = stage.folder.path().join("fifo").display(),
+        fifo = world.folder.path().join("fifo").display(),
         permission = permission.display(),
         gateway = Service::Gateway.program()?.display(),
     );
-    crate::stage::write_script(&script, &text)?;
-    let mut backup = stage.script("backup.sh", &stage.backup())?;
-    let begun = stage.folder.path().join("backup.unfinished/mysql.sql.gz");
+    crate::world::write_script(&script, &text)?;
+    let mut backup = world.script("backup.sh", &world.backup())?;
+    let begun = world.folder.path().join("backup.unfinished/mysql.sql.gz");
     let forget = async {
         wait_until("the backup has its moment", PATIENCE, async || begun.exists()).await;
         let now = jobs.run_command(doc! { "ping": 1 }).await?.get_timestamp("operationTime")?;
-        wait_until_forgotten(&stage.client, now).await;
+        wait_until_forgotten(&world.client, now).await;
         std::fs::write(&permission, "").context("could not let it go on")
     };
     let (ended, ()) = tokio::try_join!(run(backup.env("GATEWAY", &script)), forget)?;
     ended.failed_with("minSnapshotHistoryWindowInSeconds");
-    assert!(!stage.backup().exists());
-    assert!(!stage.folder.path().join("backup.unfinished").exists());
+    assert!(!world.backup().exists());
+    assert!(!world.folder.path().join("backup.unfinished").exists());
     Ok(())
 }

@@ -15,7 +15,7 @@ use test_kit::mixdown::{Form, Plan, User};
 use test_kit::services::Service;
 use test_kit::{shared, unique_name, wait_until};
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 async fn registered() -> Result<User> {
     let mut user = mixdown().user().await?;

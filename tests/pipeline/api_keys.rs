@@ -10,7 +10,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::User;
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 async fn with_key(user: &User, scopes: &[&str]) -> Result<(String, User)> {
     let body = json!({ "name": "a script", "scopes": scopes });

@@ -11,7 +11,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Mixdown, Plan, User};
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 const MAX_UPLOAD_BYTES: usize = 1 << 20;
 

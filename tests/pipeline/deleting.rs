@@ -11,7 +11,7 @@ use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 #[tokio::test]
 async fn a_running_job_is_cancelled_and_leaves_nothing() -> Result<()> {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::stage::{PATIENCE, assert_problem};
+use crate::world::{PATIENCE, assert_problem};
 
 const EDGE: [Service; 2] = [Service::Auth, Service::Gateway];
 

@@ -15,7 +15,7 @@ use test_kit::wait_until;
 use tokio::sync::oneshot;
 
 use crate::accounts::is_in_mongodb;
-use crate::stage::{PATIENCE, assert_problem};
+use crate::world::{PATIENCE, assert_problem};
 
 /// Two gateways ask auth only when they start; nobody comes back later to what was left.
 fn plan() -> Plan {

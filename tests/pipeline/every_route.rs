@@ -9,7 +9,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Plan, User};
 use test_kit::services::Service;
 
-use crate::stage::mixdown;
+use crate::world::mixdown;
 
 /// A route that needs a token, as the gateway itself describes it.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::Plan;
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem};
+use crate::world::{PATIENCE, assert_problem};
 
 #[tokio::test]
 async fn an_expired_job_keeps_its_record_and_loses_its_files() -> Result<()> {

@@ -12,7 +12,7 @@ use test_kit::mixdown::{Form, User};
 use test_kit::wait_until;
 
 use crate::mp3::Mp3;
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 const LENGTH: Duration = Duration::from_secs(5);
 

@@ -11,7 +11,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Mixdown, Plan, User};
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 /// The path of the link that a person was sent for a converted video.
 async fn link_of(mixdown: &Mixdown, user: &User) -> Result<String> {

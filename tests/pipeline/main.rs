@@ -27,7 +27,7 @@ mod readiness;
 mod retrying;
 mod secrecy;
 mod sessions;
-mod stage;
 mod tokens;
 mod uploads;
 mod watching;
+mod world;

@@ -14,7 +14,7 @@ use test_kit::proxy::{Proxy, Traffic};
 use test_kit::services::Service;
 use test_kit::{shared, wait_until};
 
-use crate::stage::{PATIENCE, assert_problem};
+use crate::world::{PATIENCE, assert_problem};
 
 /// The longest that anyone waits for such an answer.
 const BOUND: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use contracts::{JobStatus, ProblemCode};
 use reqwest::Method;
 use test_kit::media::Sample;
 
-use crate::stage::{assert_problem, mixdown};
+use crate::world::{assert_problem, mixdown};
 
 #[tokio::test]
 async fn every_route_answers_404_to_anothers_identifiers() -> Result<()> {

@@ -8,7 +8,7 @@ use reqwest::{Client, Method, Response};
 use test_kit::mixdown::{Mixdown, Plan};
 use test_kit::services::Service;
 
-use crate::stage::{assert_problem, mixdown};
+use crate::world::{assert_problem, mixdown};
 
 /// A folder as the page's build leaves it.
 fn folder() -> Result<tempfile::TempDir> {

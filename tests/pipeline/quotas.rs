@@ -12,7 +12,7 @@ use test_kit::mixdown::{Form, Plan};
 use test_kit::services::Service;
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem};
+use crate::world::{PATIENCE, assert_problem};
 
 #[tokio::test]
 async fn somebody_with_one_video_does_not_wait_for_all_of_anothers() -> Result<()> {

@@ -10,7 +10,7 @@ use test_kit::{shared, wait_until};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-use crate::stage::{PATIENCE, assert_problem};
+use crate::world::{PATIENCE, assert_problem};
 
 /// Asks for each connection whether the gateway is ready, and closes it if not. Quicker than any probe, so that a gateway which
 /// is away for a moment is noticed.

@@ -10,7 +10,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Plan};
 use test_kit::services::Service;
 
-use crate::stage::PATIENCE;
+use crate::world::PATIENCE;
 
 #[tokio::test]
 async fn no_log_holds_a_secret_or_who_sent_what() -> Result<()> {

@@ -9,7 +9,7 @@ use test_kit::process::Lifetime;
 use test_kit::services::Service;
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 struct Tokens {
     access: String,

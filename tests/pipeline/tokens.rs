@@ -13,7 +13,7 @@ use test_kit::mixdown::{Mixdown, Plan, User};
 use test_kit::services::Service;
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 /// Every route that needs a token.
 const ROUTES: [(Method, &str); 12] = [

@@ -11,7 +11,7 @@ use test_kit::mixdown::{Form, Plan, User};
 use test_kit::services::Service;
 use tokio::time::timeout;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 /// The jobs in a stream of events, whole or broken off in the last.
 fn jobs_in(stream: &[u8]) -> Result<Vec<Job>> {

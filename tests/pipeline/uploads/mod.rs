@@ -18,7 +18,7 @@ use test_kit::mixdown::{Mixdown, Plan, User};
 use test_kit::services::Service;
 use test_kit::wait_until;
 
-use crate::stage::{PATIENCE, assert_problem, mixdown};
+use crate::world::{PATIENCE, assert_problem, mixdown};
 
 const BYTES: &str = "application/offset+octet-stream";
 

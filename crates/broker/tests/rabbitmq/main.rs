@@ -7,6 +7,6 @@ mod dead;
 mod draining;
 mod losses;
 mod publishing;
-mod stage;
 mod traces;
 mod verdicts;
+mod world;

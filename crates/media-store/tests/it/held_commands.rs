@@ -45,7 +45,7 @@ impl HeldCommands {
     /// Returns when a command is being held back.
     pub(crate) async fn holds_one(&self) {
         let mut held = self.hold.held.subscribe();
-        tokio::time::timeout(crate::SOON, held.wait_for(|held| *held > 0))
+        tokio::time::timeout(crate::world::SOON, held.wait_for(|held| *held > 0))
             .await
             .expect("a command is held")
             .unwrap();

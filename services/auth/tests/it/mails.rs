@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::accounts::verify;
 use crate::api_keys::{check, make};
-use crate::harness::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 use crate::post::Post;
+use crate::world::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 
 const NEW_PASSWORD: &str = "another good password";
 
@@ -15,7 +15,7 @@ async fn stage() -> (TestDatabase, Auth, Post) {
     (database, auth, post)
 }
 
-async fn reset(auth: &Auth, token: &str, password: &str) -> crate::harness::Answer {
+async fn reset(auth: &Auth, token: &str, password: &str) -> crate::world::Answer {
     auth.post("/password/reset", &json!({"token": token, "password": password})).await
 }
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use test_kit::proxy::{Proxy, Traffic};
 use test_kit::servers::{MySql, Running};
 
-use crate::harness::{Auth, PASSWORD, TestDatabase, config, migrate};
+use crate::world::{Auth, PASSWORD, TestDatabase, config, migrate};
 
 /// 3 s for a connection, 3 s for an answer, and slack for a busy machine.
 const BOUND: Duration = Duration::from_secs(12);

@@ -7,8 +7,8 @@ use contracts::{AccountMail, AccountMailContent};
 use serde_json::json;
 use test_kit::wait_until;
 
-use crate::harness::{Auth, PASSWORD, SOON, TestDatabase};
 use crate::post::Post;
+use crate::world::{Auth, PASSWORD, SOON, TestDatabase};
 
 /// Puts the next try of those mails off no longer that were tried least, as time would do: the others have had their turn.
 async fn hurry(database: &TestDatabase) {

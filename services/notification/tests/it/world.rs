@@ -25,7 +25,7 @@ const LINK_KEY: &str = "the key of the tests alone";
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// A database and queues of its own, and a publisher for what converters would publish.
-pub(crate) struct Stage {
+pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) jobs: JobStore,
     pub(crate) broker: Broker,
@@ -39,7 +39,7 @@ pub(crate) struct Service {
     task: JoinHandle<anyhow::Result<()>>,
 }
 
-impl Stage {
+impl World {
     /// On the servers that all tests share.
     pub(crate) async fn new() -> Self {
         Self::with(&shared().mongodb_url, &shared().smtp_url).await

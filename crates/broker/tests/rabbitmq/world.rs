@@ -30,7 +30,7 @@ pub(crate) fn note(number: u32) -> Note {
 }
 
 /// A broker with queues of its own on the server that the tests share.
-pub(crate) struct Stage {
+pub(crate) struct World {
     pub(crate) broker: Broker,
     pub(crate) shutdown: CancellationToken,
     pub(crate) config: BrokerConfig,
@@ -47,7 +47,7 @@ pub(crate) fn config(url: &str) -> BrokerConfig {
     }
 }
 
-impl Stage {
+impl World {
     pub(crate) async fn new() -> Self {
         Self::at(&shared().rabbitmq_url).await
     }

@@ -19,7 +19,7 @@ use tokio::process::Command;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A Mixdown, an account of MongoDB's that may do what docs/OPERATIONS.md asks for, and a folder for backups.
-pub(crate) struct Stage {
+pub(crate) struct World {
     pub(crate) mixdown: Mixdown,
     pub(crate) folder: TempDir,
     pub(crate) mongodb_url: String,
@@ -46,7 +46,7 @@ impl Ended {
     }
 }
 
-impl Stage {
+impl World {
     pub(crate) async fn start() -> Result<Self> {
         Self::on(Plan::new()).await
     }

@@ -114,6 +114,17 @@ fn gzip(bytes: &[u8], path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A stopped Mixdown with a backup that lacks its last conversion.
+async fn outdated_backup() -> Result<World> {
+    let mut world = World::start().await?;
+    let user = world.mixdown.user().await?;
+    convert(&user).await?;
+    world.take_backup().await?;
+    convert(&user).await?;
+    world.stop_services().await?;
+    Ok(world)
+}
+
 /// What may happen to a backup, by what it does to the file.
 type Damage = (&'static str, &'static str, fn(&[u8]) -> Vec<u8>);
 
@@ -140,12 +151,7 @@ const DAMAGES: [Damage; 8] = [
 
 #[tokio::test]
 async fn a_damaged_backup_is_refused_and_nothing_is_changed() -> Result<()> {
-    let mut world = World::start().await?;
-    let user = world.mixdown.user().await?;
-    convert(&user).await?;
-    world.take_backup().await?;
-    convert(&user).await?;
-    world.stop_services().await?;
+    let world = outdated_backup().await?;
     let before = world.fingerprint().await?;
 
     let assert_refused = async |what: &str| {
@@ -183,12 +189,7 @@ async fn a_damaged_backup_is_refused_and_nothing_is_changed() -> Result<()> {
 
 #[tokio::test]
 async fn a_restore_that_finds_a_server_away_or_unwilling_changes_nothing() -> Result<()> {
-    let mut world = World::start().await?;
-    let user = world.mixdown.user().await?;
-    convert(&user).await?;
-    world.take_backup().await?;
-    convert(&user).await?;
-    world.stop_services().await?;
+    let world = outdated_backup().await?;
     let before = world.fingerprint().await?;
 
     let mut script = world.script("restore.sh", &world.backup())?;

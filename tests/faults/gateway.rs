@@ -68,12 +68,7 @@ async fn a_client_that_leaves_at_half_of_its_upload_leaves_nothing() -> Result<(
 
     upload.abort();
     assert!(upload.await.is_err_and(|error| error.is_cancelled()), "the upload had ended before");
-    wait_until("nothing of it is left", PATIENCE, async || {
-        let contents = grid_fs.contents(Store::Videos).await?;
-        ensure!(contents == Contents::whole(0), "{contents:?}");
-        Ok(())
-    })
-    .await;
+    grid_fs.wait_until_empty(Store::Videos).await;
     assert_eq!(user.jobs().await?, []);
     Ok(())
 }

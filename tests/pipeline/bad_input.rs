@@ -2,30 +2,17 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use contracts::ProblemCode;
 use futures_util::stream;
 use reqwest::{Method, Response};
-use test_kit::gridfs::{Contents, Store};
+use test_kit::gridfs::Store;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Mixdown, Plan, User};
-use test_kit::wait_until;
+use test_kit::mixdown::{Form, Plan, User};
 
 use crate::world::{PATIENCE, assert_problem, mixdown};
 
 const MAX_UPLOAD_BYTES: usize = 1 << 20;
-
-async fn assert_nothing_stays(mixdown: &Mixdown) -> Result<()> {
-    let grid_fs = mixdown.grid_fs().await?;
-    // The deletion goes on after the answer.
-    wait_until("nothing of the refused uploads is left", Duration::from_secs(30), async || {
-        let contents = grid_fs.contents(Store::Videos).await?;
-        ensure!(contents == Contents::whole(0), "{contents:?}");
-        Ok(())
-    })
-    .await;
-    Ok(())
-}
 
 async fn post(user: &User, content_type: &str, body: impl Into<reqwest::Body>) -> Result<Response> {
     let request = user.request(Method::POST, "/upload").header("content-type", content_type).body(body);
@@ -73,7 +60,7 @@ async fn a_bad_upload_is_refused_with_its_code_and_leaves_nothing() -> Result<()
         assert_problem(kind, answer, ProblemCode::UnsupportedMediaType).await?;
     }
 
-    assert_nothing_stays(&mixdown).await?;
+    mixdown.grid_fs().await?.wait_until_empty(Store::Videos).await;
     assert_eq!(user.jobs().await?, [], "a refused upload became a job");
     let job = user.submit(file()).await?;
     user.wait_for_outcome(job.id).await;
@@ -102,7 +89,7 @@ async fn an_upload_over_the_limit_is_refused_by_its_length_or_as_soon_as_it_pass
     let answer = post(&user, &Form::content_type(), endless).await?;
     assert_problem("a stream of unknown length", answer, ProblemCode::TooLarge).await?;
 
-    assert_nothing_stays(&mixdown).await?;
+    mixdown.grid_fs().await?.wait_until_empty(Store::Videos).await;
     let largest = user.submit(Form::default().file("a.mp4", &vec![7; MAX_UPLOAD_BYTES])).await?;
     assert_eq!(largest.source.bytes, MAX_UPLOAD_BYTES as u64);
     Ok(())

@@ -21,7 +21,7 @@ async fn things(user: &User, spare: &User) -> Result<Vec<(&'static str, String)>
     let file = &job.audio.as_ref().context("the clip is not converted")?.fid;
     let link = user.request(Method::POST, &format!("/jobs/{}/link", job.id)).json(&json!({}));
     let archive = user.request(Method::POST, "/archives").json(&json!({ "jobs": [job.id] }));
-    let upload = user.request(Method::POST, "/uploads").header("tus-resumable", "1.0.0");
+    let upload = user.tus(Method::POST, "/uploads");
     let upload = upload.header("upload-length", "1000000").send().await?;
     let upload = upload.headers().get("location").context("the upload has no address")?.to_str()?;
     let spare_user: Value = spare.get("/me").await?.json().await?;

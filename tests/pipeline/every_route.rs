@@ -76,7 +76,7 @@ async fn code(answer: Response) -> (u16, String) {
 async fn belongings(user: &User) -> Result<Value> {
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     let mut job = serde_json::to_value(user.submit(Form::default().file("a.mp4", &video)).await?)?;
-    let draft = user.request(Method::POST, "/uploads").header("tus-resumable", "1.0.0");
+    let draft = user.tus(Method::POST, "/uploads");
     let draft = draft.header("upload-length", "10").send().await?;
     let location = draft.headers().get("location").context("no draft")?.to_str()?.to_owned();
     job["draft"] = json!(location.trim_start_matches("/uploads/"));

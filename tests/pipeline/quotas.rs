@@ -54,7 +54,7 @@ async fn who_has_taken_up_enough_is_refused_and_nothing_of_it_stays() -> Result<
     user.submit(file()).await?;
     let refused = user.post(file()).await?;
     assert_problem("a file too many", refused, ProblemCode::StorageFull).await?;
-    let begin = user.request(Method::POST, "/uploads").header("tus-resumable", "1.0.0");
+    let begin = user.tus(Method::POST, "/uploads");
     let begin = begin.header("upload-length", video.len()).send().await?;
     assert_problem("a resumable one", begin, ProblemCode::StorageFull).await?;
     let grid_fs = mixdown.grid_fs().await?;

@@ -28,12 +28,8 @@ fn metadata(pairs: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join(",")
 }
 
-fn tus(user: &User, method: Method, path: &str) -> RequestBuilder {
-    user.request(method, path).header("tus-resumable", "1.0.0")
-}
-
 fn creation(user: &User, bytes: u64) -> RequestBuilder {
-    tus(user, Method::POST, "/uploads").header("upload-length", bytes)
+    user.tus(Method::POST, "/uploads").header("upload-length", bytes)
 }
 
 /// The path of a new upload.
@@ -45,12 +41,12 @@ async fn begin(user: &User, bytes: u64) -> Result<String> {
 }
 
 fn patch(user: &User, path: &str, offset: u64, body: impl Into<Body>) -> RequestBuilder {
-    let request = tus(user, Method::PATCH, path).header("content-type", BYTES);
+    let request = user.tus(Method::PATCH, path).header("content-type", BYTES);
     request.header("upload-offset", offset).body(body)
 }
 
 async fn head(user: &User, path: &str) -> Result<Response> {
-    tus(user, Method::HEAD, path).send().await.context("HEAD got no answer")
+    user.tus(Method::HEAD, path).send().await.context("HEAD got no answer")
 }
 
 fn offset_in(answer: &Response) -> Result<u64> {
@@ -131,7 +127,7 @@ async fn an_upload_in_parts_becomes_one_job_with_its_name_and_options() -> Resul
     assert_eq!(user.jobs().await?.len(), 1);
 
     // The job stays when the upload is forgotten.
-    assert_eq!(tus(&user, Method::DELETE, &path).send().await?.status(), 204);
+    assert_eq!(user.tus(Method::DELETE, &path).send().await?.status(), 204);
     assert_eq!(head(&user, &path).await?.status(), 404);
     assert_eq!(user.job(id).await?.status, JobStatus::Converted);
     Ok(())
@@ -154,7 +150,7 @@ async fn a_creation_can_bring_the_bytes_with_it() -> Result<()> {
     assert_eq!((part.status().as_u16(), offset_in(&part)?), (201, 1000));
     let path = part.headers()["location"].to_str()?.to_owned();
     // Through a network that knows no PATCH.
-    let rest = tus(&user, Method::POST, &path).header("x-http-method-override", "PATCH");
+    let rest = user.tus(Method::POST, &path).header("x-http-method-override", "PATCH");
     let rest = rest.header("content-type", BYTES).header("upload-offset", 1000).body(video[1000..].to_vec());
     let rest = rest.send().await?;
     assert_eq!(rest.status(), 204);
@@ -172,10 +168,10 @@ async fn a_creation_that_is_refused_makes_nothing() -> Result<()> {
     let user = mixdown.user().await?;
     let with = |pairs| creation(&user, 9).header("upload-metadata", metadata(pairs));
     for (what, request, code) in [
-        ("no length", tus(&user, Method::POST, "/uploads"), ProblemCode::BadRequest),
+        ("no length", user.tus(Method::POST, "/uploads"), ProblemCode::BadRequest),
         (
             "a length that is none",
-            tus(&user, Method::POST, "/uploads").header("upload-length", "+1"),
+            user.tus(Method::POST, "/uploads").header("upload-length", "+1"),
             ProblemCode::BadRequest,
         ),
         ("an empty file", creation(&user, 0), ProblemCode::EmptyFile),
@@ -232,12 +228,12 @@ async fn a_part_that_is_refused_changes_nothing() -> Result<()> {
         ("an offset beyond the end", patch(&user, &path, 10, "abc"), ProblemCode::WrongOffset),
         (
             "no offset",
-            tus(&user, Method::PATCH, &path).header("content-type", BYTES).body("abc"),
+            user.tus(Method::PATCH, &path).header("content-type", BYTES).body("abc"),
             ProblemCode::BadRequest,
         ),
         (
             "another type",
-            tus(&user, Method::PATCH, &path).header("upload-offset", 3).body("abc"),
+            user.tus(Method::PATCH, &path).header("upload-offset", 3).body("abc"),
             ProblemCode::UnsupportedMediaType,
         ),
         ("beyond the end", patch(&user, &path, 3, "0123456"), ProblemCode::TooLarge),
@@ -257,10 +253,10 @@ async fn a_part_that_is_refused_changes_nothing() -> Result<()> {
             ProblemCode::UnsupportedTusVersion,
         ),
         ("another's", patch(&eve, &path, 3, "abc"), ProblemCode::NotFound),
-        ("another's to delete", tus(&eve, Method::DELETE, &path), ProblemCode::NotFound),
+        ("another's to delete", eve.tus(Method::DELETE, &path), ProblemCode::NotFound),
         ("nobody's", patch(&user, "/uploads/665f1c2ab8e4a70012345678", 0, "abc"), ProblemCode::NotFound),
         ("no id", patch(&user, "/uploads/x", 0, "abc"), ProblemCode::NotFound),
-        ("no override", tus(&user, Method::POST, &path), ProblemCode::MethodNotAllowed),
+        ("no override", user.tus(Method::POST, &path), ProblemCode::MethodNotAllowed),
     ] {
         assert_problem(what, request.send().await?, code).await?;
         assert_eq!(offset_of(&user, &path).await?, 3, "{what}");
@@ -279,17 +275,6 @@ async fn a_part_that_is_refused_changes_nothing() -> Result<()> {
     Ok(())
 }
 
-async fn assert_nothing_stays(mixdown: &Mixdown) -> Result<()> {
-    let grid_fs = mixdown.grid_fs().await?;
-    wait_until("nothing is left", PATIENCE, async || {
-        let contents = grid_fs.contents(Store::Videos).await?;
-        ensure!(contents == Contents::whole(0), "{contents:?}");
-        Ok(())
-    })
-    .await;
-    Ok(())
-}
-
 #[tokio::test]
 async fn an_upload_that_is_given_up_leaves_nothing() -> Result<()> {
     let plan = Plan::new().with("ORPHAN_AGE", "1h").only(&[Service::Auth, Service::Gateway]);
@@ -297,12 +282,13 @@ async fn an_upload_that_is_given_up_leaves_nothing() -> Result<()> {
     let user = mixdown.user().await?;
     let path = begin(&user, 3 << 20).await?;
     assert_eq!(patch(&user, &path, 0, vec![7; 2 << 20]).send().await?.status(), 204);
-    assert_eq!(tus(&user, Method::DELETE, &path).send().await?.status(), 204);
+    assert_eq!(user.tus(Method::DELETE, &path).send().await?.status(), 204);
     let gone = patch(&user, &path, 2 << 20, vec![7; 1 << 20]).send().await?;
     assert_problem("the rest", gone, ProblemCode::NotFound).await?;
-    let twice = tus(&user, Method::DELETE, &path).send().await?;
+    let twice = user.tus(Method::DELETE, &path).send().await?;
     assert_problem("once more", twice, ProblemCode::NotFound).await?;
-    assert_nothing_stays(&mixdown).await
+    mixdown.grid_fs().await?.wait_until_empty(Store::Videos).await;
+    Ok(())
 }
 
 #[tokio::test]
@@ -319,7 +305,8 @@ async fn an_upload_that_nobody_goes_on_with_expires_and_leaves_nothing() -> Resu
         Ok(())
     })
     .await;
-    assert_nothing_stays(&mixdown).await
+    mixdown.grid_fs().await?.wait_until_empty(Store::Videos).await;
+    Ok(())
 }
 
 #[tokio::test]

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use contracts::{Job, JobId, JobStatus, Phase};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use test_kit::services::Service;
 
 use crate::figures::{Duel, Row, Series, milliseconds, seconds, times};
 use crate::media::Clips;
-use crate::person::{Person, Upload};
 use crate::processor::{self, Whose};
 use crate::world::World;
+use test_kit::mixdown::{Content, User};
 
 const CLIP_ROUNDS: usize = 20;
 const VIDEO_ROUNDS: usize = 3;
@@ -31,24 +32,24 @@ pub(crate) struct Conversion {
     claimed: Duration,
     encoding: Duration,
     converted: Duration,
-    bytes: u32,
+    bytes: u64,
 }
 
-pub(crate) async fn convert(person: &Person, video: &Path) -> Result<Conversion> {
+pub(crate) async fn convert(user: &User, video: &Path) -> Result<Conversion> {
     let began = Instant::now();
-    let job = person.upload(&Upload::File(video.to_path_buf())).await?;
+    let job = user.send(&Content::File(video.to_path_buf())).await?;
     let accepted = began.elapsed();
     let (mut claimed, mut encoding, mut bytes) = (None, None, 0);
-    let told = |job: &crate::person::Job| {
-        bytes = job.audio.map_or(0, |audio| audio.bytes);
-        if job.status != "queued" {
+    let told = |job: &Job| {
+        bytes = job.audio.as_ref().map_or(0, |audio| audio.bytes);
+        if job.status != JobStatus::Queued {
             claimed.get_or_insert_with(|| began.elapsed());
         }
-        if job.progress.phase != "waiting" && job.progress.phase != "probing" {
+        if !matches!(job.progress.phase, Phase::Waiting | Phase::Probing) {
             encoding.get_or_insert_with(|| began.elapsed());
         }
     };
-    person.follow(&job.id, told).await?;
+    user.follow(job.id, told).await?;
     let converted = began.elapsed();
     Ok(Conversion {
         accepted,
@@ -60,31 +61,26 @@ pub(crate) async fn convert(person: &Person, video: &Path) -> Result<Conversion>
 }
 
 /// A round of both, in turns so that neither always comes second.
-async fn round(
-    person: &Person,
-    clips: &Clips,
-    video: &Path,
-    number: usize,
-) -> Result<(Conversion, Duration)> {
+async fn round(user: &User, clips: &Clips, video: &Path, number: usize) -> Result<(Conversion, Duration)> {
     if number.is_multiple_of(2) {
-        let ours = convert(person, video).await?;
+        let ours = convert(user, video).await?;
         tokio::time::sleep(AFTERMATH).await;
         Ok((ours, clips.plain_conversion(video).await?))
     } else {
         let plain = clips.plain_conversion(video).await?;
-        let ours = convert(person, video).await?;
+        let ours = convert(user, video).await?;
         tokio::time::sleep(AFTERMATH).await;
         Ok((ours, plain))
     }
 }
 
-pub(crate) async fn clip(person: &Person, clips: &Clips) -> Result<Row> {
+pub(crate) async fn clip(user: &User, clips: &Clips) -> Result<Row> {
     // The first connections, and FFmpeg's libraries in the page cache.
-    round(person, clips, &clips.ten_seconds, 0).await?;
+    round(user, clips, &clips.ten_seconds, 0).await?;
     let mut duel = Duel::default();
     let [mut accepted, mut claimed, mut encoding] = [(); 3].map(|()| Series::default());
     for number in 0..CLIP_ROUNDS {
-        let (ours, plain) = round(person, clips, &clips.ten_seconds, number).await?;
+        let (ours, plain) = round(user, clips, &clips.ten_seconds, number).await?;
         accepted.add(ours.accepted.as_secs_f64());
         claimed.add(ours.claimed.as_secs_f64());
         encoding.add(ours.encoding.as_secs_f64());
@@ -108,11 +104,11 @@ pub(crate) async fn clip(person: &Person, clips: &Clips) -> Result<Row> {
     })
 }
 
-pub(crate) async fn video(person: &Person, clips: &Clips) -> Result<Row> {
+pub(crate) async fn video(user: &User, clips: &Clips) -> Result<Row> {
     let mut duel = Duel::default();
     let mut accepted = Series::default();
     for number in 0..VIDEO_ROUNDS {
-        let (ours, plain) = round(person, clips, &clips.ten_minutes, number).await?;
+        let (ours, plain) = round(user, clips, &clips.ten_minutes, number).await?;
         accepted.add(ours.accepted.as_secs_f64());
         duel.add(ours.converted, plain);
     }
@@ -134,7 +130,7 @@ pub(crate) async fn video(person: &Person, clips: &Clips) -> Result<Row> {
 /// A long video, from the delivery to the converter until it is committed, against FFmpeg on a file that is there.
 pub(crate) async fn long(
     world: &World,
-    person: &Person,
+    user: &User,
     clips: &Clips,
     (name, video, rounds): (&str, &Path, usize),
 ) -> Result<[Row; 3]> {
@@ -143,7 +139,7 @@ pub(crate) async fn long(
     let (mut size, mut probed) = (Series::default(), Series::default());
     for _ in 0..rounds {
         let before = processor::time(Whose::ProcessAndChildren(converter))?;
-        let ours = convert(person, video).await?;
+        let ours = convert(user, video).await?;
         tokio::time::sleep(AFTERMATH).await;
         let our_time = processor::time(Whose::ProcessAndChildren(converter))?.saturating_sub(before);
         let before = processor::time(Whose::OwnChildren)?;
@@ -154,7 +150,7 @@ pub(crate) async fn long(
         probed.add(ours.encoding.saturating_sub(ours.accepted).as_secs_f64());
         let plain_bytes = std::fs::metadata(clips.plain_output()).context("there is no MP3")?.len();
         #[expect(clippy::cast_precision_loss, reason = "it is below 2^53")]
-        size.add(f64::from(ours.bytes) / plain_bytes as f64);
+        size.add(ours.bytes as f64 / plain_bytes as f64);
     }
     let ratio = |ratio: f64| format!("{ratio:.3}×");
     let row = |what: &str, duel: &Duel, aim, most| Row {
@@ -183,17 +179,17 @@ pub(crate) async fn long(
 }
 
 /// Many clips that are queued when the converter starts.
-pub(crate) async fn batch(world: &mut World, person: &Person, clips: &Clips) -> Result<Row> {
+pub(crate) async fn batch(world: &mut World, user: &User, clips: &Clips) -> Result<Row> {
     let mut duel = Duel::default();
     for number in 0..BATCH_ROUNDS {
         let (ours, plain);
         if number.is_multiple_of(2) {
-            ours = convert_batch(world, person, &clips.thirty_seconds).await?;
+            ours = convert_batch(world, user, &clips.thirty_seconds).await?;
             tokio::time::sleep(AFTERMATH).await;
             plain = clips.plain_batch(&clips.thirty_seconds, BATCH).await?;
         } else {
             plain = clips.plain_batch(&clips.thirty_seconds, BATCH).await?;
-            ours = convert_batch(world, person, &clips.thirty_seconds).await?;
+            ours = convert_batch(world, user, &clips.thirty_seconds).await?;
             tokio::time::sleep(AFTERMATH).await;
         }
         duel.add(ours, plain);
@@ -212,23 +208,23 @@ pub(crate) async fn batch(world: &mut World, person: &Person, clips: &Clips) -> 
 }
 
 /// From the start of the converter, when all of them are queued, to the last MP3.
-async fn convert_batch(world: &mut World, person: &Person, clip: &Path) -> Result<Duration> {
+async fn convert_batch(world: &mut World, user: &User, clip: &Path) -> Result<Duration> {
     world.stop(Service::Converter).await?;
-    let upload = Upload::File(clip.to_path_buf());
-    let ids: Vec<String> = stream::iter(0..BATCH)
-        .map(|_| async { anyhow::Ok(person.upload(&upload).await?.id) })
+    let upload = Content::File(clip.to_path_buf());
+    let ids: Vec<JobId> = stream::iter(0..BATCH)
+        .map(|_| async { anyhow::Ok(user.send(&upload).await?.id) })
         .buffer_unordered(UPLOADS_AT_ONCE)
         .try_collect()
         .await?;
     let began = Instant::now();
     world.restart(Service::Converter).await?;
     loop {
-        let jobs = person.jobs().await?;
+        let jobs = user.jobs().await?;
         let mut of_batch = jobs.iter().filter(|job| ids.contains(&job.id));
-        if let Some(failed) = of_batch.clone().find(|job| job.status == "failed") {
+        if let Some(failed) = of_batch.clone().find(|job| job.status == JobStatus::Failed) {
             bail!("job {} failed", failed.id);
         }
-        if of_batch.all(|job| job.status == "converted") {
+        if of_batch.all(|job| job.status == JobStatus::Converted) {
             return Ok(began.elapsed());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use contracts::JobId;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use mongodb::bson::{Document, doc};
+use reqwest::{Method, Response, StatusCode};
+use serde_json::json;
 use test_kit::services::Service;
 use test_kit::unique_name;
 use tokio::io::AsyncWriteExt as _;
@@ -13,8 +16,8 @@ use tokio::net::TcpStream;
 
 use crate::figures::{Duel, Row, Series, mebibytes, milliseconds, times};
 use crate::memory::field;
-use crate::person::Person;
 use crate::world::World;
+use test_kit::mixdown::User;
 
 /// Requests under way at the same time.
 const CONNECTIONS: usize = 16;
@@ -23,14 +26,15 @@ const LOOKUPS: usize = 5000;
 const ROUNDS: usize = 3;
 
 /// `GET /jobs/{id}` with a token, against the driver looking up the same document.
-pub(crate) async fn lookups(world: &World, person: &Person, job: &str) -> Result<Row> {
+pub(crate) async fn lookups(world: &World, user: &User, job: JobId) -> Result<Row> {
     let jobs = world.database("mixdown").collection::<Document>("jobs");
+    let id = job.to_string();
     let (mut duel, mut waits) = (Duel::default(), Series::default());
     for _ in 0..ROUNDS {
         let began = Instant::now();
         let looked = stream::iter(0..LOOKUPS).map(async |_| {
             let began = Instant::now();
-            person.job(job).await?;
+            user.job(job).await?;
             anyhow::Ok(began.elapsed().as_secs_f64())
         });
         let took: Vec<f64> = looked.buffer_unordered(CONNECTIONS).try_collect().await?;
@@ -40,7 +44,7 @@ pub(crate) async fn lookups(world: &World, person: &Person, job: &str) -> Result
         }
 
         let began = Instant::now();
-        let found = stream::iter(0..LOOKUPS).map(async |_| jobs.find_one(doc! { "_id": job }).await);
+        let found = stream::iter(0..LOOKUPS).map(async |_| jobs.find_one(doc! { "_id": &id }).await);
         let found: Vec<Option<Document>> = found.buffer_unordered(CONNECTIONS).try_collect().await?;
         ensure!(found.iter().all(Option::is_some), "the driver does not find the job");
         duel.add(ours, began.elapsed());
@@ -67,7 +71,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) async fn logins(world: &mut World) -> Result<Row> {
     let mut people = Vec::new();
     for _ in 0..LOGINS {
-        people.push(Person::register(&world.url()).await?);
+        people.push(world.user().await?);
     }
     let (mut rates, mut peaks, mut refusals) = (Series::default(), Series::default(), Series::default());
     for _ in 0..ROUNDS {
@@ -96,10 +100,10 @@ pub(crate) async fn logins(world: &mut World) -> Result<Row> {
 }
 
 /// How often they were told to come again.
-async fn log_in(person: &Person) -> Result<u32> {
+async fn log_in(user: &User) -> Result<u32> {
     let mut refused = 0;
     loop {
-        match person.log_in().await?.as_u16() {
+        match status_of(user.log_in().await?).await?.as_u16() {
             200 => return Ok(refused),
             503 => refused += 1,
             status => bail!("a login was answered with {status}"),
@@ -118,9 +122,9 @@ const TRIES_EACH: usize = 4;
 const MOST_APART: f64 = 0.05;
 
 /// A login with a wrong password, a forgotten password and a registration, each of somebody who is known and of somebody who is not.
-pub(crate) async fn secrecy(person: &Person) -> Result<Vec<Row>> {
+pub(crate) async fn secrecy(user: &User) -> Result<Vec<Row>> {
     let known: Vec<String> = stream::iter(0..TRIES / TRIES_EACH)
-        .map(async |_| register(person).await)
+        .map(async |_| register(user).await)
         .buffered(2)
         .try_collect()
         .await?;
@@ -143,7 +147,7 @@ pub(crate) async fn secrecy(person: &Person) -> Result<Vec<Row>> {
             }
             for (email, series) in pair {
                 let began = Instant::now();
-                let status = person.knock(path, &email, "a wrong password").await?;
+                let status = knock(user, path, &email, "a wrong password").await?;
                 series.add(began.elapsed().as_secs_f64());
                 statuses.push(status);
             }
@@ -165,9 +169,22 @@ pub(crate) async fn secrecy(person: &Person) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-async fn register(person: &Person) -> Result<String> {
+/// How a wish about an address is answered, of somebody who is not signed in.
+async fn knock(user: &User, path: &str, email: &str, password: &str) -> Result<StatusCode> {
+    let body = json!({ "email": email, "password": password });
+    status_of(user.anonymous(Method::POST, path).json(&body).send().await?).await
+}
+
+async fn status_of(answer: Response) -> Result<StatusCode> {
+    let status = answer.status();
+    // To its end, so that the connection can be used again.
+    answer.bytes().await?;
+    Ok(status)
+}
+
+async fn register(user: &User) -> Result<String> {
     let email = format!("{}@example.com", unique_name("known"));
-    let status = person.knock("/register", &email, "the right password").await?;
+    let status = knock(user, "/register", &email, "the right password").await?;
     ensure!(status == 201, "a registration was answered with {status}");
     Ok(email)
 }
@@ -176,8 +193,8 @@ const SLOW: usize = 1000;
 const ORDINARY: usize = 1000;
 
 /// A thousand clients that send a byte a second, and a thousand requests of others, with and without them.
-pub(crate) async fn slow_clients(world: &mut World, person: &Person, job: &str) -> Result<Row> {
-    let alone = ordinary(person, job).await;
+pub(crate) async fn slow_clients(world: &mut World, user: &User, job: JobId) -> Result<Row> {
+    let alone = ordinary(user, job).await;
     let address = world.url().trim_start_matches("http://").to_owned();
     let mut slow = try_join_all((0..SLOW).map(async |number| {
         let mut stream = TcpStream::connect(&address).await.context("could not connect")?;
@@ -200,7 +217,7 @@ pub(crate) async fn slow_clients(world: &mut World, person: &Person, job: &str) 
         }
     };
     let beside = tokio::select! {
-        beside = ordinary(person, job) => beside,
+        beside = ordinary(user, job) => beside,
         () = dripping => Vec::new(),
     };
     let memory = field(world.pid(Service::Gateway)?, "status", "VmRSS:")?;
@@ -220,10 +237,10 @@ pub(crate) async fn slow_clients(world: &mut World, person: &Person, job: &str) 
 }
 
 /// How long those took that were answered as they should.
-async fn ordinary(person: &Person, job: &str) -> Vec<f64> {
+async fn ordinary(user: &User, job: JobId) -> Vec<f64> {
     let requests = stream::iter(0..ORDINARY).map(async |_| {
         let began = Instant::now();
-        person.job(job).await.ok().map(|_| began.elapsed().as_secs_f64())
+        user.job(job).await.ok().map(|_| began.elapsed().as_secs_f64())
     });
     requests.buffer_unordered(CONNECTIONS).filter_map(async |wait| wait).collect().await
 }

@@ -7,7 +7,6 @@ mod edge;
 mod figures;
 mod media;
 mod memory;
-mod person;
 mod processor;
 mod room;
 mod transfers;
@@ -23,8 +22,8 @@ use test_kit::services::Service;
 
 use crate::figures::{Row, print_table};
 use crate::media::Clips;
-use crate::person::{Person, Upload};
 use crate::world::World;
+use test_kit::mixdown::{Content, User};
 
 /// On two idle cores it takes about twenty minutes.
 const DEADLINE: Duration = Duration::from_mins(30);
@@ -66,62 +65,62 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
         rows.push(memory::idle(world).await?);
     }
     // While there is a service that sends the mail by which they confirm their address.
-    let person = &Person::register(&world.url()).await?;
+    let user = &world.user().await?;
     if is_wanted("conversions") {
-        measure_conversions(world, person, rows).await?;
+        measure_conversions(world, user, rows).await?;
     }
     if is_wanted("edge") {
-        measure_edge(world, person, rows).await?;
+        measure_edge(world, user, rows).await?;
     }
     if is_wanted("transfers") {
-        measure_transfers(world, person, rows).await?;
+        measure_transfers(world, user, rows).await?;
     }
     Ok(())
 }
 
-async fn measure_conversions(world: &mut World, person: &Person, rows: &mut Vec<Row>) -> Result<()> {
+async fn measure_conversions(world: &mut World, user: &User, rows: &mut Vec<Row>) -> Result<()> {
     let clips = Clips::make(world.scratch()).await?;
     eprintln!("A clip of 10 s");
-    rows.push(conversions::clip(person, &clips).await?);
+    rows.push(conversions::clip(user, &clips).await?);
     eprintln!("A video of 10 min");
-    rows.push(conversions::video(person, &clips).await?);
+    rows.push(conversions::video(user, &clips).await?);
     eprintln!("A batch of clips of 30 s");
-    rows.push(conversions::batch(world, person, &clips).await?);
+    rows.push(conversions::batch(world, user, &clips).await?);
     eprintln!("A lecture of 20 min");
-    rows.extend(conversions::long(world, person, &clips, ("20 min", &clips.twenty_minutes, 3)).await?);
+    rows.extend(conversions::long(world, user, &clips, ("20 min", &clips.twenty_minutes, 3)).await?);
     eprintln!("A film of 2 h");
-    rows.extend(conversions::long(world, person, &clips, ("2 h", &clips.two_hours, 1)).await?);
+    rows.extend(conversions::long(world, user, &clips, ("2 h", &clips.two_hours, 1)).await?);
     Ok(())
 }
 
-async fn measure_edge(world: &mut World, person: &Person, rows: &mut Vec<Row>) -> Result<()> {
+async fn measure_edge(world: &mut World, user: &User, rows: &mut Vec<Row>) -> Result<()> {
     stop_the_workers(world).await?;
-    let job = person.upload(&Upload::Pieces(1)).await?.id;
+    let job = user.send(&Content::Pieces(1)).await?.id;
     eprintln!("Jobs looked up");
-    rows.push(edge::lookups(world, person, &job).await?);
+    rows.push(edge::lookups(world, user, job).await?);
     eprintln!("Slow clients");
-    rows.push(edge::slow_clients(world, person, &job).await?);
+    rows.push(edge::slow_clients(world, user, job).await?);
     eprintln!("Logins");
     rows.push(edge::logins(world).await?);
     eprintln!("What time tells");
-    rows.extend(edge::secrecy(person).await?);
+    rows.extend(edge::secrecy(user).await?);
     Ok(())
 }
 
-async fn measure_transfers(world: &mut World, person: &Person, rows: &mut Vec<Row>) -> Result<()> {
+async fn measure_transfers(world: &mut World, user: &User, rows: &mut Vec<Row>) -> Result<()> {
     stop_the_workers(world).await?;
-    let job = person.upload(&Upload::Pieces(1)).await?.id;
-    let mp3 = transfers::store_long_mp3(world, &job).await?;
+    let job = user.send(&Content::Pieces(1)).await?.id;
+    let mp3 = transfers::store_long_mp3(world, job).await?;
     eprintln!("Uploads of 1 GiB");
-    transfers::uploads(world, person, rows).await?;
+    transfers::uploads(world, user, rows).await?;
     eprintln!("Resumable uploads of 1 GiB");
-    transfers::resumable_uploads(world, person, rows).await?;
+    transfers::resumable_uploads(world, user, rows).await?;
     eprintln!("Downloads of 1 GiB");
-    rows.push(transfers::downloads(world, person, &mp3).await?);
+    rows.push(transfers::downloads(world, user, &mp3).await?);
     for transfers in [1, 16] {
         eprintln!("The gateway's memory with {transfers} transfers");
-        rows.push(memory::of_uploads(world, person, transfers).await?);
-        rows.push(memory::of_downloads(world, person, &mp3, transfers).await?);
+        rows.push(memory::of_uploads(world, user, transfers).await?);
+        rows.push(memory::of_downloads(world, user, &mp3, transfers).await?);
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ impl Clips {
         Ok(clips)
     }
 
-    /// What a person would do with a file on their own disk.
+    /// What a user would do with a file on their own disk.
     pub(crate) async fn plain_conversion(&self, video: &Path) -> Result<Duration> {
         let output = self.plain_output();
         let began = Instant::now();

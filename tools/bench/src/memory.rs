@@ -7,9 +7,9 @@ use test_kit::services::Service;
 use tokio::task::JoinSet;
 
 use crate::figures::{Row, Series, mebibytes};
-use crate::person::{Person, Upload};
 use crate::transfers::{LongMp3, PIECES};
 use crate::world::World;
+use test_kit::mixdown::{Content, User};
 
 /// After that long nothing of the start is left to do.
 const REST: Duration = Duration::from_secs(10);
@@ -51,19 +51,19 @@ pub(crate) async fn idle(world: &World) -> Result<Row> {
 }
 
 /// The gateway's peak with so many uploads at a time.
-pub(crate) async fn of_uploads(world: &mut World, person: &Person, transfers: usize) -> Result<Row> {
+pub(crate) async fn of_uploads(world: &mut World, user: &User, transfers: usize) -> Result<Row> {
     let mut peaks = Series::default();
     for _ in 0..ROUNDS {
         world.restart(Service::Gateway).await?;
         let mut uploads = JoinSet::new();
         for _ in 0..transfers {
-            let (person, upload) = (person.clone(), Upload::Pieces(pieces_each(transfers)));
-            uploads.spawn(async move { person.upload(&upload).await });
+            let (user, upload) = (user.clone(), Content::Pieces(pieces_each(transfers)));
+            uploads.spawn(async move { user.send(&upload).await });
         }
         let jobs = uploads.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
         peaks.add(peak(world)?);
         for job in jobs {
-            person.delete(&job.id).await?;
+            user.delete(&format!("/jobs/{}", job.id)).await?.error_for_status()?;
         }
         world.reclaim().await?;
     }
@@ -73,7 +73,7 @@ pub(crate) async fn of_uploads(world: &mut World, person: &Person, transfers: us
 /// The gateway's peak with so many downloads at a time.
 pub(crate) async fn of_downloads(
     world: &mut World,
-    person: &Person,
+    user: &User,
     mp3: &LongMp3,
     transfers: usize,
 ) -> Result<Row> {
@@ -82,9 +82,9 @@ pub(crate) async fn of_downloads(
         world.restart(Service::Gateway).await?;
         let mut downloads = JoinSet::new();
         for number in 0..transfers {
-            let (person, fid, pieces) = (person.clone(), mp3.fid(), pieces_each(transfers));
+            let (user, fid, pieces) = (user.clone(), mp3.fid(), pieces_each(transfers));
             let start = number * pieces % PIECES;
-            downloads.spawn(async move { person.download(&fid, start, pieces).await });
+            downloads.spawn(async move { user.download_pieces(&fid, start, pieces).await });
         }
         downloads.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
         peaks.add(peak(world)?);

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use contracts::JobId;
 use futures_util::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use mongodb::gridfs::GridFsBucket;
 
 use crate::figures::{Duel, Row, times};
-use crate::person::{PIECE, PIECE_BYTES, Person, Upload};
 use crate::world::World;
+use test_kit::mixdown::{Content, PIECE, PIECE_BYTES, User};
 
 /// 1 GiB.
 pub(crate) const PIECES: usize = 1024;
@@ -35,29 +36,29 @@ impl LongMp3 {
 /// Stores an MP3 with the driver, and makes it what a job was converted to.
 ///
 /// Past the crate that owns the job documents: nothing but a bench needs such a thing.
-pub(crate) async fn store_long_mp3(world: &World, job: &str) -> Result<LongMp3> {
+pub(crate) async fn store_long_mp3(world: &World, job: JobId) -> Result<LongMp3> {
     let (id, _) = driver_upload(&world.database("mp3s").gridfs_bucket(None)).await?;
     let bytes = i64::try_from(PIECES * PIECE_BYTES)?;
     let audio = doc! { "fid": id.to_hex(), "bytes": bytes, "duration_seconds": 1.0, "bitrate_bps": 1 };
     let converted = doc! { "$set": { "status": "converted", "audio": audio } };
     let jobs = world.database("mixdown").collection::<Document>("jobs");
-    let updated = jobs.update_one(doc! { "_id": job }, converted).await?;
+    let updated = jobs.update_one(doc! { "_id": job.to_string() }, converted).await?;
     ensure!(updated.matched_count == 1, "there is no such job");
     Ok(LongMp3 { id })
 }
 
-pub(crate) async fn uploads(world: &World, person: &Person, rows: &mut Vec<Row>) -> Result<()> {
+pub(crate) async fn uploads(world: &World, user: &User, rows: &mut Vec<Row>) -> Result<()> {
     let bucket = world.database("driver").gridfs_bucket(None);
     let mut duel = Duel::default();
     let ended = async {
         for number in 0..ROUNDS {
             let (ours, plain);
             if number.is_multiple_of(2) {
-                ours = upload(world, person).await?;
+                ours = upload(world, user).await?;
                 plain = driver_round(world, &bucket).await?;
             } else {
                 plain = driver_round(world, &bucket).await?;
-                ours = upload(world, person).await?;
+                ours = upload(world, user).await?;
             }
             duel.add(ours, plain);
         }
@@ -68,17 +69,17 @@ pub(crate) async fn uploads(world: &World, person: &Person, rows: &mut Vec<Row>)
     ended
 }
 
-pub(crate) async fn resumable_uploads(world: &World, person: &Person, rows: &mut Vec<Row>) -> Result<()> {
+pub(crate) async fn resumable_uploads(world: &World, user: &User, rows: &mut Vec<Row>) -> Result<()> {
     let mut duel = Duel::default();
     let ended = async {
         for number in 0..RESUMABLE_ROUNDS {
             let (resumable, plain);
             if number.is_multiple_of(2) {
-                resumable = resumable_upload(world, person).await?;
-                plain = upload(world, person).await?;
+                resumable = resumable_upload(world, user).await?;
+                plain = upload(world, user).await?;
             } else {
-                plain = upload(world, person).await?;
-                resumable = resumable_upload(world, person).await?;
+                plain = upload(world, user).await?;
+                resumable = resumable_upload(world, user).await?;
             }
             duel.add(resumable, plain);
         }
@@ -90,7 +91,7 @@ pub(crate) async fn resumable_uploads(world: &World, person: &Person, rows: &mut
     ended
 }
 
-pub(crate) async fn downloads(world: &World, person: &Person, mp3: &LongMp3) -> Result<Row> {
+pub(crate) async fn downloads(world: &World, user: &User, mp3: &LongMp3) -> Result<Row> {
     let bucket = world.database("mp3s").gridfs_bucket(None);
     // Both find the file in the same caches.
     driver_download(&bucket, mp3).await?;
@@ -98,11 +99,11 @@ pub(crate) async fn downloads(world: &World, person: &Person, mp3: &LongMp3) -> 
     for number in 0..ROUNDS {
         let (ours, plain);
         if number.is_multiple_of(2) {
-            ours = person.download(&mp3.fid(), 0, PIECES).await?;
+            ours = download(user, mp3).await?;
             plain = driver_download(&bucket, mp3).await?;
         } else {
             plain = driver_download(&bucket, mp3).await?;
-            ours = person.download(&mp3.fid(), 0, PIECES).await?;
+            ours = download(user, mp3).await?;
         }
         duel.add(ours, plain);
     }
@@ -126,22 +127,28 @@ fn row(what: &str, duel: &Duel, aim: &'static str, least: f64, rounds: usize) ->
 }
 
 /// Until the gateway has accepted it: stored, made a job, and announced to the converters.
-async fn upload(world: &World, person: &Person) -> Result<Duration> {
+async fn upload(world: &World, user: &User) -> Result<Duration> {
     let began = Instant::now();
-    let job = person.upload(&Upload::Pieces(PIECES)).await?;
+    let job = user.send(&Content::Pieces(PIECES)).await?;
     let took = began.elapsed();
-    person.delete(&job.id).await?;
+    user.delete(&format!("/jobs/{}", job.id)).await?.error_for_status()?;
     world.reclaim().await?;
     Ok(took)
 }
 
-async fn resumable_upload(world: &World, person: &Person) -> Result<Duration> {
+async fn resumable_upload(world: &World, user: &User) -> Result<Duration> {
     let began = Instant::now();
-    let job = person.upload_resumably(&Upload::Pieces(PIECES)).await?;
+    let job = user.send_resumably(&Content::Pieces(PIECES)).await?;
     let took = began.elapsed();
-    person.delete(&job).await?;
+    user.delete(&format!("/jobs/{job}")).await?.error_for_status()?;
     world.reclaim().await?;
     Ok(took)
+}
+
+async fn download(user: &User, mp3: &LongMp3) -> Result<Duration> {
+    let began = Instant::now();
+    user.download_pieces(&mp3.fid(), 0, PIECES).await?;
+    Ok(began.elapsed())
 }
 
 async fn driver_round(world: &World, bucket: &GridFsBucket) -> Result<Duration> {

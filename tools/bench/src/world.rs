@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use mongodb::Database;
 use tempfile::TempDir;
-use test_kit::mixdown::{Mixdown, Plan};
+use test_kit::mixdown::{Mixdown, Plan, User};
 use test_kit::process::{STACK_MARK, strays};
 use test_kit::services::Service;
 use test_kit::shared;
@@ -36,6 +36,11 @@ impl World {
         let client = mongodb::Client::with_uri_str(&shared().mongodb_url).await?;
         room::forget_the_past(&client).await?;
         Ok(Self { mixdown, client, scratch })
+    }
+
+    /// A new user, who can confirm their address while there is a service that sends mails.
+    pub(crate) async fn user(&self) -> Result<User> {
+        self.mixdown.user().await
     }
 
     pub(crate) fn url(&self) -> String {

@@ -1,4 +1,5 @@
-//! A client behind something that lets it reach only gateways which say that they are ready, as a Service of Kubernetes does.
+//! A client behind something that lets it reach only gateways which say that they are ready, as a Service of
+//! Kubernetes does.
 
 use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
@@ -12,8 +13,8 @@ use tokio::net::TcpStream;
 
 use crate::world::{PATIENCE, assert_problem};
 
-/// Asks for each connection whether the gateway is ready, and closes it if not. Quicker than any probe, so that a gateway which
-/// is away for a moment is noticed.
+/// Asks for each connection whether the gateway is ready, and closes it if not. Quicker than any probe, so
+/// that a gateway which is away for a moment is noticed.
 async fn balancer(mixdown: &Mixdown) -> Result<Proxy> {
     let ports = mixdown.system().ports;
     Proxy::with(move |client| async move {

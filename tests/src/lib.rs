@@ -1,8 +1,8 @@
 //! What several tests of the whole system share.
 //!
-//! The tests themselves lie beside this folder, one program for each kind: `pipeline` for what users do, `faults`, `disks`
-//! and `storm` for what goes wrong, `backup`, `browser`, and `native_stack` for the `stack` program. They need the built
-//! services: `cargo build --release --bins`.
+//! The tests themselves lie beside this folder, one program for each kind: `pipeline` for what users do,
+//! `faults`, `disks` and `storm` for what goes wrong, `backup`, `browser`, and `native_stack` for the `stack`
+//! program. They need the built services: `cargo build --release --bins`.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -47,8 +47,8 @@ pub fn broker_of(mixdown: &Mixdown) -> Result<Broker> {
     Ok(Broker::new(&config, "test", CancellationToken::new())?)
 }
 
-/// Waits until every job of a user has ended as promised: all of `accepted` among them, each with one outcome and one
-/// mail, each converted one with one whole MP3, and nothing else in GridFS or in the queues.
+/// Waits until every job of a user has ended as promised: all of `accepted` among them, each with one outcome
+/// and one mail, each converted one with one whole MP3, and nothing else in GridFS or in the queues.
 ///
 /// # Panics
 /// When the promise is broken.

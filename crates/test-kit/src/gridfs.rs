@@ -82,7 +82,8 @@ impl GridFs {
         Ok(Contents { files: files.len() as u64, fragments, pending })
     }
 
-    /// Waits until a store holds nothing of any file: no description, no chunk, no marker. Deletions go on after an answer.
+    /// Waits until a store holds nothing of any file: no description, no chunk, no marker. Deletions go on
+    /// after an answer.
     ///
     /// # Panics
     /// When it holds something two minutes later.

@@ -1,11 +1,13 @@
-//! Helpers of the tests: real servers and services as processes of this machine, and what tests look at them with.
+//! Helpers of the tests: real servers and services as processes of this machine, and what tests look at them
+//! with.
 //!
-//! No service depends on it outside its tests. The tools do: `stack` starts the same servers for people, and `bench`
-//! measures them. Tests find the [`shared()`] servers in the environment that
+//! No service depends on it outside its tests. The tools do: `stack` starts the same servers for people, and
+//! `bench` measures them. Tests find the [`shared()`] servers in the environment that
 //! `stack run -- COMMAND` gives them, keep apart by [`unique_name`], and wait with [`wait_until`]. A test
 //! that breaks a server starts its own: [`servers::Running`].
 //!
-//! [`sound`] compares what the converter makes with its source, [`sources`] and [`edits`] are what it is tried with.
+//! [`sound`] compares what the converter makes with its source, [`sources`] and [`edits`] are what it is
+//! tried with.
 
 pub mod edits;
 pub mod gridfs;

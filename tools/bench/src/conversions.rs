@@ -1,4 +1,5 @@
-//! How long it takes from the first byte of an upload to the MP3, against FFmpeg on a file that is there already.
+//! How long it takes from the first byte of an upload to the MP3, against FFmpeg on a file that is there
+//! already.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,7 +23,8 @@ const BATCH: usize = 40;
 /// Browsers keep six connections to a server.
 const UPLOADS_AT_ONCE: usize = 6;
 
-/// After "converted" the mail goes out and the video is deleted, for which the plain tool shall not have to make room.
+/// After "converted" the mail goes out and the video is deleted, for which the plain tool shall not have to
+/// make room.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
 /// When which news of a job came, from the start of its upload.
@@ -127,7 +129,8 @@ pub(crate) async fn video(user: &User, clips: &Clips) -> Result<Row> {
     })
 }
 
-/// A long video, from the delivery to the converter until it is committed, against FFmpeg on a file that is there.
+/// A long video, from the delivery to the converter until it is committed, against FFmpeg on a file that is
+/// there.
 pub(crate) async fn long(
     world: &World,
     user: &User,

@@ -121,7 +121,8 @@ const TRIES_EACH: usize = 4;
 /// Medians further apart than this tell a stranger who has an account.
 const MOST_APART: f64 = 0.05;
 
-/// A login with a wrong password, a forgotten password and a registration, each of somebody who is known and of somebody who is not.
+/// A login with a wrong password, a forgotten password and a registration, each of somebody who is known and
+/// of somebody who is not.
 pub(crate) async fn secrecy(user: &User) -> Result<Vec<Row>> {
     let known: Vec<String> = stream::iter(0..TRIES / TRIES_EACH)
         .map(async |_| register(user).await)

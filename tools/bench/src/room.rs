@@ -1,4 +1,5 @@
-//! Room on the disk: what is measured is deleted at once, and MongoDB is made to use its room for what comes next.
+//! Room on the disk: what is measured is deleted at once, and MongoDB is made to use its room for what comes
+//! next.
 
 use std::path::Path;
 
@@ -27,7 +28,8 @@ pub(crate) fn look_first(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Has MongoDB forget deleted files at once: by default it keeps their bytes for five minutes, for whoever reads the past.
+/// Has MongoDB forget deleted files at once: by default it keeps their bytes for five minutes, for whoever
+/// reads the past.
 pub(crate) async fn forget_the_past(client: &Client) -> Result<()> {
     let set = doc! { "setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0 };
     let set = client.database("admin").run_command(set).await;

@@ -13,8 +13,8 @@ use test_kit::ports::{free_port, is_free};
 use test_kit::process::{Identity, Launch};
 use test_kit::servers::write_private;
 
-/// What the stack remembers from one command to the next: its ports and the processes that it started. Every change is
-/// written at once, so that whatever is interrupted, the next command knows.
+/// What the stack remembers from one command to the next: its ports and the processes that it started. Every
+/// change is written at once, so that whatever is interrupted, the next command knows.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     path: PathBuf,
@@ -86,8 +86,8 @@ impl Ledger {
         Ok(Self { path, entries: Mutex::new(entries) })
     }
 
-    /// The remembered port of that name. `owner` is the part that listens there: if it doesn't run and somebody else has
-    /// taken the port, another is chosen; the first choice is `preferred`.
+    /// The remembered port of that name. `owner` is the part that listens there: if it doesn't run and
+    /// somebody else has taken the port, another is chosen; the first choice is `preferred`.
     pub(crate) fn port(&self, name: &str, owner: &str, preferred: Option<u16>) -> Result<u16> {
         let remembered = self.entries().ports.get(name).copied();
         if let Some(port) = remembered

@@ -115,8 +115,9 @@ async fn execute(arguments: Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// The servers inherit the limit. The usual 1024 is too low for a MongoDB with the databases of a hundred tests, which
-/// then aborts; Erlang sizes tables by the limit, so it is not raised to the millions that some systems allow.
+/// The servers inherit the limit. The usual 1024 is too low for a MongoDB with the databases of a hundred
+/// tests, which then aborts; Erlang sizes tables by the limit, so it is not raised to the millions that some
+/// systems allow.
 fn raise_open_files_limit() {
     const WANTED: u64 = 65_536;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

@@ -82,8 +82,8 @@ fn service_ports(ledger: &Ledger) -> Result<ServicePorts> {
     })
 }
 
-/// Where the page is, and what this shell has set of what may be set for a moment: `RUST_LOG=debug make up` restarts the
-/// services with that level.
+/// Where the page is, and what this shell has set of what may be set for a moment: `RUST_LOG=debug make up`
+/// restarts the services with that level.
 fn variables(project: &Project) -> BTreeMap<String, String> {
     let names = ["RUST_LOG", "ALLOW_UNSANDBOXED_FFMPEG"];
     let passed_on = names.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));

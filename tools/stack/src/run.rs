@@ -36,7 +36,8 @@ pub(crate) async fn run(project: &Project, command: &[String]) -> Result<u8> {
 
     let result = run_in(project, home.path(), command).await;
     let result = result.and_then(|code| Ok(if keeps_secrets(home.path())? { code } else { code.max(1) }));
-    // The servers, and whatever the command left running. An orderly end would only cost time: the data goes too.
+    // The servers, and whatever the command left running. An orderly end would only cost time: the data goes
+    // too.
     stop_strays(home.path(), &[], Duration::ZERO).await;
     result
 }
@@ -140,7 +141,8 @@ impl Servers {
 }
 
 fn start_command(command: &[String], home: &Path, servers: &SharedServers) -> Result<Child> {
-    // In the terminal's foreground group, so that it can read from it; killed with us, in case nobody can tidy up.
+    // In the terminal's foreground group, so that it can read from it; killed with us, in case nobody can
+    // tidy up.
     Command::new(find_program("setpriv")?)
         .args(["--pdeathsig", "KILL", "--"])
         .args(command)

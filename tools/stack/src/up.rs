@@ -16,8 +16,8 @@ pub(crate) const SERVER_PATIENCE: Duration = Duration::from_mins(1);
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(1);
 const MIGRATION: &str = "auth-migrate";
 
-/// Starts what doesn't run yet, waits until all of it is ready, and prints the addresses. What runs with the settings and
-/// the build of now is left alone.
+/// Starts what doesn't run yet, waits until all of it is ready, and prints the addresses. What runs with the
+/// settings and the build of now is left alone.
 ///
 /// # Errors
 /// When a part is missing or doesn't get ready; what was started before goes on.

@@ -45,7 +45,8 @@ async fn serve(client: TcpStream, mut closings: broadcast::Receiver<()>) {
     {
         return;
     }
-    // Frames are read in a task, since half a frame must not get lost when the channels are to be closed first.
+    // Frames are read in a task, since half a frame must not get lost when the channels are to be closed
+    // first.
     let (frames, mut next_frame) = tokio::sync::mpsc::channel(16);
     tokio::spawn(async move {
         while let Some(frame) = read_frame(&mut from_client).await {

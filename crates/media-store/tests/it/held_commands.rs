@@ -88,7 +88,8 @@ impl Hold {
     fn is_wanted(&self, message: &[u8]) -> bool {
         self.wanted.lock().unwrap().is_some_and(|(command, collection)| {
             let needle = format!("\u{2}{command}\0");
-            // The command's name comes first in its document: after the header (16), flags (4), kind (1) and length (4).
+            // The command's name comes first in its document: after the header (16), flags (4), kind (1) and
+            // length (4).
             let rest = message.get(25..).unwrap_or_default();
             let name_follows = rest.get(needle.len() + 4..).unwrap_or_default();
             rest.starts_with(needle.as_bytes()) && name_follows.starts_with(collection.as_bytes())

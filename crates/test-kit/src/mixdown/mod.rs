@@ -1,5 +1,5 @@
-//! One whole Mixdown for a test: our four programs as processes on real servers, driven over HTTP, killed and restarted
-//! at will.
+//! One whole Mixdown for a test: our four programs as processes on real servers, driven over HTTP, killed and
+//! restarted at will.
 
 mod content;
 mod form;

@@ -13,7 +13,8 @@ use crate::{unique_name, wait_until};
 /// No answer takes that long, not even from a system whose servers are away.
 const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 
-/// The services close idle connections after 20 s, which a test that is busy with something else would not notice in time.
+/// The services close idle connections after 20 s, which a test that is busy with something else would not
+/// notice in time.
 const POOL_IDLE: Duration = Duration::from_secs(5);
 
 /// How long a test waits for something that takes seconds on an idle machine.

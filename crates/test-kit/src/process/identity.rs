@@ -28,7 +28,8 @@ impl Identity {
         Ok(Self { pid, started_ticks: stat.started_ticks, boot: boot_id() })
     }
 
-    /// Whether that very process still runs. One that ended and was not collected by its parent counts as ended.
+    /// Whether that very process still runs. One that ended and was not collected by its parent counts as
+    /// ended.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.boot == boot_id()
@@ -64,7 +65,8 @@ impl Identity {
 
     fn signal(&self, signal: Signal) {
         let Some(pid) = self.raw_pid() else { return };
-        // The descriptor is taken first and the identity checked after: from then on the number can't change hands.
+        // The descriptor is taken first and the identity checked after: from then on the number can't change
+        // hands.
         if let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty())
             && self.is_running()
         {

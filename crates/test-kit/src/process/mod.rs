@@ -1,5 +1,5 @@
-//! Processes that outlive whoever started them, or never do: started in a session of their own, and known by more
-//! than a number, so that nobody else's process is ever signalled.
+//! Processes that outlive whoever started them, or never do: started in a session of their own, and known by
+//! more than a number, so that nobody else's process is ever signalled.
 
 mod identity;
 mod strays;
@@ -40,8 +40,8 @@ pub struct Launch {
 pub enum Lifetime {
     /// Goes on when the starter ends.
     Detached,
-    /// The kernel kills it when the thread that started it ends, in whatever way: start it from a thread that lives
-    /// as long as it should, such as a test's or `main`'s, not from `spawn_blocking`.
+    /// The kernel kills it when the thread that started it ends, in whatever way: start it from a thread that
+    /// lives as long as it should, such as a test's or `main`'s, not from `spawn_blocking`.
     WithStarter,
 }
 
@@ -69,8 +69,8 @@ impl Launch {
     /// Starts it with its output appended to `log`.
     ///
     /// # Errors
-    /// When the log can't be written or the program can't be started. A program that starts and fails at once is no
-    /// error here: ask whether it [answers](crate::servers::Server::greet).
+    /// When the log can't be written or the program can't be started. A program that starts and fails at once
+    /// is no error here: ask whether it [answers](crate::servers::Server::greet).
     pub fn start(&self, log: &Path, lifetime: Lifetime) -> Result<Process> {
         let log = open_log(log)?;
         let mut command = self.command(lifetime)?;
@@ -84,8 +84,8 @@ impl Launch {
         if !self.program.is_file() {
             bail!("{} is not there", self.program.display());
         }
-        // A session of its own: a Ctrl-C in the terminal reaches the stack, not its servers. Both programs replace
-        // themselves, so that the process number is the server's.
+        // A session of its own: a Ctrl-C in the terminal reaches the stack, not its servers. Both programs
+        // replace themselves, so that the process number is the server's.
         let mut command = Command::new(find_program("setsid")?);
         if lifetime == Lifetime::WithStarter {
             command.arg(find_program("setpriv")?).args(["--pdeathsig", "KILL", "--"]);

@@ -10,8 +10,8 @@ use super::{Identity, POLL, STACK_MARK};
 // What a server's own helpers need to notice that it is gone.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// The processes that carry this stack's mark, except `known` ones and their descendants: what an interrupted start
-/// left behind.
+/// The processes that carry this stack's mark, except `known` ones and their descendants: what an interrupted
+/// start left behind.
 #[must_use]
 pub fn strays(stack_dir: &Path, known: &[Identity]) -> Vec<Identity> {
     let mark = format!("{STACK_MARK}={}", stack_dir.display());
@@ -24,8 +24,8 @@ pub fn strays(stack_dir: &Path, known: &[Identity]) -> Vec<Identity> {
         .collect()
 }
 
-/// Stops what carries this stack's mark and is not `known`, and gives how many processes that were. Those that are about
-/// to end with their parents are left to do so.
+/// Stops what carries this stack's mark and is not `known`, and gives how many processes that were. Those
+/// that are about to end with their parents are left to do so.
 pub async fn stop_strays(stack_dir: &Path, known: &[Identity], patience: Duration) -> usize {
     let mut count = 0;
     // Again, because one may have started another before it was stopped.

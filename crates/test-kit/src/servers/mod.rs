@@ -1,7 +1,7 @@
 //! Real servers as child processes: one module each for MySQL, MongoDB, RabbitMQ and the mail catcher.
 //!
-//! Each listens on loopback ports of its own and keeps everything under one folder. [`Running`] starts one, waits
-//! until it really answers, and stops, kills or restarts it on the same data and ports.
+//! Each listens on loopback ports of its own and keeps everything under one folder. [`Running`] starts one,
+//! waits until it really answers, and stops, kills or restarts it on the same data and ports.
 
 mod mail;
 mod mongodb;
@@ -34,7 +34,8 @@ pub trait Server: Send + Sync {
     /// The folder that holds all of its data.
     fn data_dir(&self) -> &Path;
 
-    /// The program that fills the empty data folder before the first start, if the server doesn't do so itself.
+    /// The program that fills the empty data folder before the first start, if the server doesn't do so
+    /// itself.
     ///
     /// # Errors
     /// When it is not installed.
@@ -94,7 +95,8 @@ impl Site<'_> {
 
 /// Creates the data folder at the first start and writes the configuration.
 ///
-/// A first start that was interrupted left a folder of unknown state that nobody has used yet: it is made anew.
+/// A first start that was interrupted left a folder of unknown state that nobody has used yet: it is made
+/// anew.
 ///
 /// # Errors
 /// When a file can't be written, or the program that creates the data fails.
@@ -186,7 +188,8 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("could not write {}", path.display()))
 }
 
-/// A server that was started, with the right to stop, kill and restart it. Dereferences to the server for its URL.
+/// A server that was started, with the right to stop, kill and restart it. Dereferences to the server for its
+/// URL.
 #[derive(Debug)]
 pub struct Running<S: Server> {
     server: S,

@@ -1,4 +1,5 @@
-//! A sender that was stopped for longer than its claim, at the worst moment: the mail server is about to say "go ahead".
+//! A sender that was stopped for longer than its claim, at the worst moment: the mail server is about to say
+//! "go ahead".
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use test_kit::{shared, wait_until};
 
 use crate::world::{PATIENCE, World};
 
-/// A world whose service reaches MongoDB and the mail server through proxies, and holds a claim only for a moment.
+/// A world whose service reaches MongoDB and the mail server through proxies, and holds a claim only for a
+/// moment.
 async fn world() -> (World, Proxy, SmtpGate) {
     // The driver would else find the server's own address, and go round the proxy.
     let direct = shared().mongodb_url.replace("replicaSet=rs0", "directConnection=true");

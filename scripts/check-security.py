@@ -9,7 +9,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SOURCES = ["crates/**/*.rs", "services/**/*.rs", "web/tests/*.ts", "web/src/**/*.test.ts", "k8s/tests/*.py"]
+SOURCES = ["crates/**/*.rs", "services/**/*.rs", "tools/**/*.rs", "tests/**/*.rs", "web/tests/*.ts", "web/src/**/*.test.ts", "k8s/tests/*.py"]
 TEST = re.compile(r"""(?:\bfn |\bdef |^test\(")([^"(]+)["(]""", re.MULTILINE)
 NAME = re.compile(r"`([^`]+)`")
 UNDEFENDED = "What is not defended yet"

@@ -203,16 +203,16 @@ install_mongod_libraries() {
     fi
 }
 
-# install_from_npm FOLDER WHAT: what the lock file in scripts/FOLDER names.
+# install_from_npm FOLDER WHAT: what the lock file in tools/FOLDER names.
 install_from_npm() {
-    local folder="$1" what="$2" lock="scripts/$1/package-lock.json"
+    local folder="$1" what="$2" lock="tools/$1/package-lock.json"
     if cmp -s "$lock" "$TOOLS/$folder/package-lock.json"; then
         return
     fi
     say "installing $what with npm"
     new_scratch
     mkdir "$SCRATCH/$folder"
-    cp "scripts/$folder/package.json" "scripts/$folder/.npmrc" "$lock" "$SCRATCH/$folder/"
+    cp "tools/$folder/package.json" "tools/$folder/.npmrc" "$lock" "$SCRATCH/$folder/"
     (cd "$SCRATCH/$folder" && npm ci --ignore-scripts --no-audit --no-fund --update-notifier=false --loglevel=error) ||
         fail "npm could not install $what." 'Check the network, then run this again.'
     rm -rf "${TOOLS:?}/$folder"
@@ -221,7 +221,7 @@ install_from_npm() {
 
 # What tries the description of the interface. Into a folder of its own: a virtual environment is one more package on Debian.
 install_schemathesis() {
-    local requirements=scripts/schemathesis/requirements.txt
+    local requirements=tools/schemathesis/requirements.txt
     if cmp -s "$requirements" "$TOOLS/schemathesis/requirements.txt"; then
         return
     fi

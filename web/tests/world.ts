@@ -1,4 +1,4 @@
-// What the browser tests stand on: a running Mixdown (BASE_URL), its inbox (INBOX_URL), what crates/test-kit/tests/browser.rs
+// What the browser tests stand on: a running Mixdown (BASE_URL), its inbox (INBOX_URL), what tests/browser.rs
 // has set up in it (SCENE), a browser, and videos.
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";

@@ -1,12 +1,18 @@
 //! What is really in GridFS, read behind the services' backs.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use futures_util::io::AsyncReadExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Client, Database};
+
+use crate::wait_until;
+
+/// For a service that first has to notice, on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One of the two databases with files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +80,20 @@ impl GridFs {
         let pending = collection("fs.pending").count_documents(doc! {}).await?;
         let fragments = chunked.difference(&files).count() as u64;
         Ok(Contents { files: files.len() as u64, fragments, pending })
+    }
+
+    /// Waits until a store holds nothing of any file: no description, no chunk, no marker. Deletions go on
+    /// after an answer.
+    ///
+    /// # Panics
+    /// When it holds something two minutes later.
+    pub async fn wait_until_empty(&self, store: Store) {
+        wait_until("nothing is stored any more", PATIENCE, async || {
+            let contents = self.contents(store).await?;
+            ensure!(contents == Contents::whole(0), "{contents:?}");
+            Ok(())
+        })
+        .await;
     }
 
     /// Whether anything of a file is there, be it a single chunk.

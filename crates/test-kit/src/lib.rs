@@ -1,13 +1,15 @@
-//! Real servers for the tests, and the native stack that runs the whole system on one machine.
+//! Helpers of the tests: real servers and services as processes of this machine, and what tests look at them
+//! with.
 //!
-//! Development only: no service depends on it outside its tests. Tests find the [`shared()`] servers in the environment that
+//! No service depends on it outside its tests. The tools do: `stack` starts the same servers for people, and
+//! `bench` measures them. Tests find the [`shared()`] servers in the environment that
 //! `stack run -- COMMAND` gives them, keep apart by [`unique_name`], and wait with [`wait_until`]. A test
 //! that breaks a server starts its own: [`servers::Running`].
 //!
-//! [`sound`] compares what the converter makes with its source, [`sources`] and [`edits`] are what it is tried with.
+//! [`sound`] compares what the converter makes with its source, [`sources`] and [`edits`] are what it is
+//! tried with.
 
 pub mod edits;
-pub mod gate;
 pub mod gridfs;
 pub mod inbox;
 pub mod media;
@@ -15,7 +17,9 @@ pub mod mixdown;
 pub mod ports;
 pub mod process;
 pub mod project;
-mod random;
+pub mod provider;
+pub mod proxy;
+pub mod random;
 pub mod seeded;
 pub mod servers;
 pub mod services;
@@ -23,7 +27,6 @@ mod shared;
 pub mod smtp_fault;
 pub mod sound;
 pub mod sources;
-pub mod stack;
 mod wait;
 
 pub use self::shared::{SharedServers, shared, unique_name};

@@ -11,7 +11,7 @@ pub struct Project {
 }
 
 // What makes a folder the checkout's root.
-const LANDMARK: &str = "scripts/mail-catcher/package.json";
+const LANDMARK: &str = "tools/mail-catcher/package.json";
 
 impl Project {
     /// Finds the checkout above the current folder or, failing that, above this executable.
@@ -99,6 +99,22 @@ pub fn find_program(name: &str) -> Result<PathBuf> {
         .map(|dir| dir.join(name))
         .find(|candidate| candidate.is_absolute() && candidate.is_file())
         .with_context(|| format!("{name} is missing: run `make install`"))
+}
+
+/// A program of this workspace, beside the running one: one `cargo build` makes them all.
+///
+/// # Errors
+/// When it isn't built.
+pub fn built_program(name: &str) -> Result<PathBuf> {
+    let executable = std::env::current_exe().context("this program has no path")?;
+    // A test runs in target/release/deps.
+    executable
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+        .with_context(|| format!("{name} is not built: run `cargo build --release --bins`"))
 }
 
 pub(crate) fn installed(path: PathBuf) -> Result<PathBuf> {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 ///
 /// # Errors
 /// When `/dev/urandom` can't be read.
-pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
+pub fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))
@@ -22,7 +22,7 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
 ///
 /// # Errors
 /// When `/dev/urandom` can't be read.
-pub(crate) fn random_hex<const BYTES: usize>() -> Result<String> {
+pub fn random_hex<const BYTES: usize>() -> Result<String> {
     Ok(random_bytes::<BYTES>()?.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String can't fail.
         let _ = write!(hex, "{byte:02x}");

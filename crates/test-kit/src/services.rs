@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::ports::free_port;
 use crate::process::{Launch, Lifetime, Process, STACK_MARK};
+use crate::project::built_program;
 use crate::random::{random_bytes, random_hex};
 use crate::servers::{create_private_dir, last_lines, write_private};
 
@@ -47,15 +48,7 @@ impl Service {
     /// # Errors
     /// When it isn't built.
     pub fn program(self) -> Result<PathBuf> {
-        let executable = std::env::current_exe().context("this program has no path")?;
-        // A test runs in target/release/deps.
-        executable
-            .ancestors()
-            .skip(1)
-            .take(2)
-            .map(|folder| folder.join(self.name()))
-            .find(|program| program.is_file())
-            .with_context(|| format!("{} is not built: run `cargo build --release --bins`", self.name()))
+        built_program(self.name())
     }
 }
 
@@ -242,10 +235,13 @@ impl System {
 const READY_DEADLINE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
 /// A service drains for up to a minute before it gives up by itself.
-pub(crate) const DRAIN_PATIENCE: Duration = Duration::from_secs(75);
+pub const DRAIN_PATIENCE: Duration = Duration::from_secs(75);
 
 /// A secret from its file; made and written there the first time.
-pub(crate) fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> {
+///
+/// # Errors
+/// When the file can be neither read nor written.
+pub fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> {
     match fs::read_to_string(path) {
         Ok(secret) => Ok(secret),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -3,11 +3,11 @@ use std::sync::LazyLock;
 use crate::random::random_hex;
 
 /// The names under which `stack run` tells tests its servers.
-pub(crate) const MYSQL_URL: &str = "MIXDOWN_TEST_MYSQL_URL";
-pub(crate) const MONGODB_URL: &str = "MIXDOWN_TEST_MONGODB_URL";
-pub(crate) const RABBITMQ_URL: &str = "MIXDOWN_TEST_RABBITMQ_URL";
-pub(crate) const SMTP_URL: &str = "MIXDOWN_TEST_SMTP_URL";
-pub(crate) const INBOX_URL: &str = "MIXDOWN_TEST_INBOX_URL";
+const MYSQL_URL: &str = "MIXDOWN_TEST_MYSQL_URL";
+const MONGODB_URL: &str = "MIXDOWN_TEST_MONGODB_URL";
+const RABBITMQ_URL: &str = "MIXDOWN_TEST_RABBITMQ_URL";
+const SMTP_URL: &str = "MIXDOWN_TEST_SMTP_URL";
+const INBOX_URL: &str = "MIXDOWN_TEST_INBOX_URL";
 
 /// The real servers that all tests of a run share. A test keeps to databases, queues and addresses of its own.
 #[derive(Debug, Clone)]
@@ -29,6 +29,18 @@ impl SharedServers {
     #[must_use]
     pub fn mysql_database_url(&self, database: &str) -> String {
         format!("{}/{database}", self.mysql_url)
+    }
+
+    /// The variables by which `stack run` tells a command of them, and [`shared()`] finds them.
+    #[must_use]
+    pub fn environment(&self) -> [(&'static str, &str); 5] {
+        [
+            (MYSQL_URL, &self.mysql_url),
+            (MONGODB_URL, &self.mongodb_url),
+            (RABBITMQ_URL, &self.rabbitmq_url),
+            (SMTP_URL, &self.smtp_url),
+            (INBOX_URL, &self.inbox_url),
+        ]
     }
 }
 

@@ -1,15 +1,15 @@
 //! A gate in front of an SMTP server that refuses, stalls or breaks off when it is told to.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+
+use crate::proxy::Proxy;
 
 const TOO_BUSY: &str = "421 4.3.2 too busy";
 
@@ -35,10 +35,9 @@ pub enum SmtpFault {
 /// A running gate; it closes with all of its connections when it is dropped.
 #[derive(Debug)]
 pub struct SmtpGate {
-    address: SocketAddr,
+    proxy: Proxy,
     fault: watch::Sender<SmtpFault>,
     refusals: Arc<AtomicUsize>,
-    task: JoinHandle<()>,
 }
 
 impl SmtpGate {
@@ -49,28 +48,23 @@ impl SmtpGate {
     pub async fn open(server_url: &str) -> Result<Self> {
         let server =
             server_url.strip_prefix("smtp://").context("the server's URL must begin with smtp://")?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("could not open the gate")?;
-        let address = listener.local_addr().context("the gate has no address")?;
         let (fault, watched) = watch::channel(SmtpFault::None);
         let refusals = Arc::new(AtomicUsize::new(0));
         let keeper = Keeper { server: server.to_owned(), fault: watched, refusals: Arc::clone(&refusals) };
-        let task = tokio::spawn(async move {
-            // Aborted with this task.
-            let mut visits = JoinSet::new();
-            while let Ok((client, _)) = listener.accept().await {
-                let mut keeper = keeper.clone();
+        let proxy = Proxy::with(move |client| {
+            let mut keeper = keeper.clone();
+            async move {
                 // An error is a connection that one side closed: the visit is over.
-                visits.spawn(async move { keeper.admit(client).await });
-                while visits.try_join_next().is_some() {}
+                let _ = keeper.admit(client).await;
             }
         });
-        Ok(Self { address, fault, refusals, task })
+        Ok(Self { proxy: proxy.await?, fault, refusals })
     }
 
     /// `smtp://host:port` of the gate, for the program under test.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("smtp://{}", self.address)
+        format!("smtp://{}", self.proxy.address())
     }
 
     /// Changes what the gate does.
@@ -82,12 +76,6 @@ impl SmtpGate {
     #[must_use]
     pub fn refusals(&self) -> usize {
         self.refusals.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for SmtpGate {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

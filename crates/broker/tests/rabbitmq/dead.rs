@@ -4,30 +4,30 @@ use broker::Verdict;
 use contracts::Queue;
 use lapin::BasicProperties;
 
-use crate::stage::{Consumption, Seen, Stage, note, wait_until};
+use crate::world::{Consumption, Seen, World, note, wait_until};
 
 /// Creates dead letters of three notes. The consumer that refuses them keeps running.
-async fn park_three(stage: &Stage) -> Consumption {
+async fn park_three(world: &World) -> Consumption {
     for number in 1..=3 {
-        stage.broker.publish(Queue::Video, &format!("note-{number}"), &note(number)).await.unwrap();
+        world.broker.publish(Queue::Video, &format!("note-{number}"), &note(number)).await.unwrap();
     }
-    let refused = stage.consume(Queue::Video, 1, async |_| Verdict::Reject { reason: "no use".to_owned() });
-    wait_until("all are parked", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
+    let refused = world.consume(Queue::Video, 1, async |_| Verdict::Reject { reason: "no use".to_owned() });
+    wait_until("all are parked", async || world.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
     refused
 }
 
 #[tokio::test]
 async fn dead_letters_are_looked_at_and_sent_again() {
-    let stage = Stage::new().await;
-    let refused = park_three(&stage).await;
+    let world = World::new().await;
+    let refused = park_three(&world).await;
     refused.end().await;
-    stage.publish_raw("video.dead", b"by hand", BasicProperties::default()).await;
+    world.publish_raw("video.dead", b"by hand", BasicProperties::default()).await;
 
     // Listing changes nothing, however often.
     for _ in 0..30 {
-        assert_eq!(stage.broker.dead_letters(Queue::Video, 2).await.unwrap().len(), 2);
+        assert_eq!(world.broker.dead_letters(Queue::Video, 2).await.unwrap().len(), 2);
     }
-    let letters = stage.broker.dead_letters(Queue::Video, 100).await.unwrap();
+    let letters = world.broker.dead_letters(Queue::Video, 100).await.unwrap();
     let mut names: Vec<_> = letters.iter().map(|letter| letter.message_id.clone()).collect();
     names.sort();
     assert_eq!(
@@ -38,10 +38,10 @@ async fn dead_letters_are_looked_at_and_sent_again() {
     assert_eq!(reasons, ["no use"; 3]);
     assert_eq!(letters.iter().filter(|letter| letter.bytes == 7).count(), 1);
 
-    assert_eq!(stage.broker.replay(Queue::Video, 100).await.unwrap(), 4);
-    assert_eq!(stage.broker.replay(Queue::Video, 100).await.unwrap(), 0);
+    assert_eq!(world.broker.replay(Queue::Video, 100).await.unwrap(), 4);
+    assert_eq!(world.broker.replay(Queue::Video, 100).await.unwrap(), 0);
     let seen = Seen::new();
-    let handled = stage.consume(Queue::Video, 1, {
+    let handled = world.consume(Queue::Video, 1, {
         let seen = seen.clone();
         move |delivery| {
             seen.push((delivery.message.number, delivery.attempt));
@@ -53,19 +53,19 @@ async fn dead_letters_are_looked_at_and_sent_again() {
     numbers.sort_unstable();
     assert_eq!(numbers, [(1, 1), (2, 1), (3, 1)]);
     // The letter published by hand is malformed, and dies again.
-    wait_until("it is back", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 1).await;
+    wait_until("it is back", async || world.broker.dead_depth(Queue::Video).await.unwrap() == 1).await;
     handled.end().await;
-    stage.tear_down().await;
+    world.tear_down().await;
 }
 
 #[tokio::test]
 async fn letters_that_die_again_are_sent_once() {
-    let stage = Stage::new().await;
-    let refused = park_three(&stage).await;
+    let world = World::new().await;
+    let refused = park_three(&world).await;
     for _ in 0..20 {
-        assert!(stage.broker.replay(Queue::Video, 100).await.unwrap() <= 3);
+        assert!(world.broker.replay(Queue::Video, 100).await.unwrap() <= 3);
     }
-    wait_until("all are back", async || stage.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
+    wait_until("all are back", async || world.broker.dead_depth(Queue::Video).await.unwrap() == 3).await;
     refused.end().await;
-    stage.tear_down().await;
+    world.tear_down().await;
 }

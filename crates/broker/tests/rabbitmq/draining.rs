@@ -6,16 +6,16 @@ use contracts::Queue;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::stage::{Seen, Stage, TIMEOUT, note, wait_until};
+use crate::world::{Seen, TIMEOUT, World, note, wait_until};
 
 #[tokio::test]
 async fn draining_stops_deliveries_and_waits_for_the_running_handler() {
-    let stage = Stage::new().await;
-    stage.broker.publish(Queue::Video, "job", &note(0)).await.unwrap();
+    let world = World::new().await;
+    world.broker.publish(Queue::Video, "job", &note(0)).await.unwrap();
     let seen = Seen::new();
     let gate = Arc::new(Semaphore::new(0));
     let (handled, may_end) = (seen.clone(), Arc::clone(&gate));
-    let consumption = stage.consume(Queue::Video, 2, move |delivery| {
+    let consumption = world.consume(Queue::Video, 2, move |delivery| {
         let (handled, may_end) = (handled.clone(), Arc::clone(&may_end));
         async move {
             handled.push(delivery.message.number);
@@ -27,25 +27,25 @@ async fn draining_stops_deliveries_and_waits_for_the_running_handler() {
     consumption.drain.cancel();
     // A slot is free for this one, but no handler may take it now. If it was on its way already, it is
     // requeued.
-    stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
-    wait_until("it stays in the queue", async || stage.broker.depth(Queue::Video).await.unwrap() == 1).await;
+    world.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
+    wait_until("it stays in the queue", async || world.broker.depth(Queue::Video).await.unwrap() == 1).await;
     assert!(!consumption.task.is_finished(), "the handler is still at work");
 
     gate.add_permits(2);
     consumption.end().await;
     assert_eq!(seen.all(), [0]);
-    assert_eq!(stage.broker.depth(Queue::Video).await.unwrap(), 1);
-    stage.tear_down().await;
+    assert_eq!(world.broker.depth(Queue::Video).await.unwrap(), 1);
+    world.tear_down().await;
 }
 
 #[tokio::test]
 async fn a_verdict_given_while_draining_still_counts() {
-    let stage = Stage::new().await;
-    stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
+    let world = World::new().await;
+    world.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
     let seen = Seen::new();
     let gate = Arc::new(Semaphore::new(0));
     let (handled, may_end) = (seen.clone(), Arc::clone(&gate));
-    let consumption = stage.consume(Queue::Video, 4, move |delivery| {
+    let consumption = world.consume(Queue::Video, 4, move |delivery| {
         let (handled, may_end) = (handled.clone(), Arc::clone(&may_end));
         async move {
             handled.push(delivery.attempt);
@@ -57,19 +57,19 @@ async fn a_verdict_given_while_draining_still_counts() {
     consumption.drain.cancel();
     gate.add_permits(1);
     consumption.end().await;
-    let back = stage.take("video").await.unwrap();
-    assert_eq!(crate::stage::header(&back, "x-attempt").unwrap(), "1");
+    let back = world.take("video").await.unwrap();
+    assert_eq!(crate::world::header(&back, "x-attempt").unwrap(), "1");
     assert!(!back.redelivered, "a copy, so that RabbitMQ's delivery limit does not count it");
-    stage.tear_down().await;
+    world.tear_down().await;
 }
 
 #[tokio::test]
 async fn the_abort_ends_handlers_and_their_messages_come_again() {
-    let stage = Stage::new().await;
-    stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
+    let world = World::new().await;
+    world.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
     let seen = Seen::new();
     let handled = seen.clone();
-    let consumption = stage.consume(Queue::Video, 1, move |delivery| {
+    let consumption = world.consume(Queue::Video, 1, move |delivery| {
         handled.push(delivery.message.number);
         pending()
     });
@@ -77,7 +77,7 @@ async fn the_abort_ends_handlers_and_their_messages_come_again() {
     consumption.drain.cancel();
     consumption.abort.cancel();
     timeout(TIMEOUT, consumption.task).await.unwrap().unwrap();
-    wait_until("the message is back", async || stage.broker.depth(Queue::Video).await.unwrap() == 1).await;
-    assert!(stage.take("video").await.unwrap().redelivered);
-    stage.tear_down().await;
+    wait_until("the message is back", async || world.broker.depth(Queue::Video).await.unwrap() == 1).await;
+    assert!(world.take("video").await.unwrap().redelivered);
+    world.tear_down().await;
 }

@@ -9,17 +9,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{Seen, Stage, TIMEOUT, config, header, note, wait_until};
+use crate::world::{Seen, TIMEOUT, World, config, header, note, wait_until};
 
 #[tokio::test]
 async fn a_published_message_reaches_its_handler_and_is_gone_when_done() {
-    let stage = Stage::new().await;
-    stage.broker.publish(Queue::Video, "job-1", &note(1)).await.unwrap();
-    assert_eq!(stage.broker.depth(Queue::Video).await.unwrap(), 1);
+    let world = World::new().await;
+    world.broker.publish(Queue::Video, "job-1", &note(1)).await.unwrap();
+    assert_eq!(world.broker.depth(Queue::Video).await.unwrap(), 1);
 
     let seen = Seen::new();
     let handled = seen.clone();
-    let consumption = stage.consume(Queue::Video, 1, move |delivery| {
+    let consumption = world.consume(Queue::Video, 1, move |delivery| {
         handled.push(delivery);
         async { Verdict::Done }
     });
@@ -29,41 +29,41 @@ async fn a_published_message_reaches_its_handler_and_is_gone_when_done() {
     let delivery = seen.all().remove(0);
     assert_eq!((delivery.message, delivery.attempt, delivery.redelivered), (note(1), 1, false));
     assert!((OffsetDateTime::now_utc() - delivery.first_published_at).abs() < TIMEOUT);
-    assert_eq!(stage.broker.depth(Queue::Video).await.unwrap(), 0);
-    stage.tear_down().await;
+    assert_eq!(world.broker.depth(Queue::Video).await.unwrap(), 0);
+    world.tear_down().await;
 }
 
 #[tokio::test]
 async fn messages_are_persistent_json_with_an_identifier() {
-    let stage = Stage::new().await;
-    stage.broker.publish(Queue::Mp3, "job-7", &note(7)).await.unwrap();
-    let message = stage.take("mp3").await.unwrap();
+    let world = World::new().await;
+    world.broker.publish(Queue::Mp3, "job-7", &note(7)).await.unwrap();
+    let message = world.take("mp3").await.unwrap();
     assert_eq!(message.data, br#"{"version":1,"number":7}"#);
     assert_eq!(message.properties.delivery_mode(), &Some(2));
     assert_eq!(message.properties.content_type().as_ref().unwrap().as_str(), "application/json");
     assert_eq!(message.properties.message_id().as_ref().unwrap().as_str(), "job-7");
     assert_eq!(header(&message, "x-attempt").unwrap(), "1");
-    stage.tear_down().await;
+    world.tear_down().await;
 }
 
 #[tokio::test]
 async fn a_message_without_a_queue_is_an_error_and_the_queue_comes_back() {
-    let stage = Stage::new().await;
-    stage.delete("video").await;
-    let refused = stage.broker.publish(Queue::Video, "job-1", &note(1)).await;
+    let world = World::new().await;
+    world.delete("video").await;
+    let refused = world.broker.publish(Queue::Video, "job-1", &note(1)).await;
     assert!(matches!(refused, Err(PublishError::Unroutable)), "{refused:?}");
-    stage.broker.publish(Queue::Video, "job-1", &note(1)).await.unwrap();
-    assert_eq!(stage.broker.depth(Queue::Video).await.unwrap(), 1);
-    stage.tear_down().await;
+    world.broker.publish(Queue::Video, "job-1", &note(1)).await.unwrap();
+    assert_eq!(world.broker.depth(Queue::Video).await.unwrap(), 1);
+    world.tear_down().await;
 }
 
 #[tokio::test]
 async fn among_many_at_once_exactly_the_confirmed_messages_are_there() {
-    let stage = Stage::new().await;
-    stage.delete("mp3").await;
+    let world = World::new().await;
+    world.delete("mp3").await;
     let mut publishing = JoinSet::new();
     for number in 0..200 {
-        let broker = stage.broker.clone();
+        let broker = world.broker.clone();
         let queue = if number % 2 == 0 { Queue::Video } else { Queue::Mp3 };
         publishing.spawn(async move { (queue, broker.publish(queue, "job", &note(number)).await) });
     }
@@ -73,10 +73,10 @@ async fn among_many_at_once_exactly_the_confirmed_messages_are_there() {
     assert_eq!(confirmed(Queue::Video), 100);
     assert!(confirmed(Queue::Mp3) < 100, "the queue was missing");
     for queue in [Queue::Video, Queue::Mp3] {
-        let depth = stage.broker.depth(queue).await.unwrap();
+        let depth = world.broker.depth(queue).await.unwrap();
         assert_eq!(usize::try_from(depth).unwrap(), confirmed(queue), "{queue}");
     }
-    stage.tear_down().await;
+    world.tear_down().await;
 }
 
 #[tokio::test]
@@ -111,15 +111,15 @@ async fn a_server_that_accepts_and_says_nothing_is_given_up() {
 
 #[tokio::test]
 async fn a_broker_that_was_shut_down_fails_at_once() {
-    let stage = Stage::new().await;
-    stage.shutdown.cancel();
-    timeout(TIMEOUT, stage.broker.closed()).await.unwrap();
-    assert!(!stage.broker.is_ready());
+    let world = World::new().await;
+    world.shutdown.cancel();
+    timeout(TIMEOUT, world.broker.closed()).await.unwrap();
+    assert!(!world.broker.is_ready());
     let start = Instant::now();
-    let refused = stage.broker.publish(Queue::Video, "job-1", &note(1)).await;
+    let refused = world.broker.publish(Queue::Video, "job-1", &note(1)).await;
     assert!(matches!(refused, Err(PublishError::Unavailable)), "{refused:?}");
     assert!(start.elapsed() < Duration::from_secs(5));
-    stage.tear_down().await;
+    world.tear_down().await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use tracing::{Instrument as _, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::stage::{Seen, Stage, note, wait_until};
+use crate::world::{Seen, World, note, wait_until};
 
 fn trace_id() -> TraceId {
     Span::current().context().span().span_context().trace_id()
@@ -21,9 +21,9 @@ async fn a_handler_continues_the_trace_of_the_publisher_through_every_copy() {
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     let _subscribed = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
 
-    let stage = Stage::new().await;
+    let world = World::new().await;
     let published = async {
-        stage.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
+        world.broker.publish(Queue::Video, "job", &note(1)).await.unwrap();
         trace_id()
     };
     let published = published.instrument(info_span!("upload")).await;
@@ -31,12 +31,12 @@ async fn a_handler_continues_the_trace_of_the_publisher_through_every_copy() {
 
     let seen = Seen::new();
     let handled = seen.clone();
-    let consumption = stage.consume(Queue::Video, 1, move |_| {
+    let consumption = world.consume(Queue::Video, 1, move |_| {
         let handled = handled.clone();
         async move { if handled.push(trace_id()) == 1 { Verdict::HandBack } else { Verdict::Done } }
     });
     wait_until("the copy is handled", async || seen.len() == 2).await;
     consumption.end().await;
     assert_eq!(seen.all(), [published, published]);
-    stage.tear_down().await;
+    world.tear_down().await;
 }

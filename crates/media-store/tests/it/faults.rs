@@ -9,23 +9,23 @@ use mongodb::options::ClientOptions;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
-use crate::proxy::Proxy;
-use crate::{CHUNK, Fixture, SOON, fixture, noise};
+use crate::held_commands::HeldCommands;
+use crate::world::{CHUNK, SOON, World, noise};
 
 const A_MOMENT: Duration = Duration::from_millis(700);
 
-/// The fixture's store over a bad network.
-async fn store_behind_proxy(fixture: &Fixture) -> (Proxy, MediaStore) {
+/// The world's store over a bad network.
+async fn store_behind_proxy(world: &World) -> (HeldCommands, MediaStore) {
     let mut options = ClientOptions::parse(&test_kit::shared().mongodb_url).await.unwrap();
-    let proxy = Proxy::start(options.hosts[0].to_string()).await;
-    options.hosts = vec![proxy.address()];
+    let commands = HeldCommands::start(options.hosts[0].to_string()).await;
+    options.hosts = vec![commands.address()];
     // Else the client would ask the replica set for its addresses and go around the proxy.
     options.direct_connection = Some(true);
     options.repl_set_name = None;
     // Else the server would mostly refuse what arrives late, because its session has written since: luck, not a promise.
     options.retry_writes = Some(false);
-    let database = Client::with_options(options).unwrap().database(fixture.database.name());
-    (proxy, MediaStore::new(database, fixture.tasks.clone()).with_deadline(A_MOMENT))
+    let database = Client::with_options(options).unwrap().database(world.database.name());
+    (commands, MediaStore::new(database, world.tasks.clone()).with_deadline(A_MOMENT))
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_server_that_never_answers_is_unavailable_at_the_deadline() {
 }
 
 async fn assert_unavailable(client: &Client, deadline: Duration) {
-    let healthy = fixture().await;
+    let healthy = World::new().await;
     let file = healthy.stored(&noise(CHUNK)).await;
     let store = MediaStore::new(client.database("media"), TaskTracker::new()).with_deadline(deadline);
     let start = Instant::now();
@@ -68,87 +68,87 @@ async fn assert_unavailable(client: &Client, deadline: Duration) {
 
 #[tokio::test]
 async fn an_insert_that_arrives_after_its_upload_was_given_up_is_swept_away() {
-    let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let world = World::new().await;
+    let (commands, store) = store_behind_proxy(&world).await;
     let mut upload = store.begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
-    proxy.hold("insert", "fs.chunks");
+    commands.hold("insert", "fs.chunks");
     upload.write(noise(2 * CHUNK)).await.unwrap();
-    proxy.holds_one().await;
+    commands.holds_one().await;
     let error = upload.finish().await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
-    fixture.background_work_has_ended().await;
+    world.background_work_has_ended().await;
     // The chunks were deleted, but those two aren't there yet.
-    assert_eq!(fixture.marker_state(fid).await.as_deref(), Some("sweeping"));
+    assert_eq!(world.marker_state(fid).await.as_deref(), Some("sweeping"));
 
-    proxy.let_go();
-    test_kit::wait_until("the insert has arrived", SOON, async || fixture.traces(fid).await[1] == 2).await;
-    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
-    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+    commands.let_go();
+    test_kit::wait_until("the insert has arrived", SOON, async || world.traces(fid).await[1] == 2).await;
+    assert_eq!(world.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(world.traces(fid).await, [0, 0, 0]);
 }
 
 #[tokio::test]
 async fn a_failed_write_is_reported_and_the_upload_cannot_finish() {
-    let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let world = World::new().await;
+    let (commands, store) = store_behind_proxy(&world).await;
     let mut upload = store.begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
-    proxy.hold("insert", "fs.chunks");
+    commands.hold("insert", "fs.chunks");
     // More than can be in flight: so it has to wait for the first insert, which fails.
     let error = upload.write(noise(20 * CHUNK)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
-    proxy.let_go();
+    commands.let_go();
     assert!(matches!(upload.finish().await, Err(StoreError::Incomplete)));
-    fixture.background_work_has_ended().await;
-    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
-    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+    world.background_work_has_ended().await;
+    assert_eq!(world.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(world.traces(fid).await, [0, 0, 0]);
 }
 
 #[tokio::test]
 async fn an_upload_that_is_swept_before_its_description_arrives_fails() {
-    let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let world = World::new().await;
+    let (commands, store) = store_behind_proxy(&world).await;
     let mut upload = store.with_deadline(SOON).begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
     upload.write(noise(3 * CHUNK)).await.unwrap();
-    proxy.hold("findAndModify", "fs.files");
+    commands.hold("findAndModify", "fs.files");
     let finish = tokio::spawn(upload.finish());
-    proxy.holds_one().await;
-    assert_eq!(fixture.marker_state(fid).await.as_deref(), Some("finishing"));
-    assert_eq!(fixture.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
-    proxy.let_go();
+    commands.holds_one().await;
+    assert_eq!(world.marker_state(fid).await.as_deref(), Some("finishing"));
+    assert_eq!(world.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
+    commands.let_go();
     let error = finish.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Incomplete), "{error:?}");
-    fixture.background_work_has_ended().await;
-    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+    world.background_work_has_ended().await;
+    assert_eq!(world.traces(fid).await, [0, 0, 0]);
 }
 
 #[tokio::test]
 async fn a_file_whose_marker_a_sweeper_took_at_the_last_moment_is_not_promised() {
-    let fixture = fixture().await;
-    let (proxy, store) = store_behind_proxy(&fixture).await;
+    let world = World::new().await;
+    let (commands, store) = store_behind_proxy(&world).await;
     let mut upload = store.with_deadline(SOON).begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
     upload.write(noise(3 * CHUNK)).await.unwrap();
-    proxy.hold("delete", "fs.pending");
+    commands.hold("delete", "fs.pending");
     let finish = tokio::spawn(upload.finish());
-    proxy.holds_one().await;
-    assert_eq!(fixture.traces(fid).await, [1, 3, 1]);
-    fixture.store.delete(fid).await.unwrap();
-    proxy.let_go();
+    commands.holds_one().await;
+    assert_eq!(world.traces(fid).await, [1, 3, 1]);
+    world.store.delete(fid).await.unwrap();
+    commands.let_go();
     let error = finish.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Lost), "{error:?}");
-    fixture.background_work_has_ended().await;
-    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+    world.background_work_has_ended().await;
+    assert_eq!(world.traces(fid).await, [0, 0, 0]);
 }
 
 #[tokio::test]
 async fn a_reader_that_pauses_longer_than_the_deadline_goes_on_reading() {
-    let fixture = fixture().await;
+    let world = World::new().await;
     let content = noise(30 * CHUNK);
-    let file = fixture.stored(&content).await;
+    let file = world.stored(&content).await;
     let client = Client::with_uri_str(&test_kit::shared().mongodb_url).await.unwrap();
-    let database = client.database(fixture.database.name());
+    let database = client.database(world.database.name());
     let store = MediaStore::new(database, TaskTracker::new()).with_deadline(A_MOMENT);
     let mut download = Box::pin(store.read(&file, 0..file.bytes));
     let mut read = download.try_next().await.unwrap().unwrap().to_vec();

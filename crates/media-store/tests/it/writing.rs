@@ -9,38 +9,38 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use time::OffsetDateTime;
 
-use crate::{CHUNK, Fixture, fixture, id, noise};
+use crate::world::{CHUNK, World, id, noise};
 
 #[tokio::test]
 async fn files_of_every_size_around_a_chunk_border_come_back_as_they_were() {
-    let fixture = fixture().await;
+    let world = World::new().await;
     for bytes in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1, 5 * 1024 * 1024] {
         let content = noise(bytes);
-        let file = fixture.stored(&content).await;
+        let file = world.stored(&content).await;
         assert_eq!(file.bytes, bytes as u64);
-        assert_eq!(fixture.read_all(&file).await.unwrap(), content, "{bytes} bytes");
-        assert_eq!(fixture.traces(file.fid).await, [1, bytes.div_ceil(CHUNK) as u64, 0], "{bytes} bytes");
+        assert_eq!(world.read_all(&file).await.unwrap(), content, "{bytes} bytes");
+        assert_eq!(world.traces(file.fid).await, [1, bytes.div_ceil(CHUNK) as u64, 0], "{bytes} bytes");
     }
 }
 
 #[test]
 fn the_sizes_of_the_writes_do_not_matter() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let fixture = runtime.block_on(fixture());
+    let world = runtime.block_on(World::new());
     let sizes = prop::collection::vec(prop_oneof![0..100_usize, 0..CHUNK, 0..3 * CHUNK], 0..12);
     let mut runner = TestRunner::new(ProptestConfig::with_cases(24));
     runner
         .run(&sizes, |sizes| {
             let content = noise(sizes.iter().sum());
-            let file = runtime.block_on(stored_in_pieces(&fixture, content.clone(), &sizes));
-            prop_assert_eq!(runtime.block_on(fixture.read_all(&file)).unwrap(), content);
+            let file = runtime.block_on(stored_in_pieces(&world, content.clone(), &sizes));
+            prop_assert_eq!(runtime.block_on(world.read_all(&file)).unwrap(), content);
             Ok(())
         })
         .unwrap();
 }
 
-async fn stored_in_pieces(fixture: &Fixture, mut content: Bytes, sizes: &[usize]) -> StoredFile {
-    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+async fn stored_in_pieces(world: &World, mut content: Bytes, sizes: &[usize]) -> StoredFile {
+    let mut upload = world.store.begin("video.mp4", "video/mp4").await.unwrap();
     for (n, size) in sizes.iter().enumerate() {
         upload.write(content.split_to(*size)).await.unwrap();
         assert_eq!(upload.bytes(), sizes[..=n].iter().sum::<usize>() as u64);
@@ -50,52 +50,52 @@ async fn stored_in_pieces(fixture: &Fixture, mut content: Bytes, sizes: &[usize]
 
 #[tokio::test]
 async fn a_file_is_described_as_it_was_begun() {
-    let fixture = fixture().await;
+    let world = World::new().await;
     // Texts that an update would take for expressions.
-    let mut upload = fixture.store.begin("$length.mp4", "$$NOW").await.unwrap();
+    let mut upload = world.store.begin("$length.mp4", "$$NOW").await.unwrap();
     let fid = upload.fid();
     upload.write(noise(10)).await.unwrap();
     let before = OffsetDateTime::now_utc();
     let file = upload.finish().await.unwrap();
     assert_eq!((file.fid, &*file.name, file.content_type.as_deref()), (fid, "$length.mp4", Some("$$NOW")));
     assert!((file.stored_at - before).abs() < time::Duration::minutes(1), "{}", file.stored_at);
-    assert_eq!(fixture.store.open(fid).await.unwrap(), Some(file));
+    assert_eq!(world.store.open(fid).await.unwrap(), Some(file));
 }
 
 #[tokio::test]
 async fn what_is_attached_comes_and_goes_with_the_file() {
-    let fixture = fixture().await;
-    let mut upload = fixture.store.begin("talk.mp3", "audio/mpeg").await.unwrap();
+    let world = World::new().await;
+    let mut upload = world.store.begin("talk.mp3", "audio/mpeg").await.unwrap();
     let fid = upload.fid();
     upload.attach(Bytes::from_static(b"{}"));
     upload.attach_picture(noise(1 << 20));
     upload.write(noise(10)).await.unwrap();
-    assert_eq!(fixture.store.sidecar(fid).await.unwrap(), None);
+    assert_eq!(world.store.sidecar(fid).await.unwrap(), None);
     upload.finish().await.unwrap();
-    assert_eq!(fixture.store.sidecar(fid).await.unwrap(), Some(Bytes::from_static(b"{}")));
-    assert_eq!(fixture.store.picture(fid).await.unwrap(), Some(noise(1 << 20)));
-    fixture.store.delete(fid).await.unwrap();
-    assert_eq!(fixture.store.sidecar(fid).await.unwrap(), None);
-    let plain = fixture.stored(&noise(10)).await;
-    assert_eq!(fixture.store.sidecar(plain.fid).await.unwrap(), None);
-    assert_eq!(fixture.store.picture(plain.fid).await.unwrap(), None);
+    assert_eq!(world.store.sidecar(fid).await.unwrap(), Some(Bytes::from_static(b"{}")));
+    assert_eq!(world.store.picture(fid).await.unwrap(), Some(noise(1 << 20)));
+    world.store.delete(fid).await.unwrap();
+    assert_eq!(world.store.sidecar(fid).await.unwrap(), None);
+    let plain = world.stored(&noise(10)).await;
+    assert_eq!(world.store.sidecar(plain.fid).await.unwrap(), None);
+    assert_eq!(world.store.picture(plain.fid).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn an_unfinished_upload_is_not_a_file() {
-    let fixture = fixture().await;
-    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let world = World::new().await;
+    let mut upload = world.store.begin("video.mp4", "video/mp4").await.unwrap();
     upload.write(noise(3 * CHUNK)).await.unwrap();
-    assert_eq!(fixture.store.open(upload.fid()).await.unwrap(), None);
-    assert_eq!(fixture.store.open(FileId::from_bytes([7; 12])).await.unwrap(), None);
+    assert_eq!(world.store.open(upload.fid()).await.unwrap(), None);
+    assert_eq!(world.store.open(FileId::from_bytes([7; 12])).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn uploads_at_the_same_time_do_not_mix() {
-    let fixture = fixture().await;
+    let world = World::new().await;
     let contents: Vec<Bytes> = (0..12).map(|n| noise(CHUNK * 4 + n)).collect();
     let uploads = contents.iter().map(async |content| {
-        let mut upload = fixture.store.begin("video.mp4", "video/mp4").await?;
+        let mut upload = world.store.begin("video.mp4", "video/mp4").await?;
         for piece in content.chunks(100_000) {
             upload.write(Bytes::copy_from_slice(piece)).await?;
         }
@@ -103,30 +103,30 @@ async fn uploads_at_the_same_time_do_not_mix() {
     });
     let files = try_join_all(uploads).await.unwrap();
     for (file, content) in files.iter().zip(&contents) {
-        assert_eq!(fixture.read_all(file).await.unwrap(), content);
+        assert_eq!(world.read_all(file).await.unwrap(), content);
     }
 }
 
 #[tokio::test]
 async fn an_upload_that_lost_a_chunk_to_a_rollback_does_not_become_a_file() {
-    let fixture = fixture().await;
-    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let world = World::new().await;
+    let mut upload = world.store.begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
     upload.write(noise(5 * CHUNK)).await.unwrap();
-    let chunks = fixture.collection("fs.chunks");
-    test_kit::wait_until("the second chunk has arrived", crate::SOON, async || {
+    let chunks = world.collection("fs.chunks");
+    test_kit::wait_until("the second chunk has arrived", crate::world::SOON, async || {
         chunks.delete_one(doc! { "files_id": id(fid), "n": 1 }).await.unwrap().deleted_count == 1
     })
     .await;
     assert!(matches!(upload.finish().await, Err(StoreError::Incomplete)));
-    fixture.background_work_has_ended().await;
-    assert_eq!(fixture.traces(fid).await, [0, 0, 0]);
+    world.background_work_has_ended().await;
+    assert_eq!(world.traces(fid).await, [0, 0, 0]);
 }
 
 #[tokio::test]
 async fn after_a_write_was_cut_off_the_upload_cannot_finish() {
-    let fixture = fixture().await;
-    let mut upload = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let world = World::new().await;
+    let mut upload = world.store.begin("video.mp4", "video/mp4").await.unwrap();
     // Too much to be in flight at once, so it has to wait, and is dropped while it does.
     let write = upload.write(noise(30 * CHUNK));
     assert!(tokio::time::timeout(std::time::Duration::ZERO, write).await.is_err());
@@ -136,14 +136,13 @@ async fn after_a_write_was_cut_off_the_upload_cannot_finish() {
 
 #[tokio::test]
 async fn old_files_are_listed_page_by_page() {
-    let fixture = fixture().await;
+    let world = World::new().await;
     let mut stored = Vec::new();
     for _ in 0..5 {
-        stored.push(fixture.stored(&noise(1)).await.fid);
+        stored.push(world.stored(&noise(1)).await.fid);
     }
-    let unfinished = fixture.store.begin("video.mp4", "video/mp4").await.unwrap();
-    let page =
-        async |after| fixture.store.files_older_than(std::time::Duration::ZERO, after, 2).await.unwrap();
+    let unfinished = world.store.begin("video.mp4", "video/mp4").await.unwrap();
+    let page = async |after| world.store.files_older_than(std::time::Duration::ZERO, after, 2).await.unwrap();
     assert_eq!(page(None).await, stored[..2]);
     assert_eq!(page(Some(stored[1])).await, stored[2..4]);
     assert_eq!(page(Some(stored[3])).await, stored[4..]);
@@ -151,5 +150,5 @@ async fn old_files_are_listed_page_by_page() {
     assert!(unfinished.fid() > stored[4]);
 
     let hour = std::time::Duration::from_hours(1);
-    assert_eq!(fixture.store.files_older_than(hour, None, 10).await.unwrap(), []);
+    assert_eq!(world.store.files_older_than(hour, None, 10).await.unwrap(), []);
 }

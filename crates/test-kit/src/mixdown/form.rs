@@ -58,6 +58,12 @@ impl Form {
         self.body
     }
 
+    /// What comes after the last byte of a file, for one who sends that byte by itself.
+    #[must_use]
+    pub fn ending() -> Vec<u8> {
+        format!("\r\n--{BOUNDARY}--\r\n").into_bytes()
+    }
+
     /// The body up to the first byte of a file, for a test that sends the rest by itself.
     #[must_use]
     pub fn into_opening(mut self, name: &str) -> Vec<u8> {

@@ -1,8 +1,10 @@
-//! One whole Mixdown for a test: our four programs as processes on real servers, driven over HTTP, killed and restarted
-//! at will.
+//! One whole Mixdown for a test: our four programs as processes on real servers, driven over HTTP, killed and
+//! restarted at will.
 
+mod content;
 mod form;
 mod plan;
+mod transfers;
 mod user;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
+pub use self::content::{Content, PIECE, PIECE_BYTES};
 pub use self::form::Form;
 pub use self::plan::Plan;
 pub use self::user::User;

@@ -120,7 +120,8 @@ impl Plan {
     /// # Errors
     /// When a service isn't built or doesn't come up.
     pub async fn start(self) -> Result<Mixdown> {
-        // In the folder of `stack run`, which goes with the run: a test run that is killed can't remove its own.
+        // In the folder of `stack run`, which goes with the run: a test run that is killed can't remove its
+        // own.
         let parent = std::env::var_os(STACK_MARK).map_or_else(std::env::temp_dir, PathBuf::from);
         let home = TempDir::with_prefix_in("mixdown-", parent).context("no temporary folder")?;
         let database = self.prefix.trim_end_matches('_');

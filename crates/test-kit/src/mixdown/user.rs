@@ -13,7 +13,8 @@ use crate::{unique_name, wait_until};
 /// No answer takes that long, not even from a system whose servers are away.
 const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 
-/// The services close idle connections after 20 s, which a test that is busy with something else would not notice in time.
+/// The services close idle connections after 20 s, which a test that is busy with something else would not
+/// notice in time.
 const POOL_IDLE: Duration = Duration::from_secs(5);
 
 /// How long a test waits for something that takes seconds on an idle machine.
@@ -39,8 +40,11 @@ struct Page {
 
 impl User {
     pub(super) async fn register(url: &str, inbox: Option<&Inbox>) -> Result<Self> {
-        let http =
-            reqwest::Client::builder().timeout(REQUEST_DEADLINE).pool_idle_timeout(POOL_IDLE).build()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(REQUEST_DEADLINE)
+            .pool_idle_timeout(POOL_IDLE)
+            .build()?;
         let mut user = Self {
             http,
             url: url.to_owned(),
@@ -101,6 +105,11 @@ impl User {
     /// A request with the token.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous(method, path).bearer_auth(&self.token)
+    }
+
+    /// A request of the resumable protocol (tus 1.0.0).
+    pub fn tus(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).header("tus-resumable", "1.0.0")
     }
 
     /// The answer to a GET with the token.

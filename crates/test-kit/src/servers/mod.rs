@@ -1,7 +1,7 @@
 //! Real servers as child processes: one module each for MySQL, MongoDB, RabbitMQ and the mail catcher.
 //!
-//! Each listens on loopback ports of its own and keeps everything under one folder. [`Running`] starts one, waits
-//! until it really answers, and stops, kills or restarts it on the same data and ports.
+//! Each listens on loopback ports of its own and keeps everything under one folder. [`Running`] starts one,
+//! waits until it really answers, and stops, kills or restarts it on the same data and ports.
 
 mod mail;
 mod mongodb;
@@ -34,7 +34,8 @@ pub trait Server: Send + Sync {
     /// The folder that holds all of its data.
     fn data_dir(&self) -> &Path;
 
-    /// The program that fills the empty data folder before the first start, if the server doesn't do so itself.
+    /// The program that fills the empty data folder before the first start, if the server doesn't do so
+    /// itself.
     ///
     /// # Errors
     /// When it is not installed.
@@ -75,24 +76,31 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// How and for whom a server is started.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Site<'site> {
+pub struct Site<'site> {
     /// The folder whose [mark](STACK_MARK) its processes carry.
-    pub(crate) home: &'site Path,
-    pub(crate) log: &'site Path,
-    pub(crate) lifetime: Lifetime,
+    pub home: &'site Path,
+    /// Where its output goes.
+    pub log: &'site Path,
+    /// Whether it outlives its starter.
+    pub lifetime: Lifetime,
 }
 
 impl Site<'_> {
     /// The launch with this site's mark.
-    pub(crate) fn mark(&self, launch: Launch) -> Launch {
+    #[must_use]
+    pub fn mark(&self, launch: Launch) -> Launch {
         launch.variable(STACK_MARK, self.home.display().to_string())
     }
 }
 
 /// Creates the data folder at the first start and writes the configuration.
 ///
-/// A first start that was interrupted left a folder of unknown state that nobody has used yet: it is made anew.
-pub(crate) async fn prepare<S: Server>(server: &S, site: Site<'_>) -> Result<()> {
+/// A first start that was interrupted left a folder of unknown state that nobody has used yet: it is made
+/// anew.
+///
+/// # Errors
+/// When a file can't be written, or the program that creates the data fails.
+pub async fn prepare<S: Server>(server: &S, site: Site<'_>) -> Result<()> {
     let data = server.data_dir();
     if !completion_mark(server).exists() {
         if data.exists() {
@@ -112,7 +120,10 @@ pub(crate) async fn prepare<S: Server>(server: &S, site: Site<'_>) -> Result<()>
 }
 
 /// Waits until the server answers and is set up.
-pub(crate) async fn wait_until_ready<S: Server>(server: &S, process: &Process, log: &Path) -> Result<()> {
+///
+/// # Errors
+/// When it ends, or isn't ready in time.
+pub async fn wait_until_ready<S: Server>(server: &S, process: &Process, log: &Path) -> Result<()> {
     let deadline = Instant::now() + READY_DEADLINE;
     loop {
         let error = match tokio::time::timeout(GREETING_DEADLINE, server.greet()).await {
@@ -141,13 +152,18 @@ fn completion_mark<S: Server>(server: &S) -> PathBuf {
 }
 
 /// The end of a log, indented, for an error message.
-pub(crate) fn last_lines(log: &Path) -> String {
+#[must_use]
+pub fn last_lines(log: &Path) -> String {
     let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     format!("    {}", lines[lines.len().saturating_sub(15)..].join("\n    "))
 }
 
-pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
+/// Creates a folder that only its owner can enter, and those above it.
+///
+/// # Errors
+/// When it can't be created.
+pub fn create_private_dir(path: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -156,7 +172,10 @@ pub(crate) fn create_private_dir(path: &Path) -> Result<()> {
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
-pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
+///
+/// # Errors
+/// When it can't be written.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
     fs::OpenOptions::new()
         .write(true)
@@ -169,7 +188,8 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("could not write {}", path.display()))
 }
 
-/// A server that was started, with the right to stop, kill and restart it. Dereferences to the server for its URL.
+/// A server that was started, with the right to stop, kill and restart it. Dereferences to the server for its
+/// URL.
 #[derive(Debug)]
 pub struct Running<S: Server> {
     server: S,
@@ -208,7 +228,10 @@ impl<S: Server> Running<S> {
     }
 
     /// Starts a server with its log in `home`; the folder stays the caller's.
-    pub(crate) async fn start_in(server: S, home: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it is not installed or doesn't come up.
+    pub async fn start_in(server: S, home: &Path) -> Result<Self> {
         let log = home.join(format!("{}.log", S::NAME));
         let process = start(&server, home, &log).await?;
         Ok(Self { server, process, log, home: None })

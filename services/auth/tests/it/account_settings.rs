@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::harness::{Auth, PASSWORD, TestDatabase};
+use crate::world::{Auth, PASSWORD, TestDatabase};
 
 const NEW_PASSWORD: &str = "another good password";
 

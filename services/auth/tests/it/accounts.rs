@@ -6,7 +6,7 @@ use jsonwebtoken::{
 };
 use serde_json::json;
 
-use crate::harness::{Auth, PASSWORD, TestDatabase};
+use crate::world::{Auth, PASSWORD, TestDatabase};
 
 /// Verifies a token as the gateway does.
 pub(crate) fn verify(token: &str, keys: &JwkSet) -> TokenData<AccessClaims> {

@@ -1,7 +1,7 @@
 use auth::{DatabaseConfig, UserAction, UserCommand, user};
 use serde_json::json;
 
-use crate::harness::{Auth, PASSWORD, TestDatabase};
+use crate::world::{Auth, PASSWORD, TestDatabase};
 
 async fn command(
     database: &TestDatabase,

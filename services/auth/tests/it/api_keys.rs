@@ -1,7 +1,7 @@
 use contracts::ApiKeyHash;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Auth, PASSWORD, TestDatabase};
+use crate::world::{Answer, Auth, PASSWORD, TestDatabase};
 
 pub(crate) async fn check(auth: &Auth, key: &str) -> Answer {
     let hash = serde_json::to_value(ApiKeyHash::of(key).unwrap()).unwrap();

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::harness::{Auth, PASSWORD, TestDatabase};
+use crate::world::{Auth, PASSWORD, TestDatabase};
 
 #[tokio::test]
 async fn each_wrong_password_makes_the_next_try_wait_longer_whether_there_is_an_account_or_not() {

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::harness::{Auth, PASSWORD, TestDatabase};
+use crate::world::{Auth, PASSWORD, TestDatabase};
 
 #[tokio::test]
 async fn every_bad_registration_has_its_own_code_and_creates_no_account() {

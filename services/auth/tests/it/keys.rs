@@ -4,7 +4,7 @@ use auth::{DatabaseConfig, RotateCommand, rotate_keys};
 use sqlx::AssertSqlSafe;
 
 use crate::accounts::verify;
-use crate::harness::{Auth, KEY_ENCRYPTION_KEY, PASSWORD, SOON, TestDatabase, config};
+use crate::world::{Auth, KEY_ENCRYPTION_KEY, PASSWORD, SOON, TestDatabase, config};
 
 const ACTIVE_KEYS: &str = "SELECT COUNT(*) FROM signing_keys WHERE active_slot = 1";
 

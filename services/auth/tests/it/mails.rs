@@ -4,24 +4,24 @@ use serde_json::json;
 
 use crate::accounts::verify;
 use crate::api_keys::{check, create};
-use crate::harness::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 use crate::post::Post;
+use crate::world::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 
 const NEW_PASSWORD: &str = "another good password";
 
-async fn stage() -> (TestDatabase, Auth, Post) {
+async fn world() -> (TestDatabase, Auth, Post) {
     let (database, post) = tokio::join!(TestDatabase::migrated(), Post::open());
     let auth = Auth::start_with(&database, |config| post.connect(config)).await;
     (database, auth, post)
 }
 
-async fn reset(auth: &Auth, token: &str, password: &str) -> crate::harness::Answer {
+async fn reset(auth: &Auth, token: &str, password: &str) -> crate::world::Answer {
     auth.post("/password/reset", &json!({"token": token, "password": password})).await
 }
 
 #[tokio::test]
 async fn a_registration_sends_a_token_that_confirms_the_address_once() {
-    let (database, auth, post) = stage().await;
+    let (database, auth, post) = world().await;
     auth.register("ada@example.org", PASSWORD).await;
     let token = post.token("ada@example.org", "verify_address").await;
     let session = auth.session("ada@example.org").await;
@@ -46,7 +46,7 @@ async fn drained(database: &TestDatabase) {
 
 #[tokio::test]
 async fn a_taken_address_gets_a_mail_without_a_token() {
-    let (_database, auth, post) = stage().await;
+    let (_database, auth, post) = world().await;
     auth.register("ada@example.org", PASSWORD).await;
     post.token("ada@example.org", "verify_address").await;
     auth.register("ada@example.org", NEW_PASSWORD).await;
@@ -55,7 +55,7 @@ async fn a_taken_address_gets_a_mail_without_a_token() {
 
 #[tokio::test]
 async fn known_and_unknown_addresses_get_the_same_answers() {
-    let (database, auth, post) = stage().await;
+    let (database, auth, post) = world().await;
     auth.register("ada@example.org", PASSWORD).await;
     post.mail_to("ada@example.org").await;
     for path in ["/password/forgot", "/verify/resend"] {
@@ -72,7 +72,7 @@ async fn known_and_unknown_addresses_get_the_same_answers() {
 
 #[tokio::test]
 async fn a_forgotten_password_is_replaced_once_and_every_session_ends() {
-    let (_database, auth, post) = stage().await;
+    let (_database, auth, post) = world().await;
     auth.register("ada@example.org", PASSWORD).await;
     post.token("ada@example.org", "verify_address").await;
     let session = auth.session("ada@example.org").await;
@@ -97,7 +97,7 @@ async fn a_forgotten_password_is_replaced_once_and_every_session_ends() {
 
 #[tokio::test]
 async fn a_reset_of_an_unconfirmed_account_ends_all_access_of_its_creator() {
-    let (_database, auth, post) = stage().await;
+    let (_database, auth, post) = world().await;
     // Eve registers with an address that is not hers.
     auth.register("ada@example.org", PASSWORD).await;
     post.token("ada@example.org", "verify_address").await;
@@ -122,7 +122,7 @@ async fn a_reset_of_an_unconfirmed_account_ends_all_access_of_its_creator() {
 
 #[tokio::test]
 async fn tokens_end_with_their_time() {
-    let (database, auth, post) = stage().await;
+    let (database, auth, post) = world().await;
     auth.register("ada@example.org", PASSWORD).await;
     let token = post.token("ada@example.org", "verify_address").await;
     auth.post("/password/forgot", &json!({"email": "ada@example.org"})).await;
@@ -135,7 +135,7 @@ async fn tokens_end_with_their_time() {
 
 #[tokio::test]
 async fn an_account_moves_to_another_address_when_that_is_confirmed() {
-    let (_database, auth, post) = stage().await;
+    let (_database, auth, post) = world().await;
     auth.register("ada@example.org", PASSWORD).await;
     post.mail_to("ada@example.org").await;
     let session = auth.session("ada@example.org").await;
@@ -216,7 +216,7 @@ async fn a_mail_that_was_asked_for_outlives_the_broker_and_the_process() {
 
 #[tokio::test]
 async fn no_token_of_a_mail_is_in_the_database() {
-    let (database, auth, post) = stage().await;
+    let (database, auth, post) = world().await;
     auth.register("ada@example.org", PASSWORD).await;
     let token = post.token("ada@example.org", "verify_address").await;
     let found: i64 =

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use test_kit::servers::{MySql, Running};
 
-use crate::harness::{Auth, PASSWORD, TestDatabase, config, migrate};
+use crate::world::{Auth, PASSWORD, TestDatabase, config, migrate};
 
 #[tokio::test]
 async fn the_service_is_not_ready_before_the_migration_and_recovers_with_it() {

@@ -6,16 +6,16 @@ use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
 use crate::accounts::verify;
-use crate::harness::{Answer, Auth, PASSWORD, TestDatabase};
-use crate::provider::{CLIENT_ID, Provider, REDIRECT_URI, kid_of};
+use crate::world::{Answer, Auth, PASSWORD, TestDatabase};
+use test_kit::provider::{CLIENT_ID, Provider, REDIRECT_URI, kid_of};
 
-struct Stage {
+struct World {
     database: TestDatabase,
     auth: Auth,
     provider: Provider,
 }
 
-impl Stage {
+impl World {
     async fn new() -> Self {
         let (database, provider) = tokio::join!(TestDatabase::migrated(), Provider::start());
         let setting = provider.setting();
@@ -49,71 +49,71 @@ impl Stage {
 
 #[tokio::test]
 async fn a_new_identity_gets_an_account_without_a_password_and_returns_to_it() {
-    let stage = Stage::new().await;
-    let providers: Value = stage.auth.get("/oidc/providers").await.json().await.unwrap();
+    let world = World::new().await;
+    let providers: Value = world.auth.get("/oidc/providers").await.json().await.unwrap();
     assert_eq!(providers, json!({"providers": [{"id": "main", "name": "The Provider"}]}));
-    let first = stage.sign_in().await;
+    let first = world.sign_in().await;
     assert_eq!(first.status, 200, "{first:?}");
     let token = first.body["access_token"].as_str().unwrap();
-    let claims = verify(token, &stage.auth.keys().await).claims;
+    let claims = verify(token, &world.auth.keys().await).claims;
     assert!(claims.email_verified);
     assert_eq!(claims.email.as_str(), "ada@example.org");
-    let me = stage.auth.ask("GET", "/me", token, None).await.body;
+    let me = world.auth.ask("GET", "/me", token, None).await.body;
     assert_eq!(me["has_password"], json!(false));
-    stage.auth.log_in("ada@example.org", PASSWORD).await.assert_problem(401, "wrong_credentials");
+    world.auth.log_in("ada@example.org", PASSWORD).await.assert_problem(401, "wrong_credentials");
     // The subject at the provider identifies them, even with another address.
-    stage.provider.behave(|behaviour| behaviour.claims = json!({"email": "lovelace@example.org"}));
-    let second = stage.sign_in().await;
-    let again = verify(second.body["access_token"].as_str().unwrap(), &stage.auth.keys().await).claims;
-    assert_eq!((again.sub, stage.accounts().await), (claims.sub, 1));
+    world.provider.behave(|behaviour| behaviour.claims = json!({"email": "lovelace@example.org"}));
+    let second = world.sign_in().await;
+    let again = verify(second.body["access_token"].as_str().unwrap(), &world.auth.keys().await).claims;
+    assert_eq!((again.sub, world.accounts().await), (claims.sub, 1));
     // The recent sign-in stands for the password.
-    let erased = stage.auth.ask("DELETE", "/me", token, Some(&json!({"password": ""}))).await;
+    let erased = world.auth.ask("DELETE", "/me", token, Some(&json!({"password": ""}))).await;
     assert_eq!(erased.status, 202, "{erased:?}");
 }
 
 #[tokio::test]
 async fn every_algorithm_of_the_list_works() {
-    let stage = Stage::new().await;
+    let world = World::new().await;
     for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
-        stage.provider.behave(|behaviour| behaviour.algorithm = algorithm);
-        assert_eq!(stage.sign_in().await.status, 200, "{algorithm:?}");
+        world.provider.behave(|behaviour| behaviour.algorithm = algorithm);
+        assert_eq!(world.sign_in().await.status, 200, "{algorithm:?}");
     }
-    stage.provider.behave(|behaviour| behaviour.claims = json!({"aud": [CLIENT_ID, "b"], "azp": CLIENT_ID}));
-    assert_eq!(stage.sign_in().await.status, 200);
-    stage.provider.behave(|behaviour| behaviour.claims = json!({"email_verified": "true", "sub": "another"}));
-    assert_eq!(stage.sign_in().await.status, 200);
-    assert_eq!(stage.accounts().await, 1);
+    world.provider.behave(|behaviour| behaviour.claims = json!({"aud": [CLIENT_ID, "b"], "azp": CLIENT_ID}));
+    assert_eq!(world.sign_in().await.status, 200);
+    world.provider.behave(|behaviour| behaviour.claims = json!({"email_verified": "true", "sub": "another"}));
+    assert_eq!(world.sign_in().await.status, 200);
+    assert_eq!(world.accounts().await, 1);
 }
 
 #[tokio::test]
 async fn an_account_whose_address_was_confirmed_is_linked_and_keeps_its_password() {
-    let stage = Stage::new().await;
-    stage.auth.register("ada@example.org", PASSWORD).await;
+    let world = World::new().await;
+    world.auth.register("ada@example.org", PASSWORD).await;
     let confirmed = "UPDATE accounts SET verified_at = UTC_TIMESTAMP(6)";
-    sqlx::raw_sql(confirmed).execute(&mut stage.database.connect().await).await.unwrap();
-    assert_eq!(stage.sign_in().await.status, 200);
-    stage.auth.token("ada@example.org", PASSWORD).await;
-    assert_eq!(stage.accounts().await, 1);
+    sqlx::raw_sql(confirmed).execute(&mut world.database.connect().await).await.unwrap();
+    assert_eq!(world.sign_in().await.status, 200);
+    world.auth.token("ada@example.org", PASSWORD).await;
+    assert_eq!(world.accounts().await, 1);
 }
 
 #[tokio::test]
 async fn an_earlier_registration_of_the_address_loses_all_access() {
-    let stage = Stage::new().await;
-    stage.auth.register("ada@example.org", PASSWORD).await;
-    let squatter = stage.auth.session("ada@example.org").await;
+    let world = World::new().await;
+    world.auth.register("ada@example.org", PASSWORD).await;
+    let squatter = world.auth.session("ada@example.org").await;
     let key = json!({"name": "a", "scopes": ["read"]});
-    stage.auth.ask("POST", "/keys", &squatter.access, Some(&key)).await;
-    assert_eq!(stage.sign_in().await.status, 200);
-    stage.auth.log_in("ada@example.org", PASSWORD).await.assert_problem(401, "wrong_credentials");
-    stage.auth.refresh(&squatter.refresh).await.assert_problem(401, "invalid_refresh_token");
-    assert_eq!(stage.database.count("SELECT COUNT(*) FROM api_keys").await, 0);
-    assert_eq!(stage.accounts().await, 1);
+    world.auth.ask("POST", "/keys", &squatter.access, Some(&key)).await;
+    assert_eq!(world.sign_in().await.status, 200);
+    world.auth.log_in("ada@example.org", PASSWORD).await.assert_problem(401, "wrong_credentials");
+    world.auth.refresh(&squatter.refresh).await.assert_problem(401, "invalid_refresh_token");
+    assert_eq!(world.database.count("SELECT COUNT(*) FROM api_keys").await, 0);
+    assert_eq!(world.accounts().await, 1);
 }
 
 #[tokio::test]
 async fn an_address_that_the_provider_has_not_confirmed_opens_no_account() {
-    let stage = Stage::new().await;
-    stage.auth.register("ada@example.org", PASSWORD).await;
+    let world = World::new().await;
+    world.auth.register("ada@example.org", PASSWORD).await;
     for claims in [
         json!({"email_verified": false}),
         json!({"email_verified": "false"}),
@@ -121,15 +121,15 @@ async fn an_address_that_the_provider_has_not_confirmed_opens_no_account() {
         json!({"email": null}),
         json!({"email": "ada@example.org\r\nBcc: eve@example.org"}),
     ] {
-        stage.provider.behave(|behaviour| behaviour.claims = claims.clone());
-        stage.sign_in().await.assert_problem(403, "address_not_verified");
+        world.provider.behave(|behaviour| behaviour.claims = claims.clone());
+        world.sign_in().await.assert_problem(403, "address_not_verified");
     }
-    assert_eq!(stage.database.count("SELECT COUNT(*) FROM identities").await, 0);
+    assert_eq!(world.database.count("SELECT COUNT(*) FROM identities").await, 0);
 }
 
 #[tokio::test]
 async fn id_tokens_that_are_not_for_us_and_now_are_refused() {
-    let stage = Stage::new().await;
+    let world = World::new().await;
     let now = jsonwebtoken::get_current_timestamp();
     for claims in [
         json!({"iss": "https://evil.example"}),
@@ -146,22 +146,22 @@ async fn id_tokens_that_are_not_for_us_and_now_are_refused() {
         json!({"sub": "a".repeat(256)}),
         json!({"sub": null}),
     ] {
-        stage.provider.behave(|behaviour| behaviour.claims = claims.clone());
-        let answer = stage.sign_in().await;
+        world.provider.behave(|behaviour| behaviour.claims = claims.clone());
+        let answer = world.sign_in().await;
         assert_eq!((answer.status, &answer.body["code"]), (400, &json!("oidc_failed")), "{claims}");
     }
-    assert_eq!(stage.accounts().await, 0);
+    assert_eq!(world.accounts().await, 0);
 }
 
 #[tokio::test]
 async fn id_tokens_signed_with_another_key_are_refused() {
-    let stage = Stage::new().await;
-    let (location, attempt) = stage.start().await;
-    let (returned, code) = stage.provider.sign_in(&location);
+    let world = World::new().await;
+    let (location, attempt) = world.start().await;
+    let (returned, code) = world.provider.sign_in(&location);
     let nonce = attempt.split('.').nth(2).unwrap();
     let now = jsonwebtoken::get_current_timestamp();
     let claims = json!({
-        "iss": stage.provider.issuer(), "aud": CLIENT_ID, "sub": "eve", "nonce": nonce, "iat": now,
+        "iss": world.provider.issuer(), "aud": CLIENT_ID, "sub": "eve", "nonce": nonce, "iat": now,
         "exp": now + 300, "email": "ada@example.org", "email_verified": true,
     });
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -180,9 +180,9 @@ async fn id_tokens_signed_with_another_key_are_refused() {
     let wrong_key =
         stranger.sign(&with(Algorithm::ES256, &kid_of(Algorithm::RS256)), Algorithm::ES256, &claims);
     let genuine = with(Algorithm::RS256, &kid_of(Algorithm::RS256));
-    let genuine = stage.provider.sign(&genuine, Algorithm::RS256, &claims);
+    let genuine = world.provider.sign(&genuine, Algorithm::RS256, &claims);
     let other = jsonwebtoken::Header { kid: None, ..Header::new(Algorithm::RS256) };
-    let without_kid = stage.provider.sign(&other, Algorithm::RS256, &claims);
+    let without_kid = world.provider.sign(&other, Algorithm::RS256, &claims);
     for (what, token) in [
         ("none", unsigned("none")),
         ("NONE", unsigned("NONE")),
@@ -195,21 +195,21 @@ async fn id_tokens_signed_with_another_key_are_refused() {
         ("nothing", String::new()),
         ("no token", "a.b.c".to_owned()),
     ] {
-        stage.provider.behave(|behaviour| behaviour.token = Some(token.clone()));
-        let answer = stage.finish(&attempt, &returned, &code).await;
+        world.provider.behave(|behaviour| behaviour.token = Some(token.clone()));
+        let answer = world.finish(&attempt, &returned, &code).await;
         assert_eq!((answer.status, &answer.body["code"]), (400, &json!("oidc_failed")), "{what}");
     }
-    assert_eq!(stage.accounts().await, 0);
-    stage.provider.behave(|behaviour| behaviour.token = Some(genuine.clone()));
-    assert_eq!(stage.finish(&attempt, &returned, &code).await.status, 200, "the genuine one");
+    assert_eq!(world.accounts().await, 0);
+    world.provider.behave(|behaviour| behaviour.token = Some(genuine.clone()));
+    assert_eq!(world.finish(&attempt, &returned, &code).await.status, 200, "the genuine one");
 }
 
 #[tokio::test]
 async fn an_answer_to_another_browser_is_refused() {
-    let stage = Stage::new().await;
-    let (location, attempt) = stage.start().await;
-    let (returned, code) = stage.provider.sign_in(&location);
-    let (_, others) = stage.start().await;
+    let world = World::new().await;
+    let (location, attempt) = world.start().await;
+    let (returned, code) = world.provider.sign_in(&location);
+    let (_, others) = world.start().await;
     for (attempt, state, code) in [
         (others.as_str(), returned.as_str(), code.as_str()),
         ("", &returned, &code),
@@ -218,29 +218,29 @@ async fn an_answer_to_another_browser_is_refused() {
         (&attempt, "another", &code),
         (&attempt, &returned, "another code"),
     ] {
-        stage.finish(attempt, state, code).await.assert_problem(400, "oidc_failed");
+        world.finish(attempt, state, code).await.assert_problem(400, "oidc_failed");
     }
     let mix_up = json!({
         "redirect_uri": REDIRECT_URI, "attempt": attempt, "state": returned, "code": code, "iss": "https://evil.example",
     });
-    stage.auth.post("/oidc/main/finish", &mix_up).await.assert_problem(400, "oidc_failed");
-    stage.auth.post("/oidc/other/start", &json!({"redirect_uri": ""})).await.assert_problem(404, "not_found");
-    assert_eq!(stage.accounts().await, 0);
+    world.auth.post("/oidc/main/finish", &mix_up).await.assert_problem(400, "oidc_failed");
+    world.auth.post("/oidc/other/start", &json!({"redirect_uri": ""})).await.assert_problem(404, "not_found");
+    assert_eq!(world.accounts().await, 0);
 }
 
 #[tokio::test]
 async fn a_provider_that_is_away_or_names_another_issuer_signs_nobody_in() {
-    let stage = Stage::new().await;
-    stage.provider.behave(|behaviour| behaviour.is_broken = true);
+    let world = World::new().await;
+    world.provider.behave(|behaviour| behaviour.is_broken = true);
     let start = json!({"redirect_uri": REDIRECT_URI});
-    stage.auth.post("/oidc/main/start", &start).await.assert_problem(400, "oidc_failed");
-    stage
+    world.auth.post("/oidc/main/start", &start).await.assert_problem(400, "oidc_failed");
+    world
         .provider
         .behave(|behaviour| behaviour.issuer_in_metadata = Some("https://other.example".to_owned()));
-    stage.auth.post("/oidc/main/start", &start).await.assert_problem(400, "oidc_failed");
-    stage.provider.behave(|_| {});
-    assert_eq!(stage.sign_in().await.status, 200);
-    let Stage { auth, provider, database: _database } = stage;
+    world.auth.post("/oidc/main/start", &start).await.assert_problem(400, "oidc_failed");
+    world.provider.behave(|_| {});
+    assert_eq!(world.sign_in().await.status, 200);
+    let World { auth, provider, database: _database } = world;
     drop(provider);
     // The metadata for the start are kept for an hour.
     assert_eq!(auth.post("/oidc/main/start", &start).await.status, 200);
@@ -248,12 +248,12 @@ async fn a_provider_that_is_away_or_names_another_issuer_signs_nobody_in() {
 
 #[tokio::test]
 async fn made_up_key_names_do_not_become_requests_to_the_provider() {
-    let stage = Stage::new().await;
-    assert_eq!(stage.sign_in().await.status, 200);
-    let before = stage.provider.key_requests();
+    let world = World::new().await;
+    assert_eq!(world.sign_in().await.status, 200);
+    let before = world.provider.key_requests();
     for number in 0..10 {
-        stage.provider.behave(|behaviour| behaviour.kid = Some(format!("made up {number}")));
-        stage.sign_in().await.assert_problem(400, "oidc_failed");
+        world.provider.behave(|behaviour| behaviour.kid = Some(format!("made up {number}")));
+        world.sign_in().await.assert_problem(400, "oidc_failed");
     }
-    assert!(stage.provider.key_requests() - before <= 1);
+    assert!(world.provider.key_requests() - before <= 1);
 }

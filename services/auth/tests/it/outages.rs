@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
+use test_kit::proxy::{Proxy, Traffic};
 use test_kit::servers::{MySql, Running};
 
-use crate::harness::{Auth, PASSWORD, TestDatabase, config, migrate};
-use crate::proxy::Proxy;
+use crate::world::{Auth, PASSWORD, TestDatabase, config, migrate};
 
 /// 3 s for a connection, 3 s for an answer, and slack for a busy machine.
 const BOUND: Duration = Duration::from_secs(12);
@@ -61,17 +61,17 @@ async fn the_service_starts_while_the_database_is_away() {
 #[tokio::test]
 async fn a_database_that_goes_silent_is_a_503_in_time_until_it_speaks_again() {
     let database = TestDatabase::migrated().await;
-    let (proxied, proxy) = Proxy::before(&database.url).await;
+    let (proxied, proxy) = Proxy::before(&database.url).await.unwrap();
     let auth = Auth::launch(config(&proxied)).await;
     auth.until_ready().await;
     auth.register("ada@example.org", PASSWORD).await;
 
-    proxy.freeze();
-    // More requests than the pool has connections: each must be answered, and no connection may be lost.
+    proxy.set(Traffic::Lose);
+    // More at once than the pool has connections: each must get its answer, and no connection may stay lost.
     let logins = (0..12).map(|_| assert_unavailable_in_time(&auth));
     futures_util::future::join_all(logins).await;
 
-    proxy.thaw();
+    proxy.set(Traffic::Pass);
     auth.until_ready().await;
     auth.token("ada@example.org", PASSWORD).await;
     auth.end().await.unwrap();

@@ -9,7 +9,7 @@ use contracts::{AccountMail, AccountMailContent, Queue};
 use test_kit::{shared, unique_name, wait_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::SOON;
+use crate::world::SOON;
 
 pub(crate) struct Post {
     config: BrokerConfig,

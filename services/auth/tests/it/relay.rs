@@ -7,8 +7,8 @@ use contracts::{AccountMail, AccountMailContent};
 use serde_json::json;
 use test_kit::wait_until;
 
-use crate::harness::{Auth, PASSWORD, SOON, TestDatabase};
 use crate::post::Post;
+use crate::world::{Auth, PASSWORD, SOON, TestDatabase};
 
 /// Makes the least tried mails due at once, as time would do: the others have had their turn.
 async fn hurry(database: &TestDatabase) {

@@ -4,7 +4,7 @@ use contracts::Revocations;
 use serde_json::{Value, json};
 
 use crate::accounts::verify;
-use crate::harness::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
+use crate::world::{Auth, PASSWORD, SOON, TestDatabase, Tokens};
 
 async fn with_account() -> (TestDatabase, Auth) {
     let database = TestDatabase::migrated().await;

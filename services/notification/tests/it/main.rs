@@ -5,5 +5,5 @@
 mod account_mails;
 mod delivery;
 mod faults;
-mod stage;
 mod stalled;
+mod world;

@@ -1,0 +1,34 @@
+//! The whole system from outside: the four programs on real servers, real video in, mails and MP3s out.
+//!
+//! Needs the four services beside it: `cargo build --release --bins`.
+
+mod accounts;
+mod api_keys;
+mod archives;
+mod bad_input;
+mod bounds;
+mod conformance;
+mod course_family;
+mod deleting;
+mod edge;
+mod elsewhere;
+mod erasing;
+mod every_route;
+mod expiry;
+mod formats;
+mod interface;
+mod limits;
+mod links;
+mod mp3;
+mod outages;
+mod ownership;
+mod page;
+mod quotas;
+mod readiness;
+mod retrying;
+mod secrecy;
+mod sessions;
+mod tokens;
+mod uploads;
+mod watching;
+mod world;

@@ -1,0 +1,60 @@
+//! Room on the disk: what is measured is deleted at once, and MongoDB is made to use its room for what comes
+//! next.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use mongodb::Client;
+use mongodb::bson::doc;
+
+const GIB: u64 = 1 << 30;
+
+/// Room for some rounds whose room is not used again yet, beside what the gateway keeps free.
+const NEEDED_BYTES: u64 = 20 * GIB;
+
+/// Below that the gateway is about to refuse uploads of a gibibyte, and a full disk would be measured.
+const LEAST_BYTES: u64 = 9 * GIB;
+
+/// Ends the bench before it begins where the folder's disk is too full for it.
+pub(crate) fn look_first(folder: &Path) -> Result<()> {
+    let free = free_bytes(folder)?;
+    ensure!(
+        free >= NEEDED_BYTES,
+        "{} has {} GiB free, and {} GiB are needed: make room there, or let TMPDIR name another folder",
+        folder.display(),
+        free / GIB,
+        NEEDED_BYTES / GIB
+    );
+    Ok(())
+}
+
+/// Has MongoDB forget deleted files at once: by default it keeps their bytes for five minutes, for whoever
+/// reads the past.
+pub(crate) async fn forget_the_past(client: &Client) -> Result<()> {
+    let set = doc! { "setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0 };
+    let set = client.database("admin").run_command(set).await;
+    set.context("could not have MongoDB forget deleted files").map(drop)
+}
+
+/// Has the room of deleted files used for new ones, between two rounds.
+pub(crate) async fn reclaim(client: &Client, folder: &Path) -> Result<()> {
+    // One checkpoint leaves the blocks out, the next may use them.
+    for _ in 0..2 {
+        let checkpoint = client.database("admin").run_command(doc! { "fsync": 1 }).await;
+        checkpoint.context("MongoDB could not write a checkpoint")?;
+    }
+    let free = free_bytes(folder)?;
+    eprintln!("  {} GiB free", free / GIB);
+    ensure!(
+        free >= LEAST_BYTES,
+        "{} has no more than {} GiB free: what came next would measure a full disk",
+        folder.display(),
+        free / GIB
+    );
+    Ok(())
+}
+
+fn free_bytes(folder: &Path) -> Result<u64> {
+    let volume = rustix::fs::statvfs(folder).context("could not look at the disk")?;
+    Ok(volume.f_bavail * volume.f_frsize)
+}

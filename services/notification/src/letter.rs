@@ -26,15 +26,57 @@ pub(crate) struct Download<'a> {
 }
 
 /// An action that the reader is asked for, through a personal link.
-struct Action<'a> {
-    subject: &'a str,
-    text: &'a str,
-    button: &'a str,
-    link: &'a str,
+struct Action {
+    subject: &'static str,
+    text: &'static str,
+    button: &'static str,
+    link: String,
     /// The same action without a browser.
-    command: &'a str,
+    command: String,
     expires: OffsetDateTime,
-    otherwise: &'a str,
+    otherwise: &'static str,
+}
+
+impl Action {
+    fn verify(site: &PublicUrl, token: &str, expires: OffsetDateTime) -> Self {
+        Self {
+            subject: "Confirm your e-mail address",
+            text: "Welcome to Mixdown. Please confirm that this is your address; you can upload videos then.",
+            button: "Confirm the address",
+            link: site.page("verify", token),
+            command: verify_command(site, token),
+            expires,
+            otherwise: "If you did not register, ignore this mail, and do not follow the link.",
+        }
+    }
+
+    fn confirm_new(site: &PublicUrl, token: &str, expires: OffsetDateTime) -> Self {
+        Self {
+            subject: "Confirm your new e-mail address",
+            text: "Your Mixdown account moves to this address once you confirm that it is yours.",
+            button: "Confirm the address",
+            link: site.page("verify", token),
+            command: verify_command(site, token),
+            expires,
+            otherwise: "If you did not ask for this, ignore this mail, and do not follow the link.",
+        }
+    }
+
+    fn reset(site: &PublicUrl, token: &str, expires: OffsetDateTime) -> Self {
+        Self {
+            subject: "Choose a new password",
+            text: "Somebody, we hope you, asked for a new password for the Mixdown account of this address.",
+            button: "Choose a password",
+            link: site.page("reset", token),
+            command: format!(
+                "curl -X POST {} -H 'Content-Type: application/json' \
+                 -d '{{\"token\": \"{token}\", \"password\": \"YOUR NEW PASSWORD\"}}'",
+                site.at("password/reset"),
+            ),
+            expires,
+            otherwise: "If it was not you, ignore this mail: nothing has changed.",
+        }
+    }
 }
 
 fn verify_command(site: &PublicUrl, token: &str) -> String {
@@ -97,68 +139,37 @@ impl Letter {
         site: &PublicUrl,
     ) -> Result<Self, TemplateError> {
         match content {
-            AccountMailContent::VerifyAddress { token, expires_at } => Self::action(
-                templates,
-                &Action {
-                    subject: "Confirm your e-mail address",
-                    text: "Welcome to Mixdown. Please confirm that this is your address; you can upload videos then.",
-                    button: "Confirm the address",
-                    link: &site.page("verify", token.expose()),
-                    command: &verify_command(site, token.expose()),
-                    expires: *expires_at,
-                    otherwise: "If you did not register, ignore this mail, and do not follow the link.",
-                },
-            ),
-            AccountMailContent::ConfirmAddress { token, expires_at } => Self::action(
-                templates,
-                &Action {
-                    subject: "Confirm your new e-mail address",
-                    text: "Your Mixdown account moves to this address once you confirm that it is yours.",
-                    button: "Confirm the address",
-                    link: &site.page("verify", token.expose()),
-                    command: &verify_command(site, token.expose()),
-                    expires: *expires_at,
-                    otherwise: "If you did not ask for this, ignore this mail, and do not follow the link.",
-                },
-            ),
-            AccountMailContent::ResetPassword { token, expires_at } => Self::action(
-                templates,
-                &Action {
-                    subject: "Choose a new password",
-                    text: "Somebody, we hope you, asked for a new password for the Mixdown account of this address.",
-                    button: "Choose a password",
-                    link: &site.page("reset", token.expose()),
-                    command: &format!(
-                        "curl -X POST {} -H 'Content-Type: application/json' -d '{{\"token\": \"{}\", \"password\": \"YOUR NEW PASSWORD\"}}'",
-                        site.at("password/reset"),
-                        token.expose(),
-                    ),
-                    expires: *expires_at,
-                    otherwise: "If it was not you, ignore this mail: nothing has changed.",
-                },
-            ),
+            AccountMailContent::VerifyAddress { token, expires_at } => {
+                Self::action(templates, &Action::verify(site, token.expose(), *expires_at))
+            }
+            AccountMailContent::ConfirmAddress { token, expires_at } => {
+                Self::action(templates, &Action::confirm_new(site, token.expose(), *expires_at))
+            }
+            AccountMailContent::ResetPassword { token, expires_at } => {
+                Self::action(templates, &Action::reset(site, token.expose(), *expires_at))
+            }
             AccountMailContent::AddressTaken => Self::notice(
                 templates,
                 "You have an account already",
                 &format!(
-                    "Somebody, we hope you, wanted to use this address for a new Mixdown account, or for another one. It has an \
-                     account already, which stays as it is. If it was you and you do not know the password any more, ask for a \
-                     new one: {}",
+                    "Somebody, we hope you, wanted to use this address for a new Mixdown account, or for another \
+                     one. It has an account already, which stays as it is. If it was you and you do not know the \
+                     password any more, ask for a new one: {}",
                     site.at("forgot"),
                 ),
             ),
             AccountMailContent::AddressChanged => Self::notice(
                 templates,
                 "Your account has another address now",
-                "Your Mixdown account has moved to another address, which was confirmed from there. This one gets no more mails. \
-                 If that was not you, tell whoever runs this Mixdown at once.",
+                "Your Mixdown account has moved to another address, which was confirmed from there. This one gets \
+                 no more mails. If that was not you, tell whoever runs this Mixdown at once.",
             ),
             AccountMailContent::PasswordChanged => Self::notice(
                 templates,
                 "Your password was changed",
                 &format!(
-                    "The password of your Mixdown account was changed, and you are signed out everywhere. API keys still work. If \
-                     that was not you, choose a new password at once, and look through your keys: {}",
+                    "The password of your Mixdown account was changed, and you are signed out everywhere. API keys \
+                     still work. If that was not you, choose a new password at once, and look through your keys: {}",
                     site.at("forgot"),
                 ),
             ),
@@ -172,13 +183,13 @@ impl Letter {
         }
     }
 
-    fn action(templates: &Templates, action: &Action<'_>) -> Result<Self, TemplateError> {
+    fn action(templates: &Templates, action: &Action) -> Result<Self, TemplateError> {
         let values = context! {
             subject => action.subject,
             text => action.text,
             button => action.button,
-            link => action.link,
-            command => action.command,
+            link => &action.link,
+            command => &action.command,
             expires => Moment(action.expires).to_string(),
             otherwise => action.otherwise,
         };

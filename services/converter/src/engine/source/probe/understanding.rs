@@ -43,10 +43,7 @@ impl Answer {
         let mut track = tracks.next().ok_or_else(|| {
             ConversionError::failed(FailureCode::NoAudioTrack, "no audio stream is to be taken")
         })?;
-        if track.sample_rate_hz > MAX_SAMPLE_RATE_HZ {
-            let detail = format!("its header says {} samples a second", track.sample_rate_hz);
-            return Err(ConversionError::failed(FailureCode::Damaged, detail));
-        }
+        track.check_rate()?;
         let approximate_seconds = audio[track.place].seconds().or(container_seconds);
         if let Some(join) = &join {
             track = Track::joined(join, &track);
@@ -76,6 +73,16 @@ impl Answer {
             format: self.format.name,
             track,
         })
+    }
+}
+
+impl Track {
+    fn check_rate(&self) -> Result<(), ConversionError> {
+        if self.sample_rate_hz <= MAX_SAMPLE_RATE_HZ {
+            return Ok(());
+        }
+        let detail = format!("its header says {} samples a second", self.sample_rate_hz);
+        Err(ConversionError::failed(FailureCode::Damaged, detail))
     }
 }
 

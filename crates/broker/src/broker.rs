@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{Chain, Queue};
+use futures_util::future::BoxFuture;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use serde::Serialize;
@@ -116,6 +117,16 @@ impl Broker {
     /// The timeout passed, or the broker was shut down.
     pub async fn ready(&self, timeout: Duration) -> Result<(), Unavailable> {
         self.session_before(Instant::now() + timeout).await.map(|_| ())
+    }
+
+    /// Asks whether it is ready, each time that it is called: for a readiness probe, whose timeout is longer.
+    pub fn probe(&self) -> impl Fn() -> BoxFuture<'static, Result<(), Unavailable>> + Send + Sync + use<> {
+        const TIMEOUT: Duration = Duration::from_millis(500);
+        let broker = self.clone();
+        move || {
+            let broker = broker.clone();
+            Box::pin(async move { broker.ready(TIMEOUT).await })
+        }
     }
 
     /// Waits until the connection is closed after the shutdown. Without this the process may end before.

@@ -8,22 +8,17 @@ use mongodb::bson::{DateTime, Document, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::{CollectionOptions, IndexOptions, WriteConcern};
 use mongodb::{Collection, Database, IndexModel};
-use uuid::Uuid;
 
 use crate::JobsError;
+use crate::lease::Lease;
 use crate::store::{from_now, within};
 
 /// The mails that were or are being sent: collection `account_mails`.
 #[derive(Debug, Clone)]
 pub struct AccountMailStore(Collection<Document>);
 
-/// The right to send one mail, until it expires.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailLease {
-    mail: MailId,
-    token: String,
-    lasts: Duration,
-}
+/// The right to send one mail.
+pub type MailLease = Lease<MailId>;
 
 /// The result of claiming a mail.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +36,7 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 
 impl MailLease {
     fn filter(&self) -> Document {
-        doc! { "_id": self.mail.to_string(), "lease.token": &self.token }
+        doc! { "_id": self.of.to_string(), "lease.token": &self.token }
     }
 }
 
@@ -60,7 +55,7 @@ impl AccountMailStore {
 
     /// Claims a mail for one sender, unless it is settled or claimed.
     pub async fn claim(&self, mail: MailId, lasts: Duration) -> Result<MailClaim, JobsError> {
-        let lease = MailLease { mail, token: Uuid::new_v4().to_string(), lasts };
+        let lease = Lease::new(mail, lasts);
         let set = vec![doc! { "$set": {
             "is_settled": false,
             "at": "$$NOW",

@@ -4,37 +4,30 @@ use std::time::Duration;
 
 use contracts::{Audio, Failure, JobId, JobStatus, Outcome, Phase, Progress, SourceFacts};
 use mongodb::bson::{Bson, Document, doc};
-use uuid::Uuid;
 
 use crate::document::literal;
+use crate::lease::Lease;
 use crate::store::from_now;
 use crate::{JobStore, JobsError, Record};
 
-/// The right to change a job that is being converted, until it expires or is revoked.
-///
-/// Every claim draws a new token, which each later change names: a worker that was given up changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    pub(crate) job: JobId,
-    pub(crate) token: String,
-    pub(crate) lasts: Duration,
-}
+/// The right to change a job that is being converted.
+pub type ConversionLease = Lease<JobId>;
 
-impl Lease {
+impl ConversionLease {
     /// The right to commit the job, as a text for [`JobStore::may_commit`].
     #[must_use]
     pub fn right(&self) -> String {
-        format!("{} {}", self.job, self.token)
+        format!("{} {}", self.of, self.token)
     }
 
     /// The job of the lease.
     #[must_use]
     pub fn job(&self) -> JobId {
-        self.job
+        self.of
     }
 
     fn filter(&self) -> Document {
-        doc! { "_id": self.job.to_string(), "status": JobStatus::Converting.as_str(), "lease.token": &self.token }
+        doc! { "_id": self.of.to_string(), "status": JobStatus::Converting.as_str(), "lease.token": &self.token }
     }
 }
 
@@ -42,7 +35,7 @@ impl Lease {
 #[derive(Debug)]
 pub enum Claim {
     /// The caller has the job. `attempts` includes this attempt.
-    Claimed(Lease, Box<Record>),
+    Claimed(ConversionLease, Box<Record>),
     /// Another converter holds it.
     Busy,
     /// It has ended already; its `mp3` message may not have been sent.
@@ -56,7 +49,7 @@ impl JobStore {
     ///
     /// `worker` names the converter; `lasts` is how long the lease holds without a [`JobStore::report`].
     pub async fn claim(&self, id: JobId, worker: &str, lasts: Duration) -> Result<Claim, JobsError> {
-        let lease = Lease { job: id, token: Uuid::new_v4().to_string(), lasts };
+        let lease = Lease::new(id, lasts);
         let is_free = doc! { "$or": [
             { "status": JobStatus::Queued.as_str() },
             { "status": JobStatus::Converting.as_str(), "$expr": { "$lt": ["$lease.until", "$$NOW"] } },
@@ -83,7 +76,7 @@ impl JobStore {
     /// Renews the lease, and records the progress and the facts about the source. `false`: the lease is lost, and the work with it.
     pub async fn report(
         &self,
-        lease: &Lease,
+        lease: &ConversionLease,
         progress: &Progress,
         source: Option<&SourceFacts>,
     ) -> Result<bool, JobsError> {
@@ -101,7 +94,7 @@ impl JobStore {
     /// The audio is kept for `keep_mp3`, the video for `keep_video`.
     pub async fn commit_converted(
         &self,
-        lease: &Lease,
+        lease: &ConversionLease,
         audio: &Audio,
         keep_mp3: Duration,
         keep_video: Duration,
@@ -121,7 +114,7 @@ impl JobStore {
     /// Ends the job without audio. `false`: the lease is lost. The video is kept for `keep`.
     pub async fn commit_failed(
         &self,
-        lease: &Lease,
+        lease: &ConversionLease,
         failure: &Failure,
         keep: Duration,
     ) -> Result<bool, JobsError> {
@@ -142,7 +135,7 @@ impl JobStore {
     }
 
     /// Releases the job as if it had not begun, for a converter that must stop.
-    pub async fn release(&self, lease: &Lease) -> Result<bool, JobsError> {
+    pub async fn release(&self, lease: &ConversionLease) -> Result<bool, JobsError> {
         let set = doc! {
             "status": JobStatus::Queued.as_str(),
             "attempts": { "$subtract": ["$attempts", 1] },
@@ -153,7 +146,7 @@ impl JobStore {
     }
 
     /// Puts the job back after a fault that is not its own. The attempt stays counted.
-    pub async fn set_back(&self, lease: &Lease) -> Result<bool, JobsError> {
+    pub async fn set_back(&self, lease: &ConversionLease) -> Result<bool, JobsError> {
         let set = doc! {
             "status": JobStatus::Queued.as_str(),
             "progress": literal(&Progress { phase: Phase::Waiting, ratio: 0.0 })?,

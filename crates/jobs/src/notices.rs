@@ -4,28 +4,22 @@ use std::time::Duration;
 
 use contracts::{JobId, NoticeState, Outcome};
 use mongodb::bson::{Document, doc};
-use uuid::Uuid;
 
 use crate::document::literal;
+use crate::lease::Lease;
 use crate::store::from_now;
 use crate::{JobStore, JobsError, Record};
 
-/// The right to send one mail, until it expires.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoticeLease {
-    job: JobId,
-    outcome: Outcome,
-    token: String,
-    lasts: Duration,
-}
+/// The right to send the mail about an outcome of a job.
+pub type NoticeLease = Lease<(JobId, Outcome)>;
 
 impl NoticeLease {
     fn field(&self, name: &str) -> String {
-        field(self.outcome, name)
+        field(self.of.1, name)
     }
 
     fn filter(&self) -> Document {
-        doc! { "_id": self.job.to_string(), self.field("lease.token"): &self.token }
+        doc! { "_id": self.of.0.to_string(), self.field("lease.token"): &self.token }
     }
 }
 
@@ -71,7 +65,7 @@ impl JobStore {
         outcome: Outcome,
         lasts: Duration,
     ) -> Result<NoticeClaim, JobsError> {
-        let lease = NoticeLease { job: id, outcome, token: Uuid::new_v4().to_string(), lasts };
+        let lease = Lease::new((id, outcome), lasts);
         let until = format!("${}", lease.field("lease.until"));
         let sending = literal(&NoticeState::Sending)?;
         let wanted = format!("owner.mails.{}", mail_of(outcome));

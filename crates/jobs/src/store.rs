@@ -4,6 +4,7 @@ use contracts::{
     ConversionOptions, Job, JobId, JobStatus, Mp3Fid, Owner, Phase, Progress, Source, UserId, VideoFid,
 };
 use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
 use mongodb::bson::{self, DateTime, Document, doc};
 use mongodb::options::{CollectionOptions, IndexOptions, ReturnDocument, WriteConcern};
 use mongodb::{Collection, Database, IndexModel};
@@ -103,9 +104,13 @@ impl JobStore {
         self.account_mails().ensure_indexes().await
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), JobsError> {
-        within(self.database.run_command(doc! { "ping": 1 })).await.map(drop)
+    /// Asks whether the database answers, each time that it is called: for a readiness probe.
+    pub fn probe(&self) -> impl Fn() -> BoxFuture<'static, Result<(), JobsError>> + Send + Sync + use<> {
+        let database = self.database.clone();
+        move || {
+            let database = database.clone();
+            Box::pin(async move { within(database.run_command(doc! { "ping": 1 })).await.map(drop) })
+        }
     }
 
     /// Accepts a job: it is `queued`, and not announced yet.

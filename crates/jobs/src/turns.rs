@@ -4,7 +4,8 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use contracts::{JobStatus, UserId};
+use broker::{Broker, PublishError};
+use contracts::{ConversionRequested, JobStatus, Queue, UserId};
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 
@@ -45,5 +46,47 @@ impl JobStore {
             async { self.collection().aggregate(pipeline).await?.try_collect::<Vec<Document>>().await };
         let users = within(users).await?;
         Ok(users.iter().filter_map(|user| user.get_str("_id").ok()?.parse().ok()).collect())
+    }
+}
+
+/// Announces jobs to the converters, in turns.
+#[derive(Clone)]
+pub struct Turns {
+    jobs: JobStore,
+    broker: Broker,
+    at_once: NonZeroU16,
+}
+
+/// A job could not be announced. It stays stored, and is announced later.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// MongoDB did not do what it was asked to.
+    #[error("could not find or mark the next job")]
+    Jobs(#[from] JobsError),
+    /// RabbitMQ did not confirm the message.
+    #[error("could not publish the job")]
+    Publish(#[from] PublishError),
+}
+
+impl Turns {
+    /// `at_once` jobs of each user are with the converters, at most.
+    #[must_use]
+    pub fn new(jobs: JobStore, broker: Broker, at_once: NonZeroU16) -> Self {
+        Self { jobs, broker, at_once }
+    }
+
+    /// Announces a user's next job, if it is its turn. `false`: it is not, or there is none.
+    pub async fn give(&self, user: UserId) -> Result<bool, TurnError> {
+        let Some(record) = self.jobs.next_turn(user, self.at_once).await? else { return Ok(false) };
+        self.announce(&record).await?;
+        Ok(true)
+    }
+
+    /// Publishes a job to the converters, and records that.
+    pub async fn announce(&self, record: &Record) -> Result<(), TurnError> {
+        let message = ConversionRequested::of(&record.job, &record.owner);
+        self.broker.publish(Queue::Video, &record.job.id.to_string(), &message).await?;
+        self.jobs.mark_announced(record).await?;
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use contracts::{Audio, ConversionOptions, Mp3Fid, Phase, Progress};
-use jobs::{Lease, Record};
+use jobs::{ConversionLease, Record};
 use metrics::{gauge, histogram};
 use service_kit::Chain;
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ impl Conversions {
     /// Makes the MP3 while keeping the lease.
     ///
     /// The MP3 is in the store then, and no job refers to it yet.
-    pub(crate) async fn make(&self, lease: &Lease, record: &Record) -> Result<Audio, AttemptError> {
+    pub(crate) async fn make(&self, lease: &ConversionLease, record: &Record) -> Result<Audio, AttemptError> {
         let _running = Running::begin();
         let (report, reports) = watch::channel(Report::default());
         let stop = self.stop.child_token();
@@ -66,7 +66,7 @@ impl Conversions {
 
     async fn work(
         &self,
-        lease: &Lease,
+        lease: &ConversionLease,
         record: &Record,
         report: &watch::Sender<Report>,
         stop: &CancellationToken,
@@ -118,7 +118,12 @@ impl Conversions {
     }
 
     /// Stores the MP3, with patience for a database that restarts: making it anew costs more.
-    async fn store(&self, lease: &Lease, video: &str, converted: &Converted) -> Result<Mp3Fid, AttemptError> {
+    async fn store(
+        &self,
+        lease: &ConversionLease,
+        video: &str,
+        converted: &Converted,
+    ) -> Result<Mp3Fid, AttemptError> {
         let name = transfer::file_name(video, converted.format);
         for delay in STORE_DELAYS {
             match transfer::store(&self.mp3s, &name, converted, lease.right()).await {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use broker::{Broker, Delivery, Verdict};
 use contracts::{
     Audio, ConversionFinished, ConversionRequested, Failure, FailureCode, JobStatus, MESSAGE_VERSION, Mp3Fid,
-    Queue, UserId,
+    Queue,
 };
-use jobs::{Claim, JobStore, JobsError, Lease, Record};
+use jobs::{Claim, ConversionLease, JobStore, JobsError, Record, Turns};
 use media_store::MediaStore;
 use metrics::counter;
 use service_kit::Chain;
@@ -33,6 +33,7 @@ pub(crate) struct Conversions {
     pub videos: MediaStore,
     pub mp3s: MediaStore,
     pub broker: Broker,
+    pub turns: Turns,
     pub engine: Arc<Engine>,
     pub scratch: Arc<ScratchSpace>,
     /// Cancelled when conversions must be given back, done or not.
@@ -69,7 +70,7 @@ impl Conversions {
         .await
     }
 
-    async fn attempt(&self, lease: &Lease, record: Record) -> Verdict {
+    async fn attempt(&self, lease: &ConversionLease, record: Record) -> Verdict {
         if record.job.attempts > self.config.max_attempts {
             tracing::error!(attempts = record.job.attempts, "a job is given up");
             return self.end_failed(lease, record, FailureCode::Interrupted).await;
@@ -80,7 +81,7 @@ impl Conversions {
         }
     }
 
-    async fn end_converted(&self, lease: &Lease, mut record: Record, audio: Audio) -> Verdict {
+    async fn end_converted(&self, lease: &ConversionLease, mut record: Record, audio: Audio) -> Verdict {
         match self.commit_converted(lease, &audio).await {
             Ok(true) => {}
             Ok(false) => return self.give_way(audio.fid).await,
@@ -101,7 +102,7 @@ impl Conversions {
     }
 
     /// Commits, and finds out what became of a commit that got no answer. `false`: the job is not ours.
-    async fn commit_converted(&self, lease: &Lease, audio: &Audio) -> Result<bool, JobsError> {
+    async fn commit_converted(&self, lease: &ConversionLease, audio: &Audio) -> Result<bool, JobsError> {
         let mut delays = COMMIT_DELAYS.iter();
         loop {
             let committed =
@@ -124,7 +125,7 @@ impl Conversions {
         }
     }
 
-    async fn end_without_mp3(&self, lease: &Lease, record: Record, error: AttemptError) -> Verdict {
+    async fn end_without_mp3(&self, lease: &ConversionLease, record: Record, error: AttemptError) -> Verdict {
         match error {
             AttemptError::Convert(ConversionError::Failed { code, detail }) => {
                 tracing::info!(code = code.as_str(), detail, "a video cannot be converted");
@@ -169,7 +170,7 @@ impl Conversions {
         }
     }
 
-    async fn end_failed(&self, lease: &Lease, mut record: Record, code: FailureCode) -> Verdict {
+    async fn end_failed(&self, lease: &ConversionLease, mut record: Record, code: FailureCode) -> Verdict {
         let failure = Failure::from(code);
         match self.jobs.commit_failed(lease, &failure, self.config.keep_mp3).await {
             Ok(true) => {}
@@ -196,21 +197,11 @@ impl Conversions {
             // Costs a second message later, which notification knows to be one.
             tracing::warn!(error = %Chain(&error), "could not mark a job as announced");
         }
-        if let Err(error) = self.give_turn(record.owner.id).await {
+        if let Err(error) = self.turns.give(record.owner.id).await {
             // The gateway's reconciler does it then.
-            tracing::warn!(error = %Chain(&*error), "could not announce a user's next job");
+            tracing::warn!(error = %Chain(&error), "could not announce a user's next job");
         }
         Verdict::Done
-    }
-
-    /// Announces the next job of a user of whom one has ended.
-    async fn give_turn(&self, user: UserId) -> Result<(), Box<dyn Error + Send + Sync>> {
-        if let Some(next) = self.jobs.next_turn(user, self.config.jobs_at_once).await? {
-            let message = ConversionRequested::of(&next.job, &next.owner);
-            self.broker.publish(Queue::Video, &next.job.id.to_string(), &message).await?;
-            self.jobs.mark_announced(&next).await?;
-        }
-        Ok(())
     }
 
     async fn delete_video(&self, record: &Record) {

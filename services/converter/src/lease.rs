@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs::{JobStore, Lease};
+use jobs::{ConversionLease, JobStore};
 use service_kit::Chain;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -16,7 +16,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct LeaseKeeper<'a> {
     jobs: &'a JobStore,
-    lease: &'a Lease,
+    lease: &'a ConversionLease,
     reports: watch::Receiver<Report>,
     is_source_tried: bool,
     is_source_written: bool,
@@ -29,7 +29,11 @@ pub(crate) struct LeaseLost;
 
 impl<'a> LeaseKeeper<'a> {
     /// For a lease that was taken just now.
-    pub(crate) fn new(jobs: &'a JobStore, lease: &'a Lease, reports: watch::Receiver<Report>) -> Self {
+    pub(crate) fn new(
+        jobs: &'a JobStore,
+        lease: &'a ConversionLease,
+        reports: watch::Receiver<Report>,
+    ) -> Self {
         Self { jobs, lease, reports, is_source_tried: false, is_source_written: false }
     }
 

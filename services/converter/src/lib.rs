@@ -27,7 +27,7 @@ use anyhow::Context as _;
 use broker::{Broker, Subscription};
 use contracts::Queue;
 use databases::Databases;
-use jobs::JobStore;
+use jobs::{JobStore, Turns};
 use media_store::MediaStore;
 use service_kit::{Chain, Process, Readiness, Shutdown};
 use tokio::time::sleep;
@@ -36,9 +36,6 @@ use tokio_util::sync::CancellationToken;
 pub use crate::config::Config;
 use crate::conversions::Conversions;
 use crate::engine::{Engine, ScratchSpace, cores};
-
-/// Below the patience of the readiness probe.
-const READY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the handlers may take to kill FFmpeg and to give their jobs back, once they are told to stop.
 const HAND_BACK_PATIENCE: Duration = Duration::from_secs(5);
@@ -67,6 +64,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
 
     if prepared(&mp3s, &shutdown).await {
         let conversions = Arc::new(Conversions {
+            turns: Turns::new(jobs.clone(), broker.clone(), config.jobs_at_once),
             jobs,
             videos: MediaStore::new(databases.videos(), tasks),
             mp3s,
@@ -106,14 +104,8 @@ fn worker_name() -> String {
 fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>, layers: &str) -> Readiness {
     let (jobs, broker, engine) = (jobs.clone(), broker.clone(), Arc::clone(engine));
     Readiness::new()
-        .needs_at_first("mongodb", move || {
-            let jobs = jobs.clone();
-            async move { jobs.ping().await }
-        })
-        .needs_at_first("rabbitmq", move || {
-            let broker = broker.clone();
-            async move { broker.ready(READY_PATIENCE).await }
-        })
+        .needs_at_first("mongodb", jobs.probe())
+        .needs_at_first("rabbitmq", broker.probe())
         .needs("ffmpeg", move || {
             let programs = engine.check_programs();
             async move { programs }

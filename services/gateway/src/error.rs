@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use broker::{DeadLetterError, PublishError};
 use contracts::ProblemCode;
-use jobs::JobsError;
+use jobs::{JobsError, TurnError};
 use media_store::StoreError;
 use service_kit::{Chain, Problem};
 use tracing::Level;
@@ -35,6 +35,15 @@ pub(crate) enum Error {
     BrokerAway,
     #[error("could not look after dead letters")]
     DeadLetters(#[from] DeadLetterError),
+}
+
+impl From<TurnError> for Error {
+    fn from(error: TurnError) -> Self {
+        match error {
+            TurnError::Jobs(error) => Self::Jobs(error),
+            TurnError::Publish(error) => Self::Publish(error),
+        }
+    }
 }
 
 impl From<ProblemCode> for Error {

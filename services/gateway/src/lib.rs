@@ -16,12 +16,11 @@ mod routes;
 mod state;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use broker::Broker;
 use contracts::LinkKey;
 use databases::Databases;
-use jobs::JobStore;
+use jobs::{JobStore, Turns};
 use media_store::MediaStore;
 use service_kit::{ConnectionLimits, Pace, Process, Readiness};
 use tokio::net::TcpListener;
@@ -30,7 +29,7 @@ use crate::background::{Eraser, Reconciler, Sweeper};
 use crate::delivery::{Delivery, JobFeed};
 use crate::edge::{Edge, Limits};
 use crate::identity::Identity;
-use crate::intake::{Intake, Quotas, Storage, Turns};
+use crate::intake::{Intake, Quotas, Storage};
 use crate::state::Gateway;
 
 pub use crate::commands::{StoreConfig, back_up, check_backup, restore};
@@ -100,17 +99,5 @@ fn start_background(gateway: &Gateway, config: &Config) {
 
 /// Without MongoDB or RabbitMQ some requests can still be answered, and the others get a 503 that says when to come again.
 fn readiness(jobs: &JobStore, broker: &Broker) -> Readiness {
-    /// How long a probe waits for RabbitMQ.
-    const BROKER_TIMEOUT: Duration = Duration::from_millis(500);
-
-    let (jobs, broker) = (jobs.clone(), broker.clone());
-    Readiness::new()
-        .watches("mongodb", move || {
-            let jobs = jobs.clone();
-            async move { jobs.ping().await }
-        })
-        .watches("rabbitmq", move || {
-            let broker = broker.clone();
-            async move { broker.ready(BROKER_TIMEOUT).await }
-        })
+    Readiness::new().watches("mongodb", jobs.probe()).watches("rabbitmq", broker.probe())
 }

@@ -24,7 +24,6 @@ mod templates;
 mod wording;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::ensure;
 use broker::{Broker, Subscription};
@@ -48,9 +47,6 @@ pub use crate::public_url::{InvalidPublicUrl, PublicUrl};
 /// Anyone who guesses the key can download every file, so it must not be a word.
 const MIN_LINK_KEY_CHARS: usize = 16;
 
-/// Below the timeout of the readiness probe.
-const READY_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Sends mails until the process shuts down, and finishes those under way.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let jobs = JobStore::new(Databases::connect(&config.mongodb).await?.mixdown());
@@ -70,15 +66,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let broker = Broker::new(&config.rabbitmq, "notification", closing.clone())?;
     let readiness = {
         let broker = broker.clone();
-        Readiness::new()
-            .needs_at_first("mongodb", move || {
-                let jobs = jobs.clone();
-                async move { jobs.ping().await }
-            })
-            .needs_at_first("rabbitmq", move || {
-                let broker = broker.clone();
-                async move { broker.ready(READY_TIMEOUT).await }
-            })
+        Readiness::new().needs_at_first("mongodb", jobs.probe()).needs_at_first("rabbitmq", broker.probe())
     };
     let shutdown = process.serve_admin(readiness);
 

@@ -15,7 +15,7 @@ use contracts::{
     Audio, AudioFormat, ConversionOptions, FileId, JobId, Mp3Fid, Owner, Source, UserId, VideoFid,
 };
 use databases::{Databases, MongoConfig};
-use jobs::{Claim, JobStore, Lease, NewJob, Record};
+use jobs::{Claim, ConversionLease, JobStore, NewJob, Record};
 
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) const A_MINUTE: Duration = Duration::from_mins(1);
@@ -89,7 +89,7 @@ pub(crate) async fn outcome_announced(store: &JobStore, id: JobId) {
     assert!(store.mark_outcome_announced(&record).await.unwrap());
 }
 
-pub(crate) async fn claimed(store: &JobStore, id: JobId, lasts: Duration) -> Lease {
+pub(crate) async fn claimed(store: &JobStore, id: JobId, lasts: Duration) -> ConversionLease {
     match store.claim(id, "worker", lasts).await.unwrap() {
         Claim::Claimed(lease, _) => lease,
         other => panic!("not claimed: {other:?}"),
@@ -97,7 +97,7 @@ pub(crate) async fn claimed(store: &JobStore, id: JobId, lasts: Duration) -> Lea
 }
 
 /// Takes the job over from a holder whose lease has no duration.
-pub(crate) async fn taken_over(store: &JobStore, id: JobId) -> (Lease, Box<Record>) {
+pub(crate) async fn taken_over(store: &JobStore, id: JobId) -> (ConversionLease, Box<Record>) {
     test_kit::wait_until("the lease to run out", SOON, async || {
         match store.claim(id, "the next worker", A_MINUTE).await.unwrap() {
             Claim::Claimed(lease, record) => Ok((lease, record)),

@@ -113,7 +113,7 @@ async fn an_mp3_is_kept_for_as_long_as_its_maker_can_commit_it() {
     let job = accepted(&store).await.job.id;
     let lease = claimed(&store, job, Duration::ZERO).await;
     let (mine, anothers) = (audio(), audio());
-    let may = async |audio: &contracts::Audio, lease: &jobs::Lease| {
+    let may = async |audio: &contracts::Audio, lease: &jobs::ConversionLease| {
         store.may_commit(audio.fid, &lease.right()).await.unwrap()
     };
     // Its lease has expired, and no converter has taken the job: a commit would still succeed.

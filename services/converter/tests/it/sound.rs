@@ -242,3 +242,27 @@ async fn empty_chunks_of_an_avi_file_are_silence() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_few_samples_are_a_sound_in_every_format_that_can_hold_them() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    for samples in [1_u32, 20, 300, 1500] {
+        let name = format!("{samples}.wav");
+        let cut = format!("atrim=end_sample={samples}");
+        workshop.ffmpeg(&["-f", "lavfi", "-i", "sine=r=44100:d=1", "-af", &cut, &name]);
+        let bytes = std::fs::read(workshop.path(&name)).unwrap();
+        for format in AudioFormat::ALL {
+            let what = format!("{samples} samples as {}", format.as_str());
+            match bench.convert_bytes(&bytes, options(&[("format", format.as_str())])).await {
+                Ok(made) => {
+                    let expected = f64::from(samples) / 44_100.0;
+                    assert!((made.seconds() - expected).abs() < 0.0002, "{what}: {} s", made.seconds());
+                }
+                Err(error) => {
+                    assert_eq!(error.code(), Some(FailureCode::UnsuitableFormat), "{what}: {error}");
+                    assert!(format == AudioFormat::Opus && samples < 300, "{what}");
+                }
+            }
+        }
+    }
+}

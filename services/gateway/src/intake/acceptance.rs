@@ -113,7 +113,7 @@ impl Intake {
             // The job says that the mail is due, so the reconciler sends it.
             tracing::warn!(job.id = %job.id, error = %Chain(&error), "could not send a mail about an upload yet");
         }
-        self.turns.give_or_leave(record.owner.id).await;
+        self.give_turn_or_leave(record.owner.id).await;
     }
 
     /// Asks for the mail that a job was accepted. May be called again: the mail's id is the job's.

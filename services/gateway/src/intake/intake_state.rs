@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use broker::Broker;
-use jobs::JobStore;
+use contracts::UserId;
+use jobs::{JobStore, Turns};
 use media_store::MediaStore;
-use service_kit::Shutdown;
+use service_kit::{Chain, Shutdown};
 
 use super::quotas::Quotas;
 use super::receive::UploadConfig;
 use super::storage::Storage;
-use super::turns::Turns;
 use crate::edge::Edge;
 use crate::identity::Revocations;
 
@@ -24,4 +24,13 @@ pub(crate) struct Intake {
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) edge: Arc<Edge>,
     pub(crate) shutdown: Shutdown,
+}
+
+impl Intake {
+    /// Announces a user's next job, for callers with something else to answer: the jobs are stored, and the reconciler comes.
+    pub(crate) async fn give_turn_or_leave(&self, user: UserId) {
+        if let Err(error) = self.turns.give(user).await {
+            tracing::warn!(user.id = %user, error = %Chain(&error), "could not announce a job yet");
+        }
+    }
 }

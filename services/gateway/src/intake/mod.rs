@@ -8,7 +8,6 @@ mod quotas;
 mod receive;
 mod resumable;
 mod storage;
-mod turns;
 
 pub(crate) use file_name::display_name;
 pub(crate) use intake_state::Intake;
@@ -16,4 +15,3 @@ pub(crate) use quotas::{QuotaConfig, QuotaReport, Quotas};
 pub(crate) use receive::{UploadConfig, UploadRequest};
 pub(crate) use resumable::{About, COMPLETION_TIMEOUT, Checksum, Standing};
 pub(crate) use storage::{Storage, StorageConfig};
-pub(crate) use turns::Turns;

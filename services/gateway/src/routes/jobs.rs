@@ -191,7 +191,7 @@ pub(crate) async fn retry_job(
         Retried::NotRetryable => Err(ProblemCode::NotRetryable.into()),
         Retried::Queued(record) => {
             tracing::info!(job.id = %record.job.id, "to be tried again");
-            gateway.intake.turns.give_or_leave(owner.id).await;
+            gateway.intake.give_turn_or_leave(owner.id).await;
             Ok((StatusCode::ACCEPTED, Json(gateway.view(record.job))).into_response())
         }
     }
@@ -217,7 +217,7 @@ pub(crate) async fn delete_job(
         Deleted::Cancelled(record) => {
             tracing::info!(job.id = %record.job.id, "cancelled");
             delete_files(&gateway, &record).await;
-            gateway.intake.turns.give_or_leave(owner.id).await;
+            gateway.intake.give_turn_or_leave(owner.id).await;
         }
         Deleted::Removed(record) => {
             tracing::info!(job.id = %record.job.id, "deleted");

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use contracts::AudioFormat;
+use contracts::{AudioFormat, FailureCode};
 use tokio::task::spawn_blocking;
 
 use crate::engine::error::ConversionError;
@@ -60,7 +60,16 @@ impl Workshop<'_> {
             let mpeg = measured.map_err(ConversionError::Measure)?;
             (mpeg.duration_seconds(), mpeg.sample_rate_hz, Some(mpeg))
         } else {
-            let decoded = self.decoded(format, file).await?;
+            let decoded = match self.decoded(format, file).await {
+                // Encoders make nothing at all of a few samples of Opus.
+                Err(error @ ConversionError::Machine { .. })
+                    if found.seconds() * 48_000.0 < frame_samples(format) =>
+                {
+                    let detail = format!("{:.6} s are too short for it: {error}", found.seconds());
+                    return Err(ConversionError::failed(FailureCode::UnsuitableFormat, detail));
+                }
+                decoded => decoded?,
+            };
             (decoded.seconds(), decoded.sample_rate_hz, None)
         };
         let expected = found.seconds();

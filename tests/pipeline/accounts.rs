@@ -11,11 +11,9 @@ use system_tests::long_video;
 use test_kit::gridfs::Store;
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Plan, User};
+use test_kit::mixdown::{Form, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::services::Service;
 use test_kit::{shared, unique_name, wait_until};
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 async fn registered() -> Result<User> {
     let mut user = mixdown().user().await?;

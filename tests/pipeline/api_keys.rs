@@ -7,10 +7,8 @@ use contracts::ProblemCode;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_kit::media::Sample;
-use test_kit::mixdown::User;
+use test_kit::mixdown::{PATIENCE, User, assert_problem, mixdown};
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 async fn with_key(user: &User, scopes: &[&str]) -> Result<(String, User)> {
     let body = json!({ "name": "a script", "scopes": scopes });

@@ -8,9 +8,7 @@ use contracts::{Job, ProblemCode};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, User};
-
-use crate::world::{assert_problem, mixdown};
+use test_kit::mixdown::{Form, User, assert_problem, mixdown};
 
 async fn link_to(user: &User, jobs: &[&Job]) -> Result<String> {
     let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();

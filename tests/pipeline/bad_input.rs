@@ -8,9 +8,7 @@ use futures_util::stream;
 use reqwest::{Method, Response};
 use test_kit::gridfs::Store;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Plan, User};
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
+use test_kit::mixdown::{Form, PATIENCE, Plan, User, assert_problem, mixdown};
 
 const MAX_UPLOAD_BYTES: usize = 1 << 20;
 

@@ -14,7 +14,7 @@ use test_kit::unique_name;
 use tokio::process::Command;
 
 use crate::mp3::Mp3;
-use crate::world::mixdown;
+use test_kit::mixdown::mixdown;
 
 async fn curl(folder: &Path, arguments: &[&str]) -> Result<String> {
     let done = Command::new(find_program("curl")?)
@@ -43,7 +43,7 @@ async fn the_readme_works_with_curl() -> Result<()> {
     curl(folder.path(), &["-X", "POST", &register, "-H", "Content-Type: application/json", "-d", &body])
         .await?;
 
-    let mail = Inbox::shared().wait_for_mail(&email, crate::world::PATIENCE).await;
+    let mail = Inbox::shared().wait_for_mail(&email, test_kit::mixdown::PATIENCE).await;
     let token = serde_json::json!({ "token": mail.token().context("the mail has no token")? }).to_string();
     let verify = format!("{url}/verify");
     curl(folder.path(), &["-X", "POST", &verify, "-H", "Content-Type: application/json", "-d", &token])
@@ -59,7 +59,7 @@ async fn the_readme_works_with_curl() -> Result<()> {
     assert_eq!(job.source.name, "video.mp4");
 
     let jobs = ["-H", &bearer, &format!("{url}/jobs")];
-    let job = test_kit::wait_until("the job is converted", crate::world::PATIENCE, async || {
+    let job = test_kit::wait_until("the job is converted", test_kit::mixdown::PATIENCE, async || {
         let page: serde_json::Value = serde_json::from_str(&curl(folder.path(), &jobs).await?)?;
         let jobs: Vec<Job> = serde_json::from_value(page["jobs"].clone())?;
         let job = jobs.into_iter().next().context("the list is empty")?;

@@ -9,9 +9,8 @@ use system_tests::long_video;
 use test_kit::gridfs::Store;
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
+use test_kit::mixdown::{PATIENCE, assert_problem, mixdown};
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 #[tokio::test]
 async fn a_running_job_is_cancelled_and_leaves_nothing() -> Result<()> {

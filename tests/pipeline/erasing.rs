@@ -9,13 +9,12 @@ use reqwest::{Body, Method, StatusCode};
 use serde_json::{Value, json};
 use test_kit::gridfs::{Contents, Store};
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Mixdown, Plan, User};
+use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan, User, assert_problem};
 use test_kit::services::Service;
 use test_kit::wait_until;
 use tokio::sync::oneshot;
 
 use crate::accounts::is_in_mongodb;
-use crate::world::{PATIENCE, assert_problem};
 
 /// Two gateways ask auth only when they start; nobody comes back later to what was left.
 fn plan() -> Plan {

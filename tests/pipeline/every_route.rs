@@ -6,10 +6,8 @@ use anyhow::{Context, Result, ensure};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Plan, User};
+use test_kit::mixdown::{Form, Plan, User, mixdown};
 use test_kit::services::Service;
-
-use crate::world::mixdown;
 
 /// A route that needs a token, as the gateway itself describes it.
 #[derive(Debug)]

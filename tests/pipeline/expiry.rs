@@ -8,10 +8,8 @@ use reqwest::Method;
 use test_kit::gridfs::{Contents, Store};
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-use test_kit::mixdown::Plan;
+use test_kit::mixdown::{PATIENCE, Plan, assert_problem};
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem};
 
 #[tokio::test]
 async fn an_expired_job_keeps_its_record_and_loses_its_files() -> Result<()> {

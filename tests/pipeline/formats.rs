@@ -8,11 +8,10 @@ use reqwest::{Method, header};
 use test_kit::gridfs::Store;
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, User};
+use test_kit::mixdown::{Form, PATIENCE, User, assert_problem, mixdown};
 use test_kit::wait_until;
 
 use crate::mp3::Mp3;
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 const LENGTH: Duration = Duration::from_secs(5);
 

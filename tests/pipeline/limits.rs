@@ -3,10 +3,8 @@
 use anyhow::Result;
 use contracts::ProblemCode;
 use reqwest::Method;
-use test_kit::mixdown::{Form, Plan};
+use test_kit::mixdown::{Form, Plan, assert_problem};
 use test_kit::services::Service;
-
-use crate::world::assert_problem;
 
 #[tokio::test]
 async fn too_many_logins_or_uploads_are_refused_with_the_time_to_wait() -> Result<()> {

@@ -8,10 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Mixdown, Plan, User};
+use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 /// The path of the link that a person was sent for a converted video.
 async fn link_of(mixdown: &Mixdown, user: &User) -> Result<String> {

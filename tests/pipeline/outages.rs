@@ -9,12 +9,10 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::json;
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Mixdown, Plan, User};
+use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan, User, assert_problem};
 use test_kit::proxy::{Proxy, Traffic};
 use test_kit::services::Service;
 use test_kit::{shared, wait_until};
-
-use crate::world::{PATIENCE, assert_problem};
 
 /// The longest that anyone waits for such an answer.
 const BOUND: Duration = Duration::from_secs(30);

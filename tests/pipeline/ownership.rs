@@ -6,8 +6,7 @@ use anyhow::{Context, Result};
 use contracts::{JobStatus, ProblemCode};
 use reqwest::Method;
 use test_kit::media::Sample;
-
-use crate::world::{assert_problem, mixdown};
+use test_kit::mixdown::{assert_problem, mixdown};
 
 #[tokio::test]
 async fn every_route_answers_404_to_anothers_identifiers() -> Result<()> {

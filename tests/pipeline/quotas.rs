@@ -8,11 +8,9 @@ use reqwest::Method;
 use serde_json::Value;
 use test_kit::gridfs::{Contents, Store};
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Plan};
+use test_kit::mixdown::{Form, PATIENCE, Plan, assert_problem};
 use test_kit::services::Service;
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem};
 
 #[tokio::test]
 async fn somebody_with_one_video_does_not_wait_for_all_of_anothers() -> Result<()> {

@@ -4,14 +4,12 @@
 use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
 use reqwest::{Method, RequestBuilder};
-use test_kit::mixdown::{Form, Mixdown, Plan};
+use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan, assert_problem};
 use test_kit::proxy::{Proxy, Traffic};
 use test_kit::services::{Service, ServicePorts};
 use test_kit::{shared, wait_until};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
-
-use crate::world::{PATIENCE, assert_problem};
 
 /// Asks for each connection whether the gateway is ready, and closes it if not. Quicker than any probe, so
 /// that a gateway which is away for a moment is noticed.

@@ -7,8 +7,7 @@ use contracts::{Job, JobStatus, ProblemCode};
 use reqwest::Method;
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
+use test_kit::mixdown::{PATIENCE, assert_problem, mixdown};
 
 #[tokio::test]
 async fn a_failed_job_is_tried_again_and_its_owner_hears_of_it_again() -> Result<()> {

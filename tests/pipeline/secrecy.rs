@@ -7,10 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use test_kit::inbox::Inbox;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Mixdown, Plan};
+use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan};
 use test_kit::services::Service;
-
-use crate::world::PATIENCE;
 
 fn assert_no_log_holds(mixdown: &Mixdown, secrets: &[&str]) -> Result<()> {
     for service in Service::ALL {

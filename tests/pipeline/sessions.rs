@@ -4,12 +4,10 @@ use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
-use test_kit::mixdown::{Mixdown, Plan, User};
+use test_kit::mixdown::{Mixdown, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::process::Lifetime;
 use test_kit::services::Service;
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 struct Tokens {
     access: String,

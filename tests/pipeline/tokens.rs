@@ -9,11 +9,9 @@ use contracts::{JwkSet, ProblemCode};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use sha2::Sha256;
-use test_kit::mixdown::{Mixdown, Plan, User};
+use test_kit::mixdown::{Mixdown, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::services::Service;
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 /// Every route that needs a token.
 const ROUTES: [(Method, &str); 12] = [

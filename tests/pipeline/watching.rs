@@ -7,11 +7,9 @@ use serde_json::Value;
 use std::time::Duration;
 use system_tests::long_video;
 use test_kit::media::Sample;
-use test_kit::mixdown::{Form, Plan, User};
+use test_kit::mixdown::{Form, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::services::Service;
 use tokio::time::timeout;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 /// The jobs in a stream of events, whole or broken off in the last.
 fn jobs_in(stream: &[u8]) -> Result<Vec<Job>> {

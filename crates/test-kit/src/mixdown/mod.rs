@@ -4,6 +4,7 @@
 mod content;
 mod form;
 mod plan;
+mod shared;
 mod transfers;
 mod user;
 
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 pub use self::content::{Content, PIECE, PIECE_BYTES};
 pub use self::form::Form;
 pub use self::plan::Plan;
+pub use self::shared::{PATIENCE, assert_problem, mixdown};
 pub use self::user::User;
 use crate::gridfs::GridFs;
 use crate::inbox::Inbox;

@@ -5,14 +5,12 @@ use contracts::ProblemCode;
 use futures_util::future::try_join_all;
 use reqwest::Method;
 use std::collections::BTreeSet;
-use test_kit::mixdown::{Form, Mixdown, Plan, User};
+use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan, User, assert_problem};
 use test_kit::services::Service;
 use test_kit::wait_until;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-
-use crate::world::{PATIENCE, assert_problem};
 
 const EDGE: [Service; 2] = [Service::Auth, Service::Gateway];
 

@@ -7,9 +7,7 @@ use contracts::ProblemCode;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use test_kit::media::Sample;
-use test_kit::mixdown::User;
-
-use crate::world::mixdown;
+use test_kit::mixdown::{User, mixdown};
 
 /// Every route that needs no token, and what lets a request in instead.
 const PUBLIC: [(&str, &str, &str); 15] = [

@@ -1,17 +1,23 @@
+//! The Mixdown that the tests of one program share.
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use super::{Mixdown, Plan};
 use anyhow::Result;
 use contracts::ProblemCode;
 use reqwest::{Response, StatusCode};
-use test_kit::mixdown::{Mixdown, Plan};
 
 /// For mails, and whatever else takes seconds on an idle machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The Mixdown that most tests share, each with people of its own.
+///
+/// # Panics
+/// When it does not start: no test can go on without it.
+#[must_use]
 #[expect(clippy::expect_used, reason = "no test can go on without it")]
-pub(crate) fn mixdown() -> &'static Mixdown {
+pub fn mixdown() -> &'static Mixdown {
     static SHARED: OnceLock<Mixdown> = OnceLock::new();
     SHARED.get_or_init(|| {
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -29,7 +35,13 @@ pub(crate) fn mixdown() -> &'static Mixdown {
 }
 
 /// Checks that an answer is the problem of this code, with the body that RFC 9457 wants.
-pub(crate) async fn assert_problem(what: &str, answer: Response, code: ProblemCode) -> Result<()> {
+///
+/// # Errors
+/// When the answer breaks off.
+///
+/// # Panics
+/// When it is another one.
+pub async fn assert_problem(what: &str, answer: Response, code: ProblemCode) -> Result<()> {
     let status = answer.status();
     let content_type = answer.headers().get("content-type").cloned();
     let retry_after = answer.headers().get("retry-after").cloned();

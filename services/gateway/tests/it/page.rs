@@ -5,10 +5,8 @@ use std::fs;
 use anyhow::{Context, Result};
 use contracts::ProblemCode;
 use reqwest::{Client, Method, Response};
-use test_kit::mixdown::{Mixdown, Plan};
+use test_kit::mixdown::{Mixdown, Plan, assert_problem, mixdown};
 use test_kit::services::Service;
-
-use crate::world::{assert_problem, mixdown};
 
 /// A folder as the page's build leaves it.
 fn folder() -> Result<tempfile::TempDir> {

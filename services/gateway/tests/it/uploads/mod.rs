@@ -14,11 +14,9 @@ use reqwest::{Body, Method, RequestBuilder, Response};
 use sha2::{Digest as _, Sha256};
 use test_kit::gridfs::{Contents, Store};
 use test_kit::media::Sample;
-use test_kit::mixdown::{Mixdown, Plan, User};
+use test_kit::mixdown::{Mixdown, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::services::Service;
 use test_kit::wait_until;
-
-use crate::world::{PATIENCE, assert_problem, mixdown};
 
 const BYTES: &str = "application/offset+octet-stream";
 

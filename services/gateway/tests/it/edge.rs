@@ -6,13 +6,11 @@ use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
 use futures_util::future::{join_all, try_join_all};
 use reqwest::Method;
-use test_kit::mixdown::{Form, Mixdown, Plan};
+use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan, assert_problem};
 use test_kit::services::Service;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-
-use crate::world::{PATIENCE, assert_problem};
 
 const EDGE: [Service; 2] = [Service::Auth, Service::Gateway];
 

@@ -12,28 +12,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::attempt_error::AttemptError;
 use crate::conversions::Conversions;
-use crate::engine::{ConversionError, Converted, Report, Reservation, ReservationError};
-use crate::lease::{LeaseKeeper, LeaseLost};
-use crate::room::StoreFull;
+use crate::engine::{Converted, Report, Reservation, ReservationError};
+use crate::lease::LeaseKeeper;
 use crate::transfer::{self, TransferError};
-
-/// Why an attempt ended without an MP3.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AttemptError {
-    #[error(transparent)]
-    Convert(#[from] ConversionError),
-    #[error(transparent)]
-    Transfer(#[from] TransferError),
-    #[error(transparent)]
-    NoRoom(#[from] ReservationError),
-    #[error(transparent)]
-    StoreFull(#[from] StoreFull),
-    #[error("the attempt was stopped")]
-    Stopped,
-    #[error(transparent)]
-    LeaseLost(#[from] LeaseLost),
-}
 
 /// How long the storing of an MP3 is tried again: as long as a MongoDB server takes to start.
 const STORE_DELAYS: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::attempt::AttemptError;
+use crate::attempt_error::AttemptError;
 use crate::config::Config;
 use crate::engine::{ConversionError, Engine, ReservationError, ScratchSpace};
 use crate::lease::LeaseLost;

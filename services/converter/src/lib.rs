@@ -10,6 +10,7 @@
 //! commits, and the other deletes what it made.
 
 mod attempt;
+mod attempt_error;
 mod config;
 mod confinement;
 mod conversions;

@@ -11,18 +11,10 @@ use service_kit::Chain;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::attempt::AttemptError;
+use crate::attempt_error::{AttemptError, StoreFull};
 use crate::conversions::Conversions;
 use crate::engine::{ConversionError, Scratch, is_of_a_full_disk};
 use crate::transfer::TransferError;
-
-/// MongoDB's disk has no room for what a job becomes.
-#[derive(Debug, thiserror::Error)]
-#[error("MongoDB's disk has {usable} bytes to use, and {needed} are needed")]
-pub(crate) struct StoreFull {
-    usable: u64,
-    needed: u64,
-}
 
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 

@@ -4,7 +4,7 @@ use std::io;
 
 use contracts::FailureCode;
 
-use super::parallel::JoinError;
+use super::parallel::joiner::JoinError;
 use crate::engine::mp3::MalformedAudio;
 
 /// Why there is no MP3.

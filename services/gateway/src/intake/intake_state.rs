@@ -6,8 +6,8 @@ use jobs::{JobStore, Turns};
 use media_store::MediaStore;
 use service_kit::{Chain, Shutdown};
 
+use super::policy::UploadConfig;
 use super::quotas::Quotas;
-use super::receive::UploadConfig;
 use super::storage::Storage;
 use crate::edge::Edge;
 use crate::identity::Revocations;

@@ -1,52 +1,19 @@
 //! Receiving an upload: a multipart body of any size, from a client of any speed, into GridFS.
 
-use std::num::NonZeroU32;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
-use axum::body::{Body, BodyDataStream};
 use axum::extract::Request;
 use axum::http::header;
-use bytes::Bytes;
-use clap::Args;
 use contracts::{ConversionOptions, InvalidOption, ProblemCode, UserId, decode_legacy_text};
-use futures_util::{Stream, StreamExt as _};
 use headers::{ContentLength, HeaderMapExt as _};
-use humantime::parse_duration;
 use media_store::StoredFile;
-use service_kit::{IdleBudget, Pace, Problem};
-use tokio::time::Instant;
+use service_kit::Problem;
 
 use super::file_name::display_name;
+use super::guarded_body::{BodyFault, GuardedBody};
 use super::intake_state::Intake;
 use super::multipart::{Boundary, Multipart, MultipartError, Part};
+use super::policy::UploadConfig;
 use super::storage::Promise;
 use crate::error::Error;
-
-/// What is asked of an upload.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct UploadConfig {
-    /// The largest file that is taken, in bytes
-    #[arg(long, env = "MAX_UPLOAD_BYTES", default_value_t = 2 << 30)]
-    max_upload_bytes: u64,
-
-    /// How long an upload may send nothing before it is given up
-    #[arg(long, env = "UPLOAD_IDLE_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
-    upload_idle_timeout: Duration,
-
-    /// Bytes per second that an upload must have on the average, but for pauses of ten idle timeouts in all
-    #[arg(long, env = "MIN_UPLOAD_RATE", default_value = "1024")]
-    min_upload_rate: NonZeroU32,
-
-    /// How long an upload may take in all
-    #[arg(long, env = "UPLOAD_TIMEOUT", default_value = "12h", value_parser = parse_duration)]
-    upload_timeout: Duration,
-
-    /// How long an unfinished resumable upload is kept after the last byte of it came
-    #[arg(long, env = "UPLOAD_EXPIRY", default_value = "24h", value_parser = parse_duration)]
-    upload_expiry: Duration,
-}
 
 /// A received upload.
 #[derive(Debug)]
@@ -100,39 +67,6 @@ impl UploadRequest {
 /// The media type of a file of which none is told.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
-impl UploadConfig {
-    /// The size of the largest file that is taken.
-    pub(crate) fn max_bytes(&self) -> u64 {
-        self.max_upload_bytes
-    }
-
-    fn pace(&self) -> Pace {
-        Pace { idle_timeout: self.upload_idle_timeout, min_rate: self.min_upload_rate }
-    }
-
-    /// How long an unfinished upload is kept.
-    pub(crate) fn expiry(&self) -> Duration {
-        self.upload_expiry
-    }
-
-    pub(crate) fn too_large(&self) -> Problem {
-        let limit = format!("The largest file that is taken has {} bytes.", self.max_upload_bytes);
-        Problem::new(ProblemCode::TooLarge).with_detail(limit)
-    }
-
-    fn broken(&self, error: &MultipartError) -> Problem {
-        match error {
-            MultipartError::Body(BodyFault::TooLarge) => self.too_large(),
-            MultipartError::Body(BodyFault::TooSlow) => ProblemCode::RequestTimeout.into(),
-            // Incomplete: the body arrived, but it is no form, or not to its end.
-            MultipartError::Body(BodyFault::Broken(_)) | MultipartError::Incomplete => {
-                ProblemCode::IncompleteUpload.into()
-            }
-            MultipartError::Malformed(reason) => Problem::new(ProblemCode::BadRequest).with_detail(*reason),
-        }
-    }
-}
-
 impl Intake {
     /// Stores the one file of a multipart request and reads the options beside it. On every error, and when the
     /// client goes away, nothing of it stays.
@@ -155,7 +89,7 @@ impl Intake {
 
         let mut options = Vec::new();
         let mut upload = None;
-        while let Some(part) = form.next_part().await.map_err(|error| self.policy.broken(&error))? {
+        while let Some(part) = form.next_part().await.map_err(|error| broken(&self.policy, &error))? {
             if let Some(name) = &part.file_name {
                 if upload.is_some() {
                     return Err(ProblemCode::SeveralFiles.into());
@@ -193,7 +127,7 @@ impl Intake {
         promise: &mut Promise,
     ) -> Result<media_store::Upload, Error> {
         let mut looked_at = 0;
-        while let Some(chunk) = form.chunk().await.map_err(|error| self.policy.broken(&error))? {
+        while let Some(chunk) = form.chunk().await.map_err(|error| broken(&self.policy, &error))? {
             if upload.bytes() + chunk.len() as u64 > self.policy.max_bytes() {
                 return Err(self.policy.too_large().into());
             }
@@ -211,7 +145,7 @@ impl Intake {
 
     async fn option(&self, part: Part, form: &mut Multipart<GuardedBody>) -> Result<(String, String), Error> {
         let mut value = Vec::new();
-        while let Some(chunk) = form.chunk().await.map_err(|error| self.policy.broken(&error))? {
+        while let Some(chunk) = form.chunk().await.map_err(|error| broken(&self.policy, &error))? {
             value.extend_from_slice(&chunk);
             if value.len() > MAX_OPTION_BYTES {
                 return Err(ProblemCode::BadOption.into());
@@ -226,46 +160,15 @@ fn parse_options(fields: &[(String, String)]) -> Result<ConversionOptions, Probl
     ConversionOptions::parse(fields).map_err(|error| invalid_option(&error))
 }
 
-/// What can go wrong with a body before it is taken apart.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyFault {
-    #[error("the body is larger than allowed")]
-    TooLarge,
-    #[error("the body arrives too slowly")]
-    TooSlow,
-    #[error("the connection broke")]
-    Broken(#[source] axum::Error),
-}
-
-/// A request body that ends: it is bounded in size, in how slowly it may arrive, and in time altogether.
-pub(crate) struct GuardedBody {
-    body: BodyDataStream,
-    left: u64,
-    budget: IdleBudget,
-}
-
-impl GuardedBody {
-    /// A body of at most so many bytes.
-    pub(crate) fn new(body: Body, policy: &UploadConfig, bytes: u64) -> Self {
-        let budget = IdleBudget::new(policy.pace()).until(Instant::now() + policy.upload_timeout);
-        Self { body: body.into_data_stream(), left: bytes, budget }
-    }
-}
-
-impl Stream for GuardedBody {
-    type Item = Result<Bytes, BodyFault>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        if let Poll::Ready(piece) = this.body.poll_next_unpin(context) {
-            let Some(piece) = piece else { return Poll::Ready(None) };
-            return Poll::Ready(Some(piece.map_err(BodyFault::Broken).and_then(|piece| {
-                this.left = this.left.checked_sub(piece.len() as u64).ok_or(BodyFault::TooLarge)?;
-                this.budget.moved(piece.len());
-                Ok(piece)
-            })));
+/// What is wrong with a form.
+fn broken(policy: &UploadConfig, error: &MultipartError) -> Problem {
+    match error {
+        MultipartError::Body(BodyFault::TooLarge) => policy.too_large(),
+        MultipartError::Body(BodyFault::TooSlow) => ProblemCode::RequestTimeout.into(),
+        // Incomplete: the body arrived, but it is no form, or not to its end.
+        MultipartError::Body(BodyFault::Broken(_)) | MultipartError::Incomplete => {
+            ProblemCode::IncompleteUpload.into()
         }
-        ready!(this.budget.poll_exhausted(context));
-        Poll::Ready(Some(Err(BodyFault::TooSlow)))
+        MultipartError::Malformed(reason) => Problem::new(ProblemCode::BadRequest).with_detail(*reason),
     }
 }

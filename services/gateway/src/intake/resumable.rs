@@ -18,8 +18,10 @@ use service_kit::{Chain, Problem};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::Instrument as _;
 
+use super::guarded_body::{BodyFault, GuardedBody};
 use super::intake_state::Intake;
-use super::receive::{BodyFault, GuardedBody, UploadConfig, UploadRequest};
+use super::policy::UploadConfig;
+use super::receive::UploadRequest;
 use super::storage::{Promise, no_room};
 use crate::error::Error;
 

@@ -5,7 +5,7 @@
 //! those that one encoder would have made of the whole sound.
 
 mod cutter;
-mod joiner;
+pub(super) mod joiner;
 mod repacker;
 mod segments;
 mod slots;

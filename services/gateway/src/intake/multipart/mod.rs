@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt as _};
 use memchr::memmem::{self, Finder};
 
 pub(crate) use self::head::{Boundary, Part};
-use crate::intake::receive::BodyFault;
+use crate::intake::guarded_body::BodyFault;
 
 /// The most that may stand in front of the first part, and in the head of each. The heads of real clients have about 200 bytes, and
 /// a name 255.

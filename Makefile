@@ -45,7 +45,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) 
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo test check fmt bench install build clean
-.PHONY: test-web storm page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
+.PHONY: audit test-web storm page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
 .PHONY: up-both demo-both logs-both
@@ -72,6 +72,12 @@ test-web: install-for-tests build page ## Run the tests of the browser page alon
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace --test browser -- --nocapture
 
 check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-compose check-web ## Run what CI checks beside the tests
+
+# Not a part of `check`: the lists are downloaded, and they change without a change of ours. The workflow "Audit" runs it
+# every week.
+audit: .tools/bin/cargo-deny ## Compare the dependencies with the published lists of security advisories
+	.tools/bin/cargo-deny --locked --log-level error check advisories
+	npm --prefix web audit --omit=dev
 
 fmt: $(WEB_TOOLS) ## Format the code
 	$(CARGO) fmt --all
@@ -193,7 +199,7 @@ check-clippy:
 check-docs:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --document-private-items
 
-# Advisories are left to the scheduled run: they need a download, and change without a change of ours.
+# Without the advisories, which are in `make audit`.
 check-deny: .tools/bin/cargo-deny
 	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
 

@@ -10,10 +10,10 @@ STACK_BIN := $(TARGET_DIR)/release/stack
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-# What was started here, and has its data here until `make clean`: native processes, containers, or both.
+# What was started here: native processes, containers, or both. Its data stays until `make clean`.
 STARTED := $(strip $(if $(wildcard .stack),native) $(if $(wildcard docker/started),compose))
 
-# What up, down, status, logs, demo and clean work on: what STACK says, else what was started here. For the first start:
+# What up, down, status, logs, demo and clean work on: what STACK says, else what was started here. The first start takes
 # containers where a Docker engine answers, else native processes.
 ifdef STACK
 KINDS := $(STACK)
@@ -22,10 +22,10 @@ KINDS := $(STARTED)
 else
 KINDS := $(shell timeout 5 docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 && echo compose || echo native)
 endif
-# Only one kind can be started, followed, or shown around.
+# up, logs and demo work on one kind at a time.
 KIND := $(if $(word 2,$(KINDS)),both,$(KINDS))
 
-# Where the containers' app and inbox are reached: as they were started.
+# The ports of the containers' app and inbox, as they were started.
 -include docker/started
 APP_PORT ?= 8080
 INBOX_PORT ?= 8025
@@ -38,14 +38,14 @@ OVERLAY ?= minikube
 # For `make logs`: one part's log, as in `make logs S=converter`.
 S ?=
 
-# The browser page: its tools are there when this file is, and it is built when that one is.
+# The first file is there once the browser page's tools are installed, the second once the page is built.
 WEB_TOOLS := web/node_modules/.package-lock.json
 WEB_PAGE := web/dist/index.html
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status logs demo test check fmt bench install build clean
-.PHONY: test-web storm page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
+.PHONY: audit test-web storm page fuzz sweep images sbom compose-test settings openapi minikube smoke k8s-secrets
 .PHONY: up-native down-native status-native logs-native demo-native clean-native
 .PHONY: up-compose down-compose status-compose logs-compose demo-compose clean-compose
 .PHONY: up-both demo-both logs-both
@@ -72,6 +72,12 @@ test-web: install-for-tests build page ## Run the tests of the browser page alon
 	$(STACK_BIN) run -- $(CARGO) test --release --workspace --test browser -- --nocapture
 
 check: check-fmt check-clippy check-docs check-deny check-sqlx check-settings check-scripts check-k8s check-compose check-web ## Run what CI checks beside the tests
+
+# Not a part of `check`: the lists are downloaded, and they change without a change of ours. The workflow "Audit" runs it
+# every week.
+audit: .tools/bin/cargo-deny ## Compare the dependencies with the published lists of security advisories
+	.tools/bin/cargo-deny --locked --log-level error check advisories
+	npm --prefix web audit --omit=dev
 
 fmt: $(WEB_TOOLS) ## Format the code
 	$(CARGO) fmt --all
@@ -193,11 +199,11 @@ check-clippy:
 check-docs:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --document-private-items
 
-# Advisories are left to the scheduled run: they need a download, and change without a change of ours.
+# Without the advisories, which are in `make audit`.
 check-deny: .tools/bin/cargo-deny
 	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
 
-# Needs a database to ask, so it starts one.
+# Starts a database, since the queries are checked against one.
 check-sqlx: install build
 	$(STACK_BIN) run -- services/auth/scripts/sqlx-prepare.sh --check
 
@@ -211,14 +217,14 @@ check-scripts:
 check-k8s:
 	scripts/check-k8s.sh
 
-# With the Python packages of the check before.
+# Uses the Python packages that check-k8s installs.
 check-compose: check-k8s
 	PYTHONPATH=.tools/k8s/python PYTHONDONTWRITEBYTECODE=1 scripts/check-compose.py
 
-# That the types are those of docs/openapi.json, too.
+# Checks also that the page's types are those of docs/openapi.json.
 check-web: $(WEB_TOOLS)
 	npm --prefix web run check
 
-# Its own manifest's lock file, and a folder of this checkout: nothing of the user's cargo is touched.
+# By the lock file of cargo-deny's own release, into a folder of this checkout. The user's cargo stays as it is.
 .tools/bin/cargo-deny:
 	$(CARGO) install cargo-deny --version 0.20.2 --locked --root .tools

@@ -83,9 +83,11 @@ async fn an_owner_makes_links_that_last_as_long_as_wished_and_play_in_the_page()
     assert_eq!(without_body.status(), 201);
     for body in ["{", "[]", r#"{"expires_in_seconds":59}"#, r#"{"expires_in_seconds":604801}"#, r#"{"x":1}"#]
     {
-        let answer = user.request(Method::POST, &path).body(body).send().await?;
-        assert_problem(body, answer, ProblemCode::BadRequest).await?;
+        let request = user.request(Method::POST, &path).header("content-type", "application/json");
+        assert_problem(body, request.body(body).send().await?, ProblemCode::BadRequest).await?;
     }
+    let answer = user.request(Method::POST, &path).body(r#"{"expires_in_seconds":60}"#).send().await?;
+    assert_problem("a body without a type", answer, ProblemCode::UnsupportedMediaType).await?;
 
     let cover = user.get(&format!("/jobs/{}/cover", job.id)).await?.error_for_status()?;
     assert_eq!(cover.headers()["content-type"], "image/jpeg");

@@ -20,6 +20,7 @@ async fn every_route_answers_404_to_anothers_identifiers() -> Result<()> {
         (Method::DELETE, format!("/jobs/{}", job.id)),
         (Method::GET, format!("/jobs/{}/events", job.id)),
         (Method::GET, format!("/jobs/{}/peaks", job.id)),
+        (Method::GET, format!("/jobs/{}/audio", job.id)),
         (Method::GET, format!("/jobs/{}/cover", job.id)),
         (Method::POST, format!("/jobs/{}/retry", job.id)),
         (Method::POST, format!("/jobs/{}/link", job.id)),

@@ -90,7 +90,16 @@ async fn unfinished_jobs_and_minutes_are_counted() -> Result<()> {
     user.submit(file()).await?;
     assert_problem("the third", user.post(file()).await?, ProblemCode::TooManyJobs).await?;
     assert_eq!(user.delete(&format!("/jobs/{}", first.id)).await?.status(), 204);
+
+    // One that was allowed to begin and is one too many at its end leaves nothing that is asked about.
+    let begin = user.tus(Method::POST, "/uploads").header("upload-length", video.len().to_string());
+    let begun = begin.send().await?;
+    let resumable = begun.headers().get("location").context("no upload")?.to_str()?.to_owned();
     user.submit(file()).await?;
+    let rest = user.tus(Method::PATCH, &resumable).header("upload-offset", "0");
+    let rest = rest.header("content-type", "application/octet-stream").body(video.clone());
+    assert_problem("its end", rest.send().await?, ProblemCode::TooManyJobs).await?;
+    assert_eq!(user.tus(Method::HEAD, &resumable).send().await?.status(), 404);
 
     let plan = Plan::new().with("MAX_MINUTES_PER_DAY", "1").without_mails();
     let working = plan.only(&[Service::Auth, Service::Gateway, Service::Converter]).start().await?;

@@ -11,6 +11,7 @@ THERE = {
     "/d/{link}": os.environ["MIXDOWN_LINK"],
     "/download": os.environ["MIXDOWN_FILE"],
     "/jobs/{id}": os.environ["MIXDOWN_JOB"],
+    "/jobs/{id}/audio": os.environ["MIXDOWN_JOB"],
     "/jobs/{id}/cover": os.environ["MIXDOWN_JOB"],
     "/jobs/{id}/link": os.environ["MIXDOWN_JOB"],
     "/jobs/{id}/peaks": os.environ["MIXDOWN_JOB"],

@@ -75,8 +75,8 @@ impl JobStore {
             "owner.id": owner.to_string(),
             "status": JobStatus::Failed.as_str(),
             "is_video_stored": true,
-            // From that moment on the sweeper deletes the video.
             "usage_due": { "$exists": false },
+            // From that moment on the sweeper deletes the video.
             "$expr": { "$gt": [{ "$min": ["$expires_at", "$video_delete_at"] }, "$$NOW"] },
         };
         let mut set = doc! {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use axum::body::Body;
 use bytes::Bytes;
-use contracts::{ConversionOptions, JobId, Owner, ProblemCode, UserId};
+use contracts::{ConversionOptions, FileId, JobId, Owner, ProblemCode, UserId};
 use futures_util::StreamExt as _;
 use jobs::Accepted;
 use media_store::{Draft, DraftState, DraftWriter, NewDraft, Resumed, StoreError, StoredFile};
@@ -278,13 +278,12 @@ impl Intake {
             && let Err(refused) = self.quotas.check(about.owner.id, file.bytes).await
         {
             if let Error::Refused(_) = &refused {
-                self.videos.delete(fid).await?;
-                self.videos.settle_draft(fid).await?;
+                self.give_up(fid).await?;
             }
             return Err(refused);
         }
         let Some(new) = self.job_of(id, about.owner, file, about.options).await? else {
-            self.videos.settle_draft(fid).await?;
+            self.give_up(fid).await?;
             return Err(ProblemCode::InvalidToken.into());
         };
         // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
@@ -292,8 +291,7 @@ impl Intake {
             Accepted::Queued(record) => self.welcome(&record).await,
             Accepted::Known => {}
             Accepted::OwnerErased => {
-                self.videos.delete(fid).await?;
-                self.videos.settle_draft(fid).await?;
+                self.give_up(fid).await?;
                 return Err(ProblemCode::InvalidToken.into());
             }
         }
@@ -302,5 +300,12 @@ impl Intake {
             tracing::warn!(file.id = %fid, error = %Chain(&error), "could not settle an upload yet");
         }
         Ok(id)
+    }
+    /// Deletes a whole upload that may not become a job. The next question about it is answered with 404.
+    async fn give_up(&self, fid: FileId) -> Result<(), Error> {
+        self.videos.delete(fid).await?;
+        self.videos.settle_draft(fid).await?;
+        self.videos.discard_draft(fid).await?;
+        Ok(())
     }
 }

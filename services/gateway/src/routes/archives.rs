@@ -21,6 +21,7 @@ use crate::state::Gateway;
 
 /// What is to be in an archive.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NewArchive {
     /// Ids of converted jobs of yours, each once.
     #[schema(min_items = 1, max_items = 100)]

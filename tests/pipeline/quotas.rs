@@ -92,8 +92,8 @@ async fn unfinished_jobs_and_minutes_are_counted() -> Result<()> {
     assert_eq!(user.delete(&format!("/jobs/{}", first.id)).await?.status(), 204);
 
     // One that was allowed to begin and is one too many at its end leaves nothing that is asked about.
-    let begin = user.tus(Method::POST, "/uploads").header("upload-length", video.len().to_string());
-    let begun = begin.send().await?;
+    let creation = user.tus(Method::POST, "/uploads").header("upload-length", video.len().to_string());
+    let begun = creation.send().await?;
     let resumable = begun.headers().get("location").context("no upload")?.to_str()?.to_owned();
     user.submit(file()).await?;
     let rest = user.tus(Method::PATCH, &resumable).header("upload-offset", "0");

@@ -142,6 +142,10 @@ impl<'a> Job<'a> {
         if recipe.copies && !found.is_uniform() {
             return Err(ConversionError::encoder("a copy cannot have gaps, nor change in the middle"));
         }
+        // Players believe no MP3 of a single frame. An encoder puts others beside it.
+        if recipe.copies && found.edges.blocks < 3 {
+            return Err(ConversionError::encoder("a copy has too few frames"));
+        }
         // A packet that ours could not decode, no other decoder can. Frames of MP3 are walked one by one instead.
         let is_walked = recipe.options.format == AudioFormat::Mp3;
         if recipe.copies && !is_walked && verdict::has_decoder_error(&found.log) {

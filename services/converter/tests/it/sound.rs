@@ -5,7 +5,7 @@ use std::path::Path;
 use contracts::{AudioFormat, FailureCode};
 
 use crate::bench::Bench;
-use crate::media::{FASTSTART, Workshop, frequency_at, options};
+use crate::media::{FASTSTART, Workshop, frequency_at, options, pcm};
 
 #[tokio::test]
 async fn sound_and_picture_need_not_be_equally_long() {
@@ -239,6 +239,23 @@ async fn empty_chunks_of_an_avi_file_are_silence() {
                 frequency_at(&part.converted.path, 0) > 300,
                 "{codec} as {format}: there is sound behind the gap"
             );
+        }
+    }
+}
+
+/// FFmpeg and others find no MP3 in a file of one frame.
+#[tokio::test]
+async fn a_sound_of_a_frame_or_two_can_be_played_as_mp3() {
+    let (bench, workshop) = (Bench::new(), Workshop::new());
+    for frames in ["1", "2", "3", "4"] {
+        for container in ["avi", "mkv", "mp4"] {
+            let name = format!("{frames}.{container}");
+            let tone = workshop.tone("tone.mp3", "2", &[]);
+            let tone = tone.to_str().unwrap();
+            workshop.ffmpeg(&["-i", tone, "-c", "copy", "-frames:a", frames, &name]);
+            let made = bench.convert(&workshop.path(&name)).await;
+            let samples = pcm(&made.converted.path).len();
+            assert!(samples > 0, "{name}: nothing of {} s can be played", made.seconds());
         }
     }
 }

@@ -95,7 +95,7 @@ async fn what_is_stored_counts_at_each_tick_though_the_writer_is_killed_then() {
 }
 
 #[tokio::test]
-async fn a_wrong_offset_changes_nothing_and_disturbs_nobody() {
+async fn a_wrong_offset_changes_nothing_and_does_not_interrupt_the_writer() {
     let world = World::new().await;
     let draft = begun(&world, 2 * CHUNK, A_DAY).await;
     let mut first = writer(&world, draft.fid, 0).await;
@@ -166,7 +166,7 @@ async fn a_straggler_cannot_put_its_bytes_into_another_writers_file() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_a_straggler_left_makes_the_writer_fail_and_not_lie() {
+async fn a_late_chunk_of_another_writer_makes_the_write_fail() {
     let world = World::new().await;
     let draft = begun(&world, 4 * CHUNK, A_DAY).await;
     let mut writing = writer(&world, draft.fid, 0).await;
@@ -188,7 +188,7 @@ async fn a_chunk_that_a_straggler_left_makes_the_writer_fail_and_not_lie() {
 }
 
 #[tokio::test]
-async fn what_is_undone_did_not_happen() {
+async fn undone_writes_leave_no_trace() {
     let world = World::new().await;
     let content = noise(5 * CHUNK);
     let draft = begun(&world, content.len(), A_DAY).await;

@@ -60,7 +60,7 @@ async fn talk_nonsense(mixdown: &Mixdown, user: &User, round: usize) -> Result<(
 }
 
 #[tokio::test]
-async fn figures_do_not_grow_with_the_nonsense_that_is_asked() -> Result<()> {
+async fn metrics_do_not_grow_with_nonsense_requests() -> Result<()> {
     let mixdown = Plan::new().start().await?;
     let user = mixdown.user().await?;
     talk_nonsense(&mixdown, &user, 0).await?;
@@ -103,7 +103,7 @@ async fn a_client_that_takes_nothing_of_its_answer_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_uploads_at_once_and_the_others_wait() -> Result<()> {
+async fn uploads_beyond_a_users_limit_wait() -> Result<()> {
     let mixdown = Plan::new()
         .with("UPLOADS_AT_ONCE", "2")
         .with("UPLOAD_IDLE_TIMEOUT", "3s")

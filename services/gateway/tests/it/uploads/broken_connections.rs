@@ -144,7 +144,7 @@ async fn a_part_with_a_checksum_that_breaks_off_does_not_count() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_uses_any_more_gives_way_to_the_next() -> Result<()> {
+async fn a_stuck_connection_gives_way_to_the_next() -> Result<()> {
     let mixdown = only_gateway().await?;
     let user = mixdown.user().await?;
     let path = begin(&user, 4 * PIECE).await?;
@@ -241,7 +241,7 @@ async fn half_made() -> Result<HalfMade> {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_hears_of_the_job_that_a_dead_gateway_had_half_made() -> Result<()> {
+async fn a_client_learns_of_the_job_that_a_dead_gateway_stored() -> Result<()> {
     let HalfMade { mixdown, user, path, job, .. } = &half_made().await?;
     let looked = head(user, path).await?;
     assert_eq!((looked.status().as_u16(), job_in(&looked)?), (200, job.id));
@@ -251,7 +251,7 @@ async fn a_client_that_asks_hears_of_the_job_that_a_dead_gateway_had_half_made()
 }
 
 #[tokio::test]
-async fn an_upload_that_a_dead_gateway_left_is_completed_though_nobody_asks() -> Result<()> {
+async fn an_upload_that_a_dead_gateway_left_is_completed_without_a_request() -> Result<()> {
     let HalfMade { mixdown, user, job, .. } = &half_made().await?;
     wait_until("the reconciler comes", PATIENCE, async || {
         mixdown.log(Service::Gateway).is_ok_and(|log| log.contains("completed a forsaken upload"))

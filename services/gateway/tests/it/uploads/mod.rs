@@ -290,7 +290,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_upload_that_nobody_goes_on_with_expires_and_leaves_nothing() -> Result<()> {
+async fn an_abandoned_upload_expires_and_leaves_nothing() -> Result<()> {
     let plan =
         Plan::new().with("UPLOAD_EXPIRY", "2s").with("SWEEP_INTERVAL", "300ms").with("ORPHAN_AGE", "1h");
     let mixdown = plan.only(&[Service::Auth, Service::Gateway]).start().await?;

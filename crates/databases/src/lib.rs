@@ -1,6 +1,6 @@
 //! The connection to MongoDB and the names of the three databases in it.
 //!
-//! Below `jobs`, `media-store` and `backup`, which own the collections.
+//! `jobs`, `media-store` and `backup` build on this crate; they own the collections.
 
 use std::time::Duration;
 
@@ -39,13 +39,13 @@ pub struct Databases {
 }
 
 impl Databases {
-    /// Does not wait for the server, which may start later.
+    /// Creates the client. Does not wait for the server, which may start later.
     ///
     /// # Errors
     /// The URL is malformed, or a `mongodb+srv` name cannot be resolved.
     pub async fn connect(config: &MongoConfig) -> Result<Self, UnusableUrl> {
         let mut options = ClientOptions::parse(config.url.expose_secret()).await.map_err(UnusableUrl)?;
-        // With the driver's own 30 s a user would wait too long for a "try again later".
+        // The driver's default is 30 s: a user would wait too long for a "try again later".
         options.server_selection_timeout.get_or_insert(Duration::from_secs(3));
         options.connect_timeout.get_or_insert(Duration::from_secs(3));
         options.max_pool_size.get_or_insert(32);
@@ -72,7 +72,7 @@ impl Databases {
         self.named("mp3s")
     }
 
-    /// All three, each with its name without the prefix; the jobs first.
+    /// All three databases, each with its name without the prefix. The jobs come first.
     #[must_use]
     pub fn all(&self) -> [(&'static str, Database); 3] {
         ["mixdown", "videos", "mp3s"].map(|name| (name, self.named(name)))

@@ -15,13 +15,13 @@ use crate::{MediaStore, StoreError};
 
 pub(crate) const CHUNK: usize = CHUNK_BYTES as usize;
 
-/// What one insert carries. Four chunks were no faster, and one was slower.
+/// The bytes of one insert. Measured: four chunks were no faster, and one was slower.
 const BATCH: usize = 2 * CHUNK;
 
 const FIRST_ROOM: usize = 64 << 10;
 
-/// Inserts of one upload that are under way together. With one more the server has the next batch at hand when it has
-/// written one; beyond three nothing was gained.
+/// How many inserts of one upload are in flight at once. With more than one, the server already has the next
+/// batch when it has written one. Measured: more than three gained nothing.
 const INSERTS_IN_FLIGHT: usize = 3;
 
 /// A chunk as `fs.chunks` holds it.
@@ -34,32 +34,32 @@ struct Chunk {
     data: Bytes,
 }
 
-/// A batch on its way.
+/// A batch that is being inserted.
 struct Insert {
-    /// How many chunks there are up to its end.
+    /// The number of chunks up to the end of this batch.
     chunks: i32,
     task: JoinHandle<Result<(), StoreError>>,
 }
 
-/// Writes a file's chunks one after the other, with a few inserts under way.
+/// Writes a file's chunks in order, with a few inserts in flight.
 pub(crate) struct ChunkWriter {
     store: MediaStore,
     fid: FileId,
-    /// Less than a batch; taken up to be sent.
+    /// Less than a batch. Emptied when it is sent.
     buffer: Vec<u8>,
     chunks_sent: i32,
-    /// How many from the first on are known to be stored.
+    /// How many chunks, counted from the first, are known to be stored.
     chunks_stored: i32,
     inserts: VecDeque<Insert>,
-    /// Whether every byte that was accepted is in the buffer, on its way or stored. False for good once a write failed or was
-    /// cancelled half-way: a file with a hole must not look whole.
+    /// Whether every accepted byte is in the buffer, in flight or stored. Stays false after a write failed or
+    /// was cancelled half-way: a file with a gap must not look complete.
     is_gapless: bool,
-    /// Whether everything sent so far is known to have taken effect or never to.
+    /// Whether the fate of everything sent is known: it took effect, or it never will.
     is_certain: bool,
 }
 
 impl ChunkWriter {
-    /// Goes on behind so many chunks, with what a last one has so far.
+    /// Continues after this many whole chunks. `beginning` holds the first bytes of the next one.
     pub(crate) fn behind(store: MediaStore, fid: FileId, chunks: i32, beginning: &[u8]) -> Self {
         Self {
             store,
@@ -73,7 +73,8 @@ impl ChunkWriter {
         }
     }
 
-    /// To be called before anything that may fail or be cancelled in the middle of taking bytes, with [`Self::end_step`] behind.
+    /// Call this before a step that takes bytes and may fail or be cancelled in the middle, and
+    /// [`Self::end_step`] after it. Without the `end_step` every later step is refused.
     pub(crate) fn begin_step(&mut self) -> Result<(), StoreError> {
         if mem::replace(&mut self.is_gapless, false) { Ok(()) } else { Err(StoreError::Incomplete) }
     }
@@ -82,7 +83,7 @@ impl ChunkWriter {
         self.is_gapless = true;
     }
 
-    /// Takes bytes over, within a step. Waits while too many are on their way.
+    /// Takes bytes, within a step. Waits while too many inserts are in flight.
     pub(crate) async fn append(&mut self, mut data: Bytes) -> Result<(), StoreError> {
         while !data.is_empty() {
             self.make_room();
@@ -95,7 +96,8 @@ impl ChunkWriter {
         Ok(())
     }
 
-    /// Grows with what comes, so that an upload that has hardly begun holds hardly anything.
+    /// Grows the buffer with the bytes that arrive, so that an upload that has hardly begun uses little
+    /// memory.
     fn make_room(&mut self) {
         if self.buffer.len() == self.buffer.capacity() {
             let room = (self.buffer.len() * 2).clamp(FIRST_ROOM, BATCH);
@@ -103,7 +105,7 @@ impl ChunkWriter {
         }
     }
 
-    /// Waits until every byte has reached the server, a last chunk that is not full included.
+    /// Waits until every byte has reached the server, including a last chunk that is not full.
     pub(crate) async fn flush(&mut self) -> Result<(), StoreError> {
         self.begin_step()?;
         if !self.buffer.is_empty() {
@@ -114,7 +116,7 @@ impl ChunkWriter {
         Ok(())
     }
 
-    /// Waits until every full chunk has reached the server, and gives what is left.
+    /// Waits until every full chunk has reached the server, and returns the bytes that are left.
     pub(crate) async fn flush_full_chunks(&mut self) -> Result<Vec<u8>, StoreError> {
         self.begin_step()?;
         let rest = self.buffer.split_off(self.buffer.len() / CHUNK * CHUNK);
@@ -126,7 +128,7 @@ impl ChunkWriter {
         Ok(rest)
     }
 
-    /// How many chunks from the first on are known to be stored by now.
+    /// How many chunks, counted from the first, are known to be stored by now.
     pub(crate) async fn chunks_stored(&mut self) -> Result<i32, StoreError> {
         while self.inserts.front().is_some_and(|insert| insert.task.is_finished()) {
             self.join_oldest_insert().await?;
@@ -139,15 +141,17 @@ impl ChunkWriter {
             self.join_oldest_insert().await?;
         }
         let permits = self.store.insert_permits.clone();
-        // Each permit's holder has a deadline itself, but a long queue of them could outlast our caller's patience.
+        // Each holder of a permit has a deadline, but a long queue of holders could outlast our caller's
+        // timeout.
         let permit = self.store.deadline.wait("store the file's bytes", permits.acquire_owned()).await?;
         let batch = Bytes::from(mem::take(&mut self.buffer));
         let documents = chunks_of(&batch, object_id(self.fid), self.chunks_sent);
         self.chunks_sent += i32::try_from(documents.len()).unwrap_or(i32::MAX);
         let chunks = self.store.chunks.clone_with_type::<Chunk>();
         let deadline = self.store.deadline;
-        // A task, so that it goes on while the client takes its time with the next bytes, and to its end if the upload is
-        // dropped: an insert that is cut off may still be carried out, after everything else was deleted.
+        // A task of its own, so that the insert goes on while a slow client sends the next bytes. The task
+        // also runs to its end if the upload is dropped: the server may still carry out a cancelled insert
+        // after everything else was deleted.
         let task = self.store.tasks.spawn(async move {
             let insert = chunks.insert_many(documents).write_concern(one_node());
             let inserted = deadline.bound("store the file's bytes", insert).await;
@@ -167,7 +171,8 @@ impl ChunkWriter {
 
     async fn join_oldest_insert(&mut self) -> Result<(), StoreError> {
         let Some(insert) = self.inserts.front_mut() else { return Ok(()) };
-        // Awaited in its place: if this future is dropped, the insert must still be there to be waited for.
+        // Awaited while it is still in the queue: if this future is dropped, the insert must remain there to
+        // be awaited again.
         let inserted = joined((&mut insert.task).await);
         let chunks = insert.chunks;
         self.inserts.pop_front();
@@ -176,26 +181,26 @@ impl ChunkWriter {
         Ok(())
     }
 
-    /// Passes the result on, and remembers if the step may still take effect later.
+    /// Returns the result, and records whether the step may still take effect later.
     pub(crate) fn doubt_if_unclear<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         self.is_certain &= !result.as_ref().is_err_and(StoreError::leaves_doubt);
         result
     }
 
-    /// The inserts under way, for whoever deletes what they bring.
+    /// The inserts in flight. A deletion must wait for them.
     pub(crate) fn take_rest(&mut self) -> Rest {
         Rest { inserts: mem::take(&mut self.inserts), is_certain: self.is_certain }
     }
 }
 
-/// What of an upload that was given up is still under way.
+/// The inserts of an abandoned upload that are still in flight.
 pub(crate) struct Rest {
     inserts: VecDeque<Insert>,
     is_certain: bool,
 }
 
 impl Rest {
-    /// Waits for it. Whether nothing can come any more.
+    /// Waits for the inserts. Returns whether it is certain that no chunk can arrive later.
     pub(crate) async fn has_come(self) -> bool {
         let mut is_certain = self.is_certain;
         for insert in self.inserts {

@@ -6,12 +6,13 @@ use tokio::time::timeout;
 
 use crate::StoreError;
 
-/// How long one operation may take before MongoDB counts as away.
+/// How long one operation may take before MongoDB counts as unavailable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline(pub(crate) Duration);
 
 impl Deadline {
-    /// Ends the operation at the deadline. The server may still carry it out: what was sent can't be taken back.
+    /// Stops waiting at the deadline. The server may still carry the operation out: a command that was sent
+    /// cannot be recalled.
     pub(crate) async fn bound<T>(
         self,
         step: &'static str,
@@ -24,7 +25,7 @@ impl Deadline {
         }
     }
 
-    /// Waits for one's turn, but no longer than for an operation.
+    /// Waits for a permit, at most as long as an operation may take.
     pub(crate) async fn wait<T>(
         self,
         step: &'static str,

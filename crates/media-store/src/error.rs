@@ -5,18 +5,18 @@ use contracts::FileId;
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, WriteFailure};
 
 impl StoreError {
-    /// Whether there is a document with this key already.
+    /// Whether a document with this key exists already.
     pub(crate) fn is_duplicate_key(&self) -> bool {
         let Self::Database { source, .. } = self else { return false };
         matches!(&*source.kind, ErrorKind::Write(WriteFailure::WriteError(refused)) if refused.code == DUPLICATE_KEY)
     }
 }
 
-/// Why the store did not do what it was asked.
+/// Why an operation of the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// MongoDB can't be reached, has no primary, or did not answer in time. Trying again later may help. Whether the
-    /// step took effect is unknown.
+    /// MongoDB can't be reached, has no primary, or did not answer in time. Trying again later may help.
+    /// Whether the step took effect is unknown.
     #[error("MongoDB is away: could not {step}")]
     Unavailable {
         /// What was to be done.
@@ -32,10 +32,10 @@ pub enum StoreError {
         /// The driver's error.
         source: Box<mongodb::error::Error>,
     },
-    /// A sweeper took the upload for abandoned and deleted it.
+    /// A sweeper considered the upload abandoned and deleted it.
     #[error("the upload was swept away")]
     Lost,
-    /// Somebody else writes to the draft now.
+    /// Another writer has the draft now.
     #[error("another writer has the draft")]
     Taken,
     /// Not every byte of the upload has reached the store, so it can't become a file.
@@ -57,11 +57,11 @@ pub enum StoreError {
 /// What is wrong with a corrupt file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
-    /// The `fs.files` document lacks a field that the specification demands, or has nonsense in it.
+    /// The `fs.files` document lacks a field that the specification requires, or a field is invalid.
     Description,
-    /// A chunk is not there.
+    /// A chunk is missing.
     MissingChunk(u64),
-    /// A chunk has no data, or not as much as its place in the file demands.
+    /// A chunk has no data, or not as much as its place in the file requires.
     WrongChunkLength(u64),
 }
 
@@ -79,13 +79,14 @@ impl StoreError {
     pub(crate) fn from_driver(step: &'static str, error: mongodb::error::Error) -> Self {
         let source = Box::new(error);
         if is_there_already(&source) {
-            // Identifiers are drawn, so only another writer of the same draft can have been quicker.
+            // Identifiers are generated, so the duplicate can only come from another writer of the same
+            // draft.
             return Self::Taken;
         }
         if is_away(&source) { Self::Unavailable { step, source } } else { Self::Database { step, source } }
     }
 
-    /// Whether the step may have taken effect nevertheless, now or later.
+    /// Whether the failed step may still take effect, now or later.
     pub(crate) fn leaves_doubt(&self) -> bool {
         match self {
             Self::Unavailable { .. } => true,
@@ -99,13 +100,13 @@ impl StoreError {
     }
 }
 
-/// Server errors that mean "no primary here", "shutting down" or "too slow", besides those with a label of their own: the
-/// codes of the specification of retryable reads, and 50 (the time limit), 64 and 100 (write concern not satisfied), 14031 (too
-/// little disk).
+/// Codes of server errors that mean "no primary here", "shutting down" or "too slow", in addition to errors
+/// with a label of their own. They are the codes of the specification of retryable reads, and 50 (time
+/// limit), 64 and 100 (write concern not satisfied), 14031 (too little disk).
 const AWAY_CODES: [i32; 17] =
     [6, 7, 50, 64, 89, 91, 100, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031];
 
-/// A unique index holds what was to be inserted.
+/// The code for a duplicate key in a unique index.
 const DUPLICATE_KEY: i32 = 11000;
 
 fn is_there_already(error: &mongodb::error::Error) -> bool {
@@ -127,7 +128,7 @@ fn is_away(error: &mongodb::error::Error) -> bool {
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. }
         | ErrorKind::Shutdown
-        // The write was done, but not by enough nodes.
+        // The write was carried out, but not on enough nodes.
         | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         ErrorKind::Command(refusal) => AWAY_CODES.contains(&refusal.code),
         ErrorKind::InsertMany(failure) => failure.write_concern_error.is_some(),

@@ -8,24 +8,24 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{Damage, StoreError};
 
-/// The chunk size of the files that are written here: the specification's default. Larger ones measured no faster, and memory is
-/// counted in chunks.
+/// The chunk size of files that this crate writes: the specification's default. Larger chunks measured no
+/// faster, and would need more memory, which is counted in chunks.
 pub(crate) const CHUNK_BYTES: u32 = 255 * 1024;
 
-/// Where a file's metadata has what was attached to it.
+/// The fields of a file's metadata that hold what was attached to it.
 pub(crate) const SIDECAR: &str = "sidecar";
 pub(crate) const PICTURE: &str = "picture";
 pub(crate) const RIGHT: &str = "right";
 
-/// The projection of a description to what [`StoredFile`] has of it.
+/// The projection of a description without attachments, as [`StoredFile`] needs it.
 pub(crate) fn without_attachments() -> Document {
     doc! { format!("metadata.{SIDECAR}"): 0, format!("metadata.{PICTURE}"): 0 }
 }
 
-/// A whole file in the store.
+/// A complete file in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredFile {
-    /// Which one.
+    /// Its identifier.
     pub fid: FileId,
     /// Its name; empty when it was stored without one.
     pub name: String,
@@ -33,14 +33,15 @@ pub struct StoredFile {
     pub content_type: Option<String>,
     /// Its length.
     pub bytes: u64,
-    /// The length of each of its chunks but the last.
+    /// The length of every chunk except the last.
     pub chunk_bytes: NonZeroU32,
     /// When it was stored, by the database server's clock, in whole milliseconds.
     pub stored_at: OffsetDateTime,
 }
 
 impl StoredFile {
-    /// Reads a document of `fs.files`. Numbers may be of any type, since shells and older drivers write them so.
+    /// Reads a document of `fs.files`. Numbers may have any numeric type, since shells and older drivers
+    /// write different ones.
     pub(crate) fn parse(fid: FileId, document: &RawDocument) -> Result<Self, StoreError> {
         let file = || {
             let milliseconds = document.get_datetime("uploadDate").ok()?.timestamp_millis();
@@ -62,7 +63,7 @@ impl StoredFile {
         self.bytes.div_ceil(self.chunk_bytes.get().into())
     }
 
-    /// Where in the file the chunk's bytes are.
+    /// The place of the chunk's bytes in the file.
     pub(crate) fn chunk_range(&self, n: u64) -> Range<u64> {
         let chunk_bytes = u64::from(self.chunk_bytes.get());
         let start = (n * chunk_bytes).min(self.bytes);
@@ -70,7 +71,7 @@ impl StoredFile {
     }
 }
 
-/// A whole number of whatever numeric type.
+/// A whole number of any numeric type.
 pub(crate) fn integer(document: &RawDocument, field: &str) -> Option<i64> {
     match document.get(field).ok()?? {
         RawBsonRef::Int32(number) => Some(number.into()),

@@ -13,8 +13,8 @@ impl Upload {
     /// On an error the upload is discarded.
     ///
     /// # Errors
-    /// [`StoreError::Lost`] if a sweeper took the upload for abandoned, [`StoreError::Incomplete`] if a write failed before or
-    /// MongoDB lost bytes by a rollback.
+    /// [`StoreError::Lost`] if a sweeper considered the upload abandoned, [`StoreError::Incomplete`] if an
+    /// earlier write failed or MongoDB lost bytes in a rollback.
     pub async fn finish(mut self) -> Result<StoredFile, StoreError> {
         self.chunks.flush().await?;
         let finished = self.settle().await;
@@ -35,11 +35,12 @@ impl Upload {
             right: self.right.as_deref(),
         };
         let file = store.describe(*fid, &description).await?;
-        // After the description, which was acknowledged by the majority: see the crate's documentation.
+        // Counted after the description, which the majority has acknowledged: see the crate's documentation.
         if !store.has_every_chunk(&file).await? {
             return Err(StoreError::Incomplete);
         }
-        // The moment of truth: a sweeper that came in between has changed the state, and deletes the file.
+        // Decides between us and a sweeper: one that came in between has changed the state, and deletes the
+        // file.
         if !store.markers.release_finished(*fid).await? {
             return Err(StoreError::Lost);
         }
@@ -47,7 +48,7 @@ impl Upload {
     }
 }
 
-/// What makes chunks a file.
+/// The description that makes chunks a file.
 pub(crate) struct Description<'a> {
     pub(crate) name: &'a str,
     pub(crate) content_type: &'a str,
@@ -65,8 +66,8 @@ impl MediaStore {
         what: &Description<'_>,
     ) -> Result<StoredFile, StoreError> {
         let length = i64::try_from(what.bytes).unwrap_or(i64::MAX);
-        // An update that inserts, because only an update can say `$$NOW`. Texts are literal: one with a `$` in front would be
-        // taken for a field.
+        // An upsert, because only an update can use `$$NOW`. Texts are literal: one that begins with `$`
+        // would be taken for a field.
         let mut metadata = doc! { "contentType": { "$literal": what.content_type } };
         for (field, bytes) in [(SIDECAR, what.sidecar), (PICTURE, what.picture)] {
             if let Some(bytes) = bytes {
@@ -97,12 +98,12 @@ impl MediaStore {
         let count = self
             .chunks
             .count_documents(doc! { "files_id": object_id(file.fid) })
-            // What a deposed primary still shows does not count.
+            // Chunks that only a deposed primary still has must not count.
             .read_concern(ReadConcern::majority());
         Ok(self.deadline.bound("count the file's chunks", count).await? == file.chunks())
     }
 
-    /// Whether the file was described and has all its chunks.
+    /// Whether the file has a description and all its chunks.
     pub(crate) async fn is_whole(&self, fid: FileId) -> Result<bool, StoreError> {
         match self.open(fid).await? {
             Some(file) => self.has_every_chunk(&file).await,

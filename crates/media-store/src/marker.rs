@@ -12,7 +12,7 @@ use crate::StoreError;
 use crate::deadline::Deadline;
 use crate::file::{file_id, object_id};
 
-/// How many markers one sweep takes up; the rest waits for the next.
+/// How many markers one sweep handles. The rest waits for the next sweep.
 const SWEEP_LIMIT: i64 = 1000;
 
 /// What a marker in `fs.pending` says about the chunks of its file.
@@ -22,7 +22,7 @@ pub(crate) enum MarkerState {
     Open,
     /// They are all there, and the file's document is being written.
     Finishing,
-    /// They are a file that nothing seems to refer to: somebody is about to make sure.
+    /// They are a file that nothing seems to refer to. A sweeper is checking that.
     Doubted,
     /// They are being deleted.
     Sweeping,
@@ -48,8 +48,8 @@ pub(crate) struct Markers {
 
 impl Markers {
     pub(crate) fn new(database: &Database, deadline: Deadline) -> Self {
-        // Enough where nothing is deleted on the strength of it: a crash of the server loses later writes first, so never the
-        // marker without its chunks, and an upload whose marker a rollback took can't finish.
+        // `w: 1` is enough for a write that no deletion relies on. A crash of the server loses later writes
+        // first, so chunks never outlive their marker. An upload whose marker a rollback took cannot finish.
         let options = CollectionOptions::builder()
             .write_concern(one_node())
             .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
@@ -78,7 +78,7 @@ impl Markers {
         self.deadline.bound("mark the upload as begun", update).await.map(drop)
     }
 
-    /// Notes that an upload has grown beyond what was known of it.
+    /// Records that an upload has grown beyond its announced size.
     pub(crate) async fn grow(&self, fid: FileId, bytes: u64) -> Result<(), StoreError> {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         let update = self.pending.update_one(this(fid), doc! { "$max": { "bytes": bytes } });
@@ -96,16 +96,16 @@ impl Markers {
         Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
-    /// Keeps the sweeper away for a while.
+    /// Shows sweepers that the upload is alive.
     ///
     /// # Errors
-    /// [`StoreError::Lost`] when it was there already.
+    /// [`StoreError::Lost`] if a sweeper has already taken the marker.
     pub(crate) async fn touch(&self, fid: FileId) -> Result<(), StoreError> {
         self.advance("touch the upload's marker", fid, MarkerState::Open).await
     }
 
     /// # Errors
-    /// [`StoreError::Lost`] when the sweeper took the marker.
+    /// [`StoreError::Lost`] if a sweeper has taken the marker.
     pub(crate) async fn start_finishing(&self, fid: FileId) -> Result<(), StoreError> {
         self.advance("mark the upload as finishing", fid, MarkerState::Finishing).await
     }
@@ -116,29 +116,29 @@ impl Markers {
         if done.matched_count == 1 { Ok(()) } else { Err(StoreError::Lost) }
     }
 
-    /// Ends the pending state of a whole file; whether it still was pending.
+    /// Deletes the marker of a complete file. Returns whether it was still there.
     pub(crate) async fn release_finished(&self, fid: FileId) -> Result<bool, StoreError> {
         let delete = self.pending.delete_one(in_state(fid, MarkerState::Finishing));
         self.deadline.bound("take away the marker", delete).await.map(|done| done.deleted_count == 1)
     }
 
-    /// Says that the file may be deleted soon. `false`: it is being stored or deleted at this moment.
+    /// Marks the file as one that may be deleted soon. `false`: it is being stored or deleted at this moment.
     pub(crate) async fn doubt(&self, fid: FileId) -> Result<bool, StoreError> {
         let doubt = self
             .pending
             .update_one(in_state(fid, MarkerState::Doubted), become_now(MarkerState::Doubted))
             .upsert(true)
-            // Every reader must see it, also on a new primary.
+            // Every reader must see the mark, even on a new primary.
             .write_concern(WriteConcern::majority());
         match self.deadline.bound("doubt a file", doubt).await {
             Ok(_) => Ok(true),
-            // There is a marker in another state.
+            // The file has a marker in another state.
             Err(error) if error.is_duplicate_key() => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Decides that a doubted file is deleted. `false`: somebody else has decided.
+    /// Decides that a doubted file is deleted. `false`: another process has already decided.
     pub(crate) async fn condemn(&self, fid: FileId) -> Result<bool, StoreError> {
         let update = self
             .pending
@@ -147,13 +147,13 @@ impl Markers {
         self.deadline.bound("condemn a file", update).await.map(|done| done.matched_count == 1)
     }
 
-    /// Takes a doubt back.
+    /// Removes the doubt about a file.
     pub(crate) async fn acquit(&self, fid: FileId) -> Result<(), StoreError> {
         let delete = self.pending.delete_one(in_state(fid, MarkerState::Doubted));
         self.deadline.bound("take a doubt back", delete).await.map(drop)
     }
 
-    /// Whether there is a marker.
+    /// Whether the file has a marker.
     pub(crate) async fn exists(&self, fid: FileId) -> Result<bool, StoreError> {
         let found = self.deadline.bound("look for a marker", self.pending.find_one(this(fid))).await?;
         Ok(found.is_some())
@@ -165,7 +165,7 @@ impl Markers {
             .pending
             .update_one(this(fid), become_now(MarkerState::Sweeping))
             .upsert(true)
-            // Must outlive a change of primary: what it announces can't be taken back.
+            // Must survive a change of primary: the deletion that it announces cannot be undone.
             .write_concern(WriteConcern::majority());
         self.deadline.bound("mark the file for deletion", update).await.map(drop)
     }
@@ -174,7 +174,7 @@ impl Markers {
         self.deadline.bound("take away the marker", self.pending.delete_one(this(fid))).await.map(drop)
     }
 
-    /// The markers in this state that nobody has touched for so long, the oldest first.
+    /// The markers in this state that were not touched for this long, the oldest first.
     pub(crate) async fn stale(&self, state: MarkerState, age: Duration) -> Result<Vec<FileId>, StoreError> {
         let mut filter = doc! { "state": state.as_str() };
         filter.insert("$expr", older_than("$touched_at", age));
@@ -189,7 +189,7 @@ impl Markers {
         Ok(markers.iter().filter_map(|marker| marker.get_object_id("_id").ok().map(file_id)).collect())
     }
 
-    /// Takes a stale marker for deletion; false if its owner came back, or another sweeper was quicker.
+    /// Takes a stale marker for deletion. `false`: its upload came back, or another sweeper was quicker.
     pub(crate) async fn take_stale(
         &self,
         fid: FileId,
@@ -206,12 +206,12 @@ impl Markers {
     }
 }
 
-/// Acknowledged by the primary, before it is in the journal.
+/// The primary acknowledges the write before it is in the journal.
 pub(crate) fn one_node() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Nodes(1)).build()
 }
 
-/// An expression: whether the date in this field is so old by the server's clock.
+/// An expression: whether the date in this field is at least this old by the server's clock.
 pub(crate) fn older_than(field: &str, age: Duration) -> Bson {
     let milliseconds = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     doc! { "$lte": [field, { "$subtract": ["$$NOW", milliseconds] }] }.into()

@@ -1,4 +1,4 @@
-//! Reading for somebody who may stop in the middle: a download.
+//! Reading for a client that may pause in the middle: a download.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -12,14 +12,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::{MediaStore, StoreError, StoredFile};
 
-/// What the reader gets at once, in memory of its own: a part of a chunk would hold all that was fetched with it.
+/// The size of the pieces for the reader. Each is a copy: a slice of a chunk would keep everything in memory
+/// that was fetched with it.
 const PIECE_BYTES: usize = 32 << 10;
 
-/// How long bytes that were fetched wait for a reader. One who comes back later has them fetched again.
+/// How long fetched bytes wait for the reader. If the reader comes back later, they are fetched again.
 const KEPT: Duration = Duration::from_secs(1);
 
 impl MediaStore {
-    /// Streams a part of a file like [`MediaStore::read`], to a reader who may pause: then nothing is held but the last small piece.
+    /// Streams a part of a file like [`MediaStore::read`], for a reader that may pause. During a pause only
+    /// the last small piece stays in memory.
     pub fn offer(
         &self,
         file: &StoredFile,
@@ -46,7 +48,7 @@ struct Offer {
     held: Arc<Mutex<Held>>,
 }
 
-/// What was fetched and not taken yet.
+/// Bytes that were fetched and not taken yet.
 struct Held {
     source: Option<Source>,
     piece: Bytes,
@@ -101,7 +103,7 @@ impl Stream for Offer {
         let length = held.piece.len().min(PIECE_BYTES);
         let piece = Bytes::copy_from_slice(&held.piece.split_to(length));
         if held.piece.is_empty() {
-            // An empty part of a chunk still holds all of it.
+            // Even an empty slice of a chunk keeps the whole chunk in memory.
             held.piece = Bytes::new();
         }
         held.since = Instant::now();

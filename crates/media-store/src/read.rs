@@ -15,21 +15,25 @@ use tokio::task::JoinHandle;
 use crate::file::{integer, object_id};
 use crate::{Damage, MediaStore, StoreError, StoredFile};
 
-/// How much one query fetches, if chunks aren't larger: four of ours. Half of it was a quarter slower, twice no faster.
+/// How much one query fetches, unless a chunk is larger: four of our chunks. Measured: half as much was a
+/// quarter slower, twice as much was no faster.
 const WINDOW_BYTES: u64 = 1024 * 1024;
 
-/// Windows asked for before the one at hand is used up, for a reader that is quick. Together with that one: 3 MiB for each download.
+/// How many windows are prefetched for a quick reader while it uses the current one. With the current one
+/// that is 3 MiB for each download.
 const WINDOWS_AHEAD: usize = 2;
 
-/// A reader that takes longer for a chunk gets the next one when it asks: fetching takes less than that anyway.
+/// A reader that takes longer for a chunk gets the next one only when it asks: a fetch takes less time than
+/// that.
 const QUICK: Duration = Duration::from_millis(50);
 
 const STEP: &str = "read the file's bytes";
 
 impl MediaStore {
-    /// Streams a part of a file, as far as the file goes, in pieces of at most a chunk. Ends at the first error.
+    /// Streams a part of a file, at most to the file's end, in pieces of at most a chunk. Ends at the first
+    /// error.
     ///
-    /// Holds no cursor and no connection while the reader takes its time.
+    /// Holds no cursor and no connection while the reader pauses.
     pub fn read(
         &self,
         file: &StoredFile,
@@ -67,15 +71,15 @@ struct Download {
     at_hand: Option<AtHand>,
 }
 
-/// Some chunks on their way.
+/// Some chunks that are being fetched.
 struct Window {
     chunks: u64,
-    /// The right to be more than a chunk, or ahead of the reader.
+    /// The permit to hold more than a chunk, or to be ahead of the reader.
     permit: Option<OwnedSemaphorePermit>,
     fetching: JoinHandle<Result<Vec<Bytes>, StoreError>>,
 }
 
-/// The window whose pieces are handed out.
+/// The window whose pieces the reader is getting.
 struct AtHand {
     chunks: u64,
     since: Instant,
@@ -89,7 +93,7 @@ impl Download {
                 return Ok(Some(piece));
             }
             if let Some(window) = self.at_hand.take() {
-                // How long the reader took for it, whatever we took to fetch it.
+                // Only the reader's time counts, not the time of the fetch.
                 let chunks = u32::try_from(window.chunks).unwrap_or(u32::MAX);
                 self.is_quick = window.since.elapsed() < QUICK * chunks;
             }
@@ -104,7 +108,8 @@ impl Download {
         }
     }
 
-    /// Asks for a chunk if none is under way; for a quick reader for more, as far as all readers together have room for it.
+    /// Fetches a chunk if none is being fetched. For a quick reader it fetches more, within the limit for all
+    /// readers together.
     fn fetch_more(&mut self) {
         while self.is_quick && self.ahead.len() < WINDOWS_AHEAD && self.next_chunk < self.end_chunk {
             let Ok(permit) = Arc::clone(&self.store.ahead_permits).try_acquire_owned() else { break };
@@ -116,8 +121,9 @@ impl Download {
         }
     }
 
-    /// Fetches in a task of its own: if the reader pauses, the answer must not wait in the connection until its deadline has passed.
-    /// A reader that goes away lets it end, since breaking it off would cost the connection.
+    /// Fetches in a task of its own: if the reader pauses, the answer must not wait in the connection until
+    /// its deadline has passed. If the reader goes away, the fetch still runs to its end, since cancelling it
+    /// would cost the connection.
     fn fetch_next_window(&mut self, chunks: u64, permit: Option<OwnedSemaphorePermit>) {
         let window = self.next_chunk..self.end_chunk.min(self.next_chunk + chunks);
         self.next_chunk = window.end;
@@ -140,7 +146,7 @@ impl MediaStore {
         let mut pieces = Vec::new();
         for n in window {
             let Some((_, data)) = found.next().filter(|(found, _)| u64::try_from(*found) == Ok(n)) else {
-                // The description is deleted before the chunks.
+                // A deletion removes the description before the chunks.
                 let is_deleted = self.open(file.fid).await?.is_none();
                 let missing = StoreError::Corrupt { fid: file.fid, damage: Damage::MissingChunk(n) };
                 return Err(if is_deleted { StoreError::Deleted(file.fid) } else { missing });
@@ -166,7 +172,8 @@ impl MediaStore {
     }
 }
 
-/// The place and the bytes of each chunk in the server's answer, which is shared and not copied.
+/// The number and the bytes of each chunk in the server's answer. The bytes are slices of the answer, not
+/// copies.
 fn chunks_of(batch: RawBatch) -> Vec<(i64, Bytes)> {
     let answer = Bytes::from_owner(Answer(batch));
     let Ok(root) = RawDocument::from_bytes(&answer) else { return Vec::new() };
@@ -181,7 +188,7 @@ fn chunks_of(batch: RawBatch) -> Vec<(i64, Bytes)> {
             let data = document.get_binary("data").map_or(&[][..], |data| data.bytes);
             Some((integer(document, "n")?, answer.slice_ref(data)))
         })
-        // A document that is none is a chunk that is missing.
+        // A malformed document counts as a missing chunk.
         .map_while(|chunk| chunk)
         .collect()
 }
@@ -194,7 +201,7 @@ impl AsRef<[u8]> for Answer {
     }
 }
 
-/// What the range has of the bytes at this place, counted from its start.
+/// The part of `place` that lies in `range`, counted from the start of `place`.
 fn part_of(place: &Range<u64>, range: &Range<u64>) -> Range<usize> {
     let offset =
         |at: u64| usize::try_from(at.clamp(place.start, place.end) - place.start).unwrap_or(usize::MAX);

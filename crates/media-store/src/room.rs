@@ -3,31 +3,32 @@ use mongodb::options::{ReadPreference, SelectionCriteria};
 
 use crate::{MediaStore, StoreError};
 
-/// The disk that MongoDB keeps a store's files on, as its primary sees it.
+/// The disk that holds MongoDB's files, as the primary sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// What the file system has free.
+    /// The free space of the file system.
     pub free_bytes: u64,
-    /// What deleted files have left inside of MongoDB's own files: the next ones go there first.
+    /// The space that deleted files left inside MongoDB's own files. New files use it first.
     pub reusable_bytes: u64,
-    /// How large the file system is.
+    /// The size of the file system.
     pub total_bytes: u64,
 }
 
-/// At most one part in so many of a disk is kept free: of a small one, a reserve that is meant for large ones would leave nothing.
+/// At most this share of a disk (one eighth) is kept free. On a small disk, a reserve that is meant for large
+/// ones would leave nothing.
 const LARGEST_SHARE: u64 = 8;
 
 impl Room {
-    /// How much of a wanted reserve a disk of this size keeps free.
+    /// The reserve for a disk of this size, if `wanted` is configured.
     #[must_use]
     pub fn reserve(&self, wanted: u64) -> u64 {
         wanted.min(self.total_bytes / LARGEST_SHARE)
     }
 
-    /// How many bytes more can be stored where this many are to stay free.
+    /// How many more bytes can be stored if `reserve` bytes are to stay free.
     ///
-    /// Room inside of MongoDB's files counts, but not alone: its journal and its checkpoints need the file system's, without which
-    /// the server ends itself.
+    /// Space inside MongoDB's files counts, but it is not enough: the journal and the checkpoints need free
+    /// space of the file system. Without that the server stops itself.
     #[must_use]
     pub fn usable_bytes(&self, reserve: u64) -> u64 {
         if self.free_bytes < reserve / 2 {
@@ -41,7 +42,8 @@ impl MediaStore {
     /// How much room there is for more files. `None`: the server does not say.
     pub async fn room(&self) -> Result<Option<Room>, StoreError> {
         let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
-        // Of statistics that the server holds, and one look at the file system: not of the files.
+        // Cheap: the server answers from statistics that it keeps and one look at the file system. It does
+        // not read the files.
         let stats = self.database.run_command(doc! { "dbStats": 1, "freeStorage": 1 });
         let stats = stats.selection_criteria(primary);
         Ok(room_of(&self.deadline.bound("ask for the room on the disk", stats).await?))
@@ -58,7 +60,7 @@ fn room_of(stats: &Document) -> Option<Room> {
     })
 }
 
-/// MongoDB's numbers are of whatever type they fit into.
+/// MongoDB chooses the type of a number by its size.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -17,15 +17,16 @@ use crate::file::{PICTURE, RIGHT, SIDECAR, StoredFile, file_id, object_id, witho
 use crate::marker::{Markers, older_than};
 use crate::{StoreError, Upload, drafts};
 
-/// Larger than any pause of a healthy server; a request that waits for it has not lost its client yet.
+/// Longer than any pause of a healthy server, and short enough that the client of a waiting request is still
+/// there.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Inserts in flight for all uploads together, and as many reads for all downloads. The driver holds each batch up to four
-/// times over while it is under way: so the memory for that does not grow with the number of transfers. More in
-/// flight is no faster: a MongoDB server copies and compresses a batch on one core.
+/// Inserts in flight for all uploads together, and as many reads for all downloads. The driver holds up to
+/// four copies of a batch in flight. The limit keeps that memory from growing with the number of transfers.
+/// More in flight is no faster: a MongoDB server copies and compresses a batch on one core.
 const IN_FLIGHT: usize = 6;
 
-/// Windows of up to a mebibyte that all downloads together may hold beyond the chunk at hand.
+/// Windows of up to a mebibyte that all downloads together may hold beyond their current chunks.
 const WINDOWS_OF_ALL: usize = 32;
 
 /// The files of one GridFS database. Clones share their limits.
@@ -44,14 +45,14 @@ pub struct MediaStore {
 }
 
 impl MediaStore {
-    /// The files in this database. Writes and clean-up that outlive their caller run on `tasks`: close and await it before
-    /// the process ends.
+    /// The files in this database. Writes and clean-up that outlive their caller run on `tasks`: close and
+    /// await it before the process ends.
     #[must_use]
     pub fn new(database: Database, tasks: TaskTracker) -> Self {
         let majority = || {
             CollectionOptions::builder()
                 .write_concern(WriteConcern::majority())
-                // Whatever the URL says: a secondary may not have yet what was stored a moment ago.
+                // Overrides the URL: a secondary may not have yet what was stored a moment ago.
                 .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
                 .build()
         };
@@ -69,7 +70,7 @@ impl MediaStore {
         }
     }
 
-    /// The same store with another time limit for each operation than 30 s.
+    /// The same store with this deadline for each operation instead of 30 s.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Deadline(deadline);
@@ -77,8 +78,8 @@ impl MediaStore {
         self
     }
 
-    /// Makes the indexes. First thing at a service's start: the drivers' own would not be unique, and then one chunk could be
-    /// stored twice.
+    /// Creates the indexes. A service does this first at its start: the drivers' own would not be unique, and
+    /// then one chunk could be stored twice.
     pub async fn ensure_indexes(&self) -> Result<(), StoreError> {
         let unique = IndexOptions::builder().unique(true).build();
         let by_place = IndexModel::builder().keys(doc! { "files_id": 1, "n": 1 }).options(unique).build();
@@ -89,7 +90,7 @@ impl MediaStore {
         self.markers.ensure_index().await
     }
 
-    /// Starts a file with this name and media type. It becomes one by [`Upload::finish`].
+    /// Begins an upload with this name and media type. [`Upload::finish`] makes it a file.
     pub async fn begin(&self, name: &str, content_type: &str) -> Result<Upload, StoreError> {
         let fid = file_id(ObjectId::new());
         let upload = Upload::new(self.clone(), fid, name, content_type);
@@ -97,8 +98,8 @@ impl MediaStore {
         Ok(upload)
     }
 
-    /// Starts a file of somebody's that will have so many bytes, as far as is known: until it is one they count as
-    /// [`pending_bytes`](Self::pending_bytes).
+    /// Begins an upload of this owner. `bytes` is the file's length, as far as it is known. Until the upload
+    /// is a file, these bytes count as [`pending_bytes`](Self::pending_bytes).
     pub async fn begin_for(
         &self,
         owner: &str,
@@ -112,29 +113,29 @@ impl MediaStore {
         Ok(upload)
     }
 
-    /// How many bytes the files will have that somebody is storing at this moment.
+    /// The total length of the files that the owner is storing at this moment.
     pub async fn pending_bytes(&self, owner: &str) -> Result<u64, StoreError> {
         self.markers.bytes_of(owner).await
     }
 
-    /// A file's description, or `None` where there is no such file, or not a whole one yet.
+    /// A file's description; `None` if the file does not exist or is not complete yet.
     pub async fn open(&self, fid: FileId) -> Result<Option<StoredFile>, StoreError> {
         let query = self.files.find_one(doc! { "_id": object_id(fid) }).projection(without_attachments());
         let document = self.deadline.bound("look up the file", query).await?;
         document.map(|document| StoredFile::parse(fid, &document)).transpose()
     }
 
-    /// What [`Upload::attach`] gave a file, or `None` where there is no such file or it has nothing.
+    /// The bytes that [`Upload::attach`] gave a file; `None` if there is no such file, or it has none.
     pub async fn sidecar(&self, fid: FileId) -> Result<Option<Bytes>, StoreError> {
         self.attachment(fid, SIDECAR).await
     }
 
-    /// What [`Upload::attach_picture`] gave a file, likewise.
+    /// The picture that [`Upload::attach_picture`] gave a file, likewise.
     pub async fn picture(&self, fid: FileId) -> Result<Option<Bytes>, StoreError> {
         self.attachment(fid, PICTURE).await
     }
 
-    /// What [`Upload::reserve`] noted of a file, if it did.
+    /// The right that [`Upload::reserve`] recorded for a file, if any.
     pub async fn right(&self, fid: FileId) -> Result<Option<String>, StoreError> {
         let query = self
             .files
@@ -156,16 +157,18 @@ impl MediaStore {
         Ok(attached.map(|attached| Bytes::copy_from_slice(attached.bytes)))
     }
 
-    /// A page of the files that were stored so long ago, in the order of their identifiers, from behind `after` on.
+    /// A page of the files that are at least this old, ordered by identifier, starting after `after`.
     ///
-    /// For the sweep of files that nothing refers to. The age must leave the uploader time to write its reference down.
+    /// For the sweep of files that nothing refers to. The age must leave the uploader time to store its
+    /// reference.
     pub async fn files_older_than(
         &self,
         age: Duration,
         after: Option<FileId>,
         limit: u16,
     ) -> Result<Vec<FileId>, StoreError> {
-        // From the lowest identifier on if from the start: keeps out what other programs stored under other types.
+        // The first page starts at the lowest identifier. That leaves out files that other programs stored
+        // under identifiers of other types.
         let bound = after.map_or_else(
             || doc! { "$gte": ObjectId::from_bytes([0; 12]) },
             |fid| doc! { "$gt": object_id(fid) },

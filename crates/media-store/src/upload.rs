@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 use crate::chunks::ChunkWriter;
 use crate::{MediaStore, StoreError};
 
-/// How often an upload under way says so: well within the age at which a sweeper calls it abandoned.
+/// How often an upload touches its marker: well within the age at which a sweeper considers it abandoned.
 const TOUCH_EVERY: Duration = Duration::from_secs(30);
 
-/// A file on its way into the store. Dropping it discards what has been written.
+/// A file that is being stored. Dropping it discards what has been written.
 #[must_use = "an upload that is dropped is discarded"]
 pub struct Upload {
     pub(crate) store: MediaStore,
@@ -58,38 +58,39 @@ impl Upload {
         self.bytes
     }
 
-    /// Lets count what has been accepted, where more came than was known when it began.
+    /// Records the accepted bytes as the upload's size, if more arrived than were announced.
     pub async fn note_size(&self) -> Result<(), StoreError> {
         self.store.markers.grow(self.fid, self.bytes).await
     }
 
-    /// Gives the file some bytes about it, at most some ten thousand: they come and go with the file, and
-    /// [`MediaStore::sidecar`] reads them.
+    /// Attaches some bytes about the file, at most some ten thousand. They are stored and deleted with the
+    /// file; [`MediaStore::sidecar`] reads them.
     pub fn attach(&mut self, sidecar: Bytes) {
         self.sidecar = Some(sidecar);
     }
 
-    /// Gives the file a picture of at most a few megabytes, likewise; [`MediaStore::picture`] reads it.
+    /// Attaches a picture of at most a few megabytes, likewise; [`MediaStore::picture`] reads it.
     pub fn attach_picture(&mut self, picture: Bytes) {
         self.picture = Some(picture);
     }
 
-    /// Notes the right under which somebody will refer to the file; [`MediaStore::right`] reads it. While that right lasts, the file
-    /// is not to be deleted as one that nothing refers to.
+    /// Records the right under which a job will refer to the file; [`MediaStore::right`] reads it. While that
+    /// right lasts, the file must not be deleted as an orphan.
     pub fn reserve(&mut self, right: String) {
         self.right = Some(right);
     }
 
-    /// Appends to the file. Returns when the bytes are buffered or on their way, and waits while too many are.
+    /// Appends to the file. Returns when the bytes are buffered or in flight. Waits while too many are in
+    /// flight.
     ///
     /// After an error, or if the future is dropped before it ends, the upload can only be discarded.
     ///
     /// # Errors
-    /// Those of earlier writes too, which are noticed late.
+    /// Also the errors of earlier writes, which are noticed late.
     pub async fn write(&mut self, data: Bytes) -> Result<(), StoreError> {
         self.chunks.begin_step()?;
         if self.touched.elapsed() >= TOUCH_EVERY {
-            // Before the bytes: none may be stored any more once the sweeper has been there.
+            // Before the bytes: once a sweeper has taken the marker, no more bytes may be stored.
             self.store.markers.touch(self.fid).await?;
             self.touched = Instant::now();
         }
@@ -100,25 +101,27 @@ impl Upload {
         Ok(())
     }
 
-    /// Gives the upload up and deletes what it has written.
+    /// Abandons the upload and deletes what it has written.
     ///
-    /// Goes on in the background if the future is dropped. What it can't delete now, because MongoDB is away, is left to
-    /// [`MediaStore::sweep_unfinished`].
+    /// Continues in the background if the future is dropped. If MongoDB is away,
+    /// [`MediaStore::sweep_unfinished`] deletes the rest later.
     pub async fn discard(mut self) {
         if let Some(discarding) = self.start_discarding() {
-            // It logs its own failure; an aborted task is as if the process had ended: the sweeper comes.
+            // The task logs its own failure. An aborted task is like a process that died: the sweeper deletes
+            // the rest.
             let _ = discarding.await;
         }
     }
 
     fn start_discarding(&mut self) -> Option<JoinHandle<()>> {
-        // Without a runtime, at the very end of the process, there is no way: the sweeper comes.
+        // Without a runtime, at the very end of the process, nothing can be deleted: the sweeper does it
+        // later.
         if mem::replace(&mut self.is_settled, true) || Handle::try_current().is_err() {
             return None;
         }
         let (store, fid, rest) = (self.store.clone(), self.fid, self.chunks.take_rest());
         Some(self.store.tasks.spawn(async move {
-            // First of all: what is stored after the deletion stays for ever.
+            // Waits for the inserts first: a chunk that is stored after the deletion would stay for ever.
             let is_certain = rest.has_come().await;
             let discarded =
                 if is_certain { store.delete(fid).await } else { store.delete_for_now(fid).await };

@@ -1,4 +1,4 @@
-//! What an operator does from the command line, on the databases themselves: backups of MongoDB.
+//! The operator's commands that work on the databases directly: backups of MongoDB.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
@@ -33,13 +33,13 @@ pub async fn back_up(config: &StoreConfig) -> anyhow::Result<String> {
     Ok(format!("backed up {}", told(summary)))
 }
 
-/// Proves that the standard input is a whole backup.
+/// Proves that the standard input is a complete backup.
 pub async fn check_backup() -> anyhow::Result<String> {
     let summary = backup::check(input()?).await?;
     Ok(format!("whole: {}", told(summary)))
 }
 
-/// Puts the backup of the standard input in place of what MongoDB holds.
+/// Replaces what MongoDB holds with the backup on the standard input.
 pub async fn restore(config: &StoreConfig) -> anyhow::Result<String> {
     let input = input()?;
     let databases = Databases::connect(&config.mongodb).await?;
@@ -48,7 +48,7 @@ pub async fn restore(config: &StoreConfig) -> anyhow::Result<String> {
         Err(error) => {
             let left = match backup::is_half_restored(&databases).await {
                 Ok(false) => "nothing was changed",
-                // Who cannot ask cannot know.
+                // If MongoDB does not answer, it may be half-restored.
                 Ok(true) | Err(_) => "restore again before a service starts",
             };
             Err(anyhow::Error::new(error).context(format!("the restore failed; {left}")))
@@ -73,9 +73,9 @@ fn told(Summary { documents, bytes, as_of }: Summary) -> String {
     format!("{documents} documents, {bytes} bytes, as of {}", as_of.unwrap_or_default())
 }
 
-/// A gateway that is started meanwhile would sweep files whose jobs are not there yet.
+/// Refuses to start on a half-restored store: the gateway would sweep files whose jobs are not restored yet.
 pub(crate) async fn refuse_a_half_restored_store(databases: &Databases) -> anyhow::Result<()> {
-    /// MongoDB may come later than the gateway.
+    /// Short, because MongoDB may start later than the gateway.
     const GLANCE: Duration = Duration::from_secs(5);
 
     match timeout(GLANCE, backup::is_half_restored(databases)).await {

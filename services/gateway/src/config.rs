@@ -89,7 +89,7 @@ pub struct Config {
     pub background: BackgroundConfig,
 }
 
-/// An origin as browsers send it: nothing behind the host and port.
+/// An origin as browsers send it: nothing after the host and port.
 fn origin(text: &str) -> Result<HeaderValue, String> {
     let url: reqwest::Url = text.parse().map_err(|_| "it is no address")?;
     if url.origin().ascii_serialization() != text {

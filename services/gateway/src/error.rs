@@ -1,4 +1,4 @@
-//! What goes wrong in a request, and the one table that says how it is answered and logged.
+//! The errors of requests, and the one table of how they are answered and logged.
 
 use axum::response::{IntoResponse, Response};
 use broker::{DeadLetterError, PublishError};
@@ -10,7 +10,7 @@ use tracing::Level;
 
 use crate::identity::TokenError;
 
-/// A request that is not answered as asked.
+/// Why a request fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("the request is refused")]
@@ -21,7 +21,7 @@ pub(crate) enum Error {
     Upload(#[source] StoreError),
     #[error("could not reach auth")]
     Auth(#[source] reqwest::Error),
-    #[error("auth gave an answer that is none")]
+    #[error("auth gave an invalid answer")]
     AuthAnswer,
     #[error("could not read or write the job")]
     Jobs(#[from] JobsError),
@@ -33,7 +33,7 @@ pub(crate) enum Error {
     Publish(#[from] PublishError),
     #[error("RabbitMQ is away")]
     BrokerAway,
-    #[error("could not look after dead letters")]
+    #[error("could not read or replay dead letters")]
     DeadLetters(#[from] DeadLetterError),
 }
 
@@ -59,13 +59,13 @@ impl From<Problem> for Error {
 }
 
 impl Error {
-    /// What the client is told, and how loudly the log.
+    /// The code for the client, and the level for the log.
     fn verdict(&self) -> (ProblemCode, Level) {
         match self {
             Self::Refused(problem) => (problem.code(), Level::DEBUG),
             Self::Token(TokenError::Expired) => (ProblemCode::ExpiredToken, Level::DEBUG),
             Self::Token(TokenError::Invalid) => (ProblemCode::InvalidToken, Level::DEBUG),
-            // Another connection was quicker, or its owner gave the upload up.
+            // Another connection was quicker, or the owner deleted the upload.
             Self::Store(StoreError::Taken) => (ProblemCode::UploadLocked, Level::DEBUG),
             Self::Store(StoreError::Lost) => (ProblemCode::NotFound, Level::DEBUG),
             Self::Auth(_)
@@ -76,7 +76,7 @@ impl Error {
             | Self::Jobs(JobsError::Unavailable(_))
             | Self::Upload(StoreError::Unavailable { .. })
             | Self::Store(StoreError::Unavailable { .. }) => (ProblemCode::Unavailable, Level::WARN),
-            // Nobody but the sweeper deletes an upload in one part, so that `Lost` is a bug there.
+            // Only the sweeper deletes an upload in one part, so `Lost` is a bug there.
             Self::Jobs(_) | Self::Upload(_) | Self::Store(_) | Self::Draft(_) | Self::AuthAnswer => {
                 (ProblemCode::Internal, Level::ERROR)
             }

@@ -1,6 +1,6 @@
-//! The gateway owns the public HTTP interface: uploads into GridFS, downloads out of it, links and job reads. It asks auth to check
-//! credentials and verifies tokens itself. It publishes conversions to queue `video`, mails of acceptance to queue `account`, and
-//! outcomes that a converter did not report to queue `mp3`.
+//! The gateway owns the public HTTP interface: uploads into GridFS, downloads out of it, links and job reads.
+//! It asks auth to check credentials and verifies tokens itself. It publishes conversions to queue `video`,
+//! acceptance mails to queue `account`, and outcomes that a converter did not report to queue `mp3`.
 
 mod background;
 mod commands;
@@ -97,7 +97,8 @@ fn start_background(gateway: &Gateway, config: &Config) {
     shutdown.spawn_vital("sweeper", Sweeper::new(gateway, &config.background).run());
 }
 
-/// Without MongoDB or RabbitMQ some requests can still be answered, and the others get a 503 that says when to come again.
+/// Both are only watched: without MongoDB or RabbitMQ some requests can still be answered, and the others get
+/// a 503 that says when to retry.
 fn readiness(jobs: &JobStore, broker: &Broker) -> Readiness {
     Readiness::new().watches("mongodb", jobs.probe()).watches("rabbitmq", broker.probe())
 }

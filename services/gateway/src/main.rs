@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use gateway::{Config, StoreConfig};
 use tokio::net::TcpListener;
 
-/// After a storm of requests glibc's allocator keeps most of what they took. This one gives it back within seconds, by a thread of
-/// its own (docs/DECISIONS.md has the figures).
+/// After a burst of requests glibc's allocator keeps most of the memory. This one returns it within seconds,
+/// from a thread of its own (docs/DECISIONS.md has the figures).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -46,7 +46,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command that ends by itself, and tells on the standard error what came of it: the standard output is the backup's.
+/// Runs a command that ends by itself. Prints the result on the standard error, because the standard output
+/// carries the backup.
 #[tokio::main(flavor = "current_thread")]
 async fn finish(command: impl Future<Output = anyhow::Result<String>>) -> ExitCode {
     match command.await {

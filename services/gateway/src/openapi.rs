@@ -41,7 +41,7 @@ impl utoipa::Modify for Security {
     }
 }
 
-/// The document as it is served. `make openapi` writes it, and a test holds it against the routes.
+/// The document as it is served. `make openapi` writes it, and a test compares it with the routes.
 pub(crate) const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
 /// The OpenAPI document of the public interface, generated from the routes.
@@ -58,7 +58,7 @@ pub fn document() -> OpenApiDocument {
 /// The extension by which a route lists its own problem codes.
 const PROBLEMS: &str = "x-problem-codes";
 
-/// What any route may answer, wherever a request is stopped before it gets there.
+/// The problems of every route: a request can be refused before it reaches the handler.
 const ANYWHERE: [ProblemCode; 3] =
     [ProblemCode::BadRequest, ProblemCode::TooManyRequests, ProblemCode::Unavailable];
 const WITH_A_BODY: [ProblemCode; 3] =
@@ -94,7 +94,7 @@ fn own_problems(operation: &mut Operation) -> Vec<ProblemCode> {
     listed.and_then(|codes| serde_json::from_value(codes).ok()).unwrap_or_default()
 }
 
-/// Says each code with its title, and shows an answer with it.
+/// Lists each code with its title, and shows an answer with it.
 fn problem_response(codes: &[ProblemCode], has_content: bool) -> Response {
     let lines: Vec<String> =
         codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.title())).collect();
@@ -122,7 +122,8 @@ fn example(code: ProblemCode) -> Example {
     ExampleBuilder::new().value(Some(body)).build()
 }
 
-/// What an `Option` becomes is right within JSON. But a parameter or a whole body that may be left out is not `null`.
+/// Within JSON the schema of an `Option` is right: it may be `null`. But an optional parameter or body is
+/// left out, and never `null`.
 fn forget_nulls(document: &mut OpenApiDocument) {
     for operation in operations(document) {
         for parameter in operation.parameters.iter_mut().flatten() {
@@ -202,7 +203,7 @@ mod tests {
         assert!(!text.contains("\"x-"), "an extension was not understood");
         let unlisted =
             ProblemCode::ALL.iter().filter(|code| !text.contains(&format!("`{}`: ", code.as_str())));
-        // Of routes that the document does not have, and of mistakes of ours.
+        // Codes of routes that are not in the document, and of our own mistakes.
         let expected = [
             ProblemCode::OidcFailed,
             ProblemCode::OidcDenied,

@@ -31,7 +31,7 @@ pub(crate) fn described() -> OpenApiRouter<Gateway> {
         .merge(uploaded())
 }
 
-/// About accounts.
+/// Routes about accounts.
 fn accounts() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
         .routes(routes!(verification::register))
@@ -63,7 +63,7 @@ fn accounts() -> OpenApiRouter<Gateway> {
         .layer(middleware::from_fn(layers::whole_body))
 }
 
-/// Answers that are in memory as a whole.
+/// Routes whose answers are in memory as a whole.
 fn listed() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
         .routes(routes!(jobs::get_job, jobs::delete_job))
@@ -78,7 +78,7 @@ fn listed() -> OpenApiRouter<Gateway> {
         .layer(middleware::from_fn(layers::whole_body))
 }
 
-/// Answers that go on for as long as their client takes them.
+/// Routes whose answers are sent for as long as their client reads.
 fn streamed() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
         .routes(routes!(events::watch_jobs))
@@ -92,7 +92,7 @@ fn streamed() -> OpenApiRouter<Gateway> {
         .layer(middleware::from_fn(layers::whole_body))
 }
 
-/// Bodies of any size.
+/// Routes with bodies of any size.
 fn uploaded() -> OpenApiRouter<Gateway> {
     let resumable = OpenApiRouter::new()
         .routes(routes!(uploads::get_capabilities, uploads::create_upload))
@@ -118,7 +118,8 @@ pub(crate) fn router(gateway: Gateway, config: &Config) -> anyhow::Result<Router
         .with_state(gateway)
         .layer(config.client_ip_source.clone().into_extension())
         .layer(middleware::from_fn(move |request, next| layers::harden(is_https, request, next)));
-    // It takes every `OPTIONS` for a browser's question, also those of tus clients.
+    // Only with origins: the layer treats every `OPTIONS` as a browser's preflight request, even those of tus
+    // clients.
     let router = match layers::cross_origin(&config.cors_origins) {
         Some(answering) => router.layer(answering),
         None => router,

@@ -23,7 +23,7 @@ pub(crate) struct Gateway {
     pub(crate) shutdown: Shutdown,
 }
 
-// Extractors ask for the wing that they need, so that no wing knows the whole.
+// Extractors ask for the part that they need, so that no part depends on the whole gateway.
 impl FromRef<Gateway> for Arc<Edge> {
     fn from_ref(gateway: &Gateway) -> Self {
         Self::clone(&gateway.edge)

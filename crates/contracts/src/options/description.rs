@@ -1,4 +1,4 @@
-//! Titles and the picture beside the audio.
+//! The tags and the cover picture of an audio file.
 
 use std::str::FromStr;
 

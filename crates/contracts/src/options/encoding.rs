@@ -40,7 +40,7 @@ impl AudioFormat {
         }
     }
 
-    /// Its name for users.
+    /// The format's name for users.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -101,7 +101,7 @@ impl FromStr for AudioFormat {
 pub struct Quality(u8);
 
 impl Quality {
-    /// The number that `-q:a` takes.
+    /// The value of FFmpeg's `-q:a`.
     #[must_use]
     pub fn level(self) -> u8 {
         self.0
@@ -224,7 +224,8 @@ impl SampleRate {
         self.0
     }
 
-    /// Whether MP3 has the bit rate at this rate (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5).
+    /// Whether MP3 has this bit rate at this sample rate (ISO/IEC 13818-3, 2.4.2.3; for MPEG 2.5 LAME's
+    /// limit).
     pub(super) fn has_mp3_bitrate(self, kilobits: u16) -> bool {
         kilobits
             <= match self.0 {
@@ -269,7 +270,7 @@ impl TryFrom<u32> for SampleRate {
 pub struct Channels(u8);
 
 impl Channels {
-    /// How many.
+    /// The number of channels.
     #[must_use]
     pub fn count(self) -> u8 {
         self.0

@@ -1,4 +1,4 @@
-//! The options of an upload. Every option has a closed set of values; only titles are passed on as they came.
+//! The options of an upload. Every option has a closed set of values; only titles are passed on as received.
 
 mod description;
 mod encoding;
@@ -15,10 +15,10 @@ pub use self::encoding::{AudioFormat, Bitrate, Channels, Encoder, Quality, Sampl
 pub use self::selection::{AllTracks, LanguageTag, LoudnessTarget, Position, TrackChoice};
 pub use self::table::{UPLOAD_OPTIONS, UploadOption};
 
-/// An unknown upload option, or a value that it does not take.
+/// Why the options of an upload are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOption {
-    /// There is no option of this name.
+    /// No option has this name.
     #[error("there is no option called `{0}`; the options are {names}", names = table::names())]
     Unknown(String),
     /// The option does not take the value.
@@ -100,7 +100,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// A number of digits only: the standard library would accept "+192", too.
+/// Parses a number of digits only. The standard library would also accept "+192".
 fn digits<T: FromStr>(text: &str) -> Option<T> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -133,7 +133,7 @@ impl ConversionOptions {
         (option.set)(self, value)
     }
 
-    /// LAME's mode, if it encodes the file.
+    /// LAME's bit rate mode, if LAME encodes the file.
     #[must_use]
     pub fn mp3_rate(&self) -> Mp3Rate {
         match self.bitrate {
@@ -142,7 +142,7 @@ impl ConversionOptions {
         }
     }
 
-    /// Whether the audio is changed by more than the encoding.
+    /// Whether the options change the audio itself, not only its encoding.
     #[must_use]
     pub fn change_the_sound(&self) -> bool {
         self.sample_rate.is_some()

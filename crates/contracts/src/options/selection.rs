@@ -29,7 +29,7 @@ impl Position {
         let mut seconds = 0;
         for (position, part) in whole.split(':').enumerate() {
             let part = digits::<u32>(part)?;
-            // Minutes and seconds behind a colon go up to 59.
+            // Minutes and seconds after a colon go up to 59.
             if position > 2 || position > 0 && part > 59 {
                 return None;
             }
@@ -110,10 +110,10 @@ impl FromStr for TrackChoice {
 }
 
 impl LanguageTag {
-    /// Room for every meaningful tag (RFC 5646, section 4.4.1).
+    /// Long enough for every meaningful tag (RFC 5646, section 4.4.1).
     const MAX_BYTES: usize = 35;
 
-    /// The tag, in the case that BCP 47 recommends.
+    /// The tag, in the letter case that BCP 47 recommends.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -145,7 +145,7 @@ impl FromStr for LanguageTag {
     }
 }
 
-/// Regions are in capitals, and scripts begin with one (RFC 5646, section 2.1.1).
+/// Regions are in capitals. Scripts begin with a capital letter (RFC 5646, section 2.1.1).
 fn in_usual_case(subtag: &str) -> String {
     match subtag.len() {
         2 => subtag.to_ascii_uppercase(),
@@ -182,12 +182,12 @@ impl LoudnessTarget {
         range: "true (-23 LUFS, as EBU R 128 has it), false, or a loudness from -36 to -5 LUFS",
     };
 
-    /// Reads the value of `normalize`, which may be "no".
+    /// Parses the value of `normalize`; `None` for `false`.
     pub(super) fn parse_choice(text: &str) -> Result<Option<Self>, InvalidOption> {
         match text {
             "true" => Ok(Some(Self::EBU)),
             "false" => Ok(None),
-            // No exponents, no infinities.
+            // Only digits: `f64` would also parse exponents and infinities.
             number if number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.')) => {
                 number.parse::<f64>().map_err(|_| Self::INVALID).and_then(Self::try_from).map(Some)
             }

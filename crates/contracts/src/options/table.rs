@@ -1,5 +1,5 @@
-//! Every option of an upload, told once: its name, its words, what its text may be, and how it is read. The form's description, the
-//! parser and the names in refusals come from here.
+//! The table of upload options: the name, the description, the allowed values and the parser of each. The
+//! form in the OpenAPI document, the parser and the names in error messages all come from here.
 
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
@@ -9,19 +9,19 @@ use super::{ConversionOptions, InvalidOption, LoudnessTarget, TagText, position,
 pub struct UploadOption {
     /// The name of its field.
     pub name: &'static str,
-    /// What it is for and what it takes.
+    /// Its description: the purpose and the values.
     pub words: &'static str,
     values: Values,
     pub(super) set: fn(&mut ConversionOptions, &str) -> Result<(), InvalidOption>,
 }
 
-/// What the text of an option may be.
+/// The values that an option takes.
 enum Values {
-    /// One of these; the first is the default where there is one.
+    /// One of these. The second field says whether the first of them is the default.
     OneOf(&'static [&'static str], Default),
     Pattern(&'static str),
     UpTo(usize),
-    /// What the words say.
+    /// Described by `words` only.
     AsSaid,
 }
 
@@ -31,7 +31,7 @@ enum Default {
 }
 
 impl UploadOption {
-    /// Its field in the form's description.
+    /// The schema of its field in the OpenAPI form.
     #[must_use]
     pub fn schema(&self) -> Object {
         let field = ObjectBuilder::new().schema_type(Type::String).description(Some(self.words));
@@ -160,7 +160,7 @@ pub const UPLOAD_OPTIONS: &[UploadOption] = &[
     },
 ];
 
-/// The names of all options, for people.
+/// The names of all options, as a sentence lists them.
 pub(super) fn names() -> String {
     let names: Vec<String> = UPLOAD_OPTIONS.iter().map(|option| format!("`{}`", option.name)).collect();
     names.split_last().map_or_else(String::new, |(last, rest)| format!("{} and {last}", rest.join(", ")))

@@ -10,25 +10,25 @@ use crate::file::object_id;
 use crate::finish::Description;
 use crate::{MediaStore, StoreError, StoredFile};
 
-/// What became of a draft that is not wanted any more.
+/// The result of discarding a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DraftDiscarded {
-    /// It is deleted, with all that was stored of it.
+    /// The draft is deleted, with everything that was stored of it.
     Deleted,
-    /// It had become a file, which stays; nothing is known any more of the draft.
+    /// The draft had become a file. The file stays; the draft's document is deleted.
     Forgotten,
-    /// It is becoming a file at this moment.
+    /// The draft is becoming a file at this moment.
     Busy,
-    /// There is no such draft.
+    /// The draft does not exist.
     Gone,
 }
 
-/// How many drafts one sweep takes up; the rest waits for the next.
+/// How many drafts one sweep handles. The rest waits for the next sweep.
 const SWEEP_LIMIT: i64 = 1000;
 
 impl MediaStore {
-    /// Makes a file of a draft whose every byte is there, if its writer died before it could. `None`: there is nothing to do, or
-    /// somebody is at it.
+    /// Makes a complete draft a file, if its writer died before it could. `None`: there is nothing to do, or
+    /// another writer holds the draft.
     pub async fn finish_draft(&self, fid: FileId) -> Result<Option<StoredFile>, StoreError> {
         let filter = doc! {
             "_id": object_id(fid),
@@ -42,7 +42,7 @@ impl MediaStore {
         self.complete_draft(token, &document).await.map(Some)
     }
 
-    /// Every step may have been done before.
+    /// Makes a complete draft a file. A writer that died may already have done any of the steps.
     pub(super) async fn complete_draft(
         &self,
         token: ObjectId,
@@ -62,8 +62,8 @@ impl MediaStore {
             };
             let file = self.describe(fid, &description).await?;
             if !self.has_every_chunk(&file).await? {
-                // The next who takes the draft finds out what is left. The description stays, for another writer may have been
-                // quicker, and then it is that one's.
+                // The next writer that takes the draft finds out which chunks are left. The description
+                // stays: another writer may have been quicker, and then the description is that writer's.
                 return Err(StoreError::Incomplete);
             }
             let fields = doc! {
@@ -77,20 +77,21 @@ impl MediaStore {
         }
         let file = self.open(fid).await?;
         if file.is_none() {
-            // Whoever had it as a file has deleted it.
+            // The file was in use already, and has been deleted since.
             self.settle_draft(fid).await?;
         }
         file.ok_or(StoreError::Lost)
     }
 
-    /// Remembers that whoever wanted the file knows that it is there.
+    /// Marks a stored draft as settled: the caller has recorded that the file exists.
     pub async fn settle_draft(&self, fid: FileId) -> Result<(), StoreError> {
         let fields =
             doc! { "state": StoredState::Settled.as_str(), "lease": "$$REMOVE", "expires_at": kept() };
         self.change_draft("settle a draft", in_state(fid, StoredState::Stored), fields).await.map(drop)
     }
 
-    /// Deletes a draft with all that is stored of it. What a crash leaves is deleted by [`Self::sweep_drafts`].
+    /// Deletes a draft and everything that is stored of it. [`Self::sweep_drafts`] deletes what a crash
+    /// leaves.
     pub async fn discard_draft(&self, fid: FileId) -> Result<DraftDiscarded, StoreError> {
         let mut unfinished = in_state(fid, StoredState::Open);
         unfinished.insert("is_received", false);
@@ -110,8 +111,8 @@ impl MediaStore {
         Ok(if is_there { DraftDiscarded::Busy } else { DraftDiscarded::Gone })
     }
 
-    /// Deletes everything of this owner's that is no file yet, and what is known of their uploads. `false`: there is more, or one
-    /// of them is about to become a file, so that the caller has to come again.
+    /// Deletes an owner's unfinished drafts, and the documents of settled ones. `false`: there are more, or
+    /// one is about to become a file. Then the caller must call again.
     pub async fn discard_drafts_of(&self, owner: &str) -> Result<bool, StoreError> {
         let found =
             self.find_drafts("look for an owner's drafts", doc! { "owner": owner }, SWEEP_LIMIT).await?;
@@ -125,7 +126,7 @@ impl MediaStore {
         Ok(is_done)
     }
 
-    /// Those of these owners who have a draft.
+    /// Returns the owners among these who have a draft.
     pub async fn owners_with_drafts(&self, owners: &[String]) -> Result<Vec<String>, StoreError> {
         let query = self.drafts.distinct("owner", doc! { "owner": { "$in": owners } });
         let found = self.deadline.bound("look for owners of drafts", query).await?;
@@ -134,18 +135,19 @@ impl MediaStore {
 
     async fn delete_draft(&self, fid: FileId, may_be_written: bool) -> Result<(), StoreError> {
         if may_be_written {
-            // A writer may be at it, or its last inserts under way: the marker makes the sweeper look once more.
+            // A writer may still be writing, or its last inserts may be in flight. The marker makes the
+            // sweeper delete once more.
             self.delete_for_now(fid).await?;
         } else {
             self.delete(fid).await?;
         }
-        // Last: without it nobody would look for what is left.
+        // Last: without this document no sweep would look for what is left.
         let delete = self.drafts.delete_one(in_state(fid, StoredState::Discarded));
         self.deadline.bound("delete a draft", delete).await.map(drop)
     }
 
-    /// Deletes drafts whose time is over, and what a crash left of those that were discarded; their number is returned. Two
-    /// sweepers may run at once.
+    /// Deletes expired drafts, and what a crash left of discarded ones. Returns their number. Two sweepers
+    /// may run at once.
     pub async fn sweep_drafts(&self) -> Result<u64, StoreError> {
         let is_over = doc! { "$lt": ["$expires_at", "$$NOW"] };
         let mut swept = 0;

@@ -1,7 +1,8 @@
 //! Files that arrive over several connections, and through several processes.
 //!
-//! A draft is one document of collection `fs.drafts`: how many whole chunks are stored, the beginning of the next one (`tail`),
-//! and who may write (`lease`). Its chunks are where a file's are, and it becomes a file by the document of `fs.files`:
+//! A draft is one document of the collection `fs.drafts`. It says how many whole chunks are stored (`chunks`)
+//! and who may write (`lease`), and holds the beginning of the next chunk (`tail`). Its chunks are stored
+//! where a file's chunks are. A document in `fs.files` makes it a file:
 //!
 //! ```text
 //! (none) ── begin ──▶ open ── every byte is there, and the file is described ──▶ stored ── settle ──▶ settled ──▶ (none)
@@ -10,16 +11,17 @@
 //!
 //! # Two writers
 //!
-//! A writer holds a lease with a token of its own, and each change of the draft names it. Chunks do not: but a writer that lost
-//! its lease can't make a chunk count, since only the lease's holder moves `chunks` on, and only behind inserts of its own that
-//! succeeded. The index over a file's chunks is unique. So what a straggler brings is either deleted when the next writer begins, or
-//! makes that one's insert fail, and it begins again. No byte counts that its writer did not store.
+//! A writer holds a lease with its own token, and each change of the draft names that token. Chunks do not
+//! name it. But a writer that lost its lease cannot make a chunk count: only the lease's holder increases
+//! `chunks`, and only after its own inserts succeeded. The index over a file's chunks is unique. So a late
+//! chunk of a former writer is either deleted when the next writer begins, or makes an insert of the next
+//! writer fail, and that writer begins again. A byte counts only if the writer that counts it has stored it.
 //!
 //! # What is durable
 //!
-//! Chunks are written with `w: 1` and the draft with `w: "majority"`, as everywhere here: what the same primary wrote before is safe
-//! then too. Should a rollback have taken chunks nevertheless, the count comes out short when the draft is next looked at, and the draft
-//! goes back to what is there.
+//! Chunks are written with `w: 1` and the draft with `w: "majority"`, as everywhere in this crate. A majority
+//! write also makes safe what the same primary wrote before it. If a rollback took chunks nevertheless, the
+//! next reader of the draft counts too few, and the draft goes back to the chunks that are there.
 
 mod ending;
 mod writer;
@@ -43,7 +45,7 @@ pub use self::writer::{DraftWriter, Resumed};
 use crate::file::{CHUNK_BYTES, file_id, object_id};
 use crate::{MediaStore, StoreError};
 
-/// What becomes a draft.
+/// A draft to create.
 #[derive(Debug, Clone, Copy)]
 pub struct NewDraft<'a> {
     /// The file's name.
@@ -52,32 +54,32 @@ pub struct NewDraft<'a> {
     pub content_type: &'a str,
     /// Its length.
     pub bytes: u64,
-    /// Whose it is.
+    /// Its owner.
     pub owner: &'a str,
-    /// What its owner wants to find with it.
+    /// The caller's own data, which is returned with the draft.
     pub about: &'a str,
     /// How long it is kept after its last change.
     pub lasts: Duration,
 }
 
-/// A file of which not all may be there yet.
+/// A file that may not be complete yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// The identifier that the file will have.
     pub fid: FileId,
-    /// What was given with it.
+    /// The caller's own data, as it was given.
     pub about: String,
-    /// How long the file will be.
+    /// The length of the complete file.
     pub bytes: u64,
-    /// How much of it is stored for good.
+    /// How many bytes are stored for good.
     pub offset: u64,
-    /// How far it is.
+    /// Its state.
     pub state: DraftState,
-    /// When it is deleted unless something comes before; in whole milliseconds.
+    /// When it is deleted, unless it changes before; in whole milliseconds.
     pub expires_at: OffsetDateTime,
 }
 
-/// How far a draft is.
+/// The state of a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DraftState {
     /// Bytes are missing.
@@ -86,7 +88,7 @@ pub enum DraftState {
     Received,
     /// It is a file.
     Stored,
-    /// It is a file, and whoever wanted it knows.
+    /// It is a file, and the caller has recorded that it exists.
     Settled,
 }
 
@@ -121,7 +123,7 @@ pub(crate) struct DraftDocument {
     bytes: i64,
     /// How many whole chunks are stored.
     chunks: i32,
-    /// What is stored of the next one.
+    /// The stored bytes of the next chunk.
     tail: Binary,
     is_received: bool,
     lease: Option<LeaseDocument>,
@@ -132,7 +134,7 @@ pub(crate) struct DraftDocument {
 struct LeaseDocument {
     token: ObjectId,
     until: DateTime,
-    /// Whether somebody else would like to have it.
+    /// Whether another writer waits for the lease.
     #[serde(default)]
     is_wanted: bool,
 }
@@ -178,14 +180,14 @@ impl From<&DraftDocument> for Draft {
 pub(crate) fn collection(database: &Database) -> Collection<DraftDocument> {
     let options = CollectionOptions::builder()
         .write_concern(WriteConcern::majority())
-        // A client is told no offset that could still be lost.
+        // A client must not be told an offset that a rollback could still take back.
         .read_concern(ReadConcern::majority())
         .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
         .build();
     database.collection_with_options("fs.drafts", options)
 }
 
-/// What is wanted of a draft.
+/// An update that sets these fields. It is a pipeline, so that they may be expressions.
 fn set(fields: Document) -> Vec<Document> {
     vec![doc! { "$set": fields }]
 }
@@ -198,7 +200,7 @@ fn binary(bytes: Vec<u8>) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes }
 }
 
-/// The moment until which a draft is kept that changes now.
+/// An expression: when a draft that changes now expires.
 fn kept() -> Document {
     doc! { "$add": ["$$NOW", "$lasts_ms"] }
 }
@@ -211,7 +213,7 @@ impl MediaStore {
         self.deadline.bound("index the drafts", create).await.map(drop)
     }
 
-    /// How long the files will be together that somebody has begun and not finished.
+    /// The total length of the files that the owner has begun and not finished.
     pub async fn draft_bytes(&self, owner: &str) -> Result<u64, StoreError> {
         let open = doc! { "owner": owner, "state": StoredState::Open.as_str() };
         let pipeline =
@@ -222,7 +224,7 @@ impl MediaStore {
         Ok(u64::try_from(bytes).unwrap_or_default())
     }
 
-    /// Starts a file that may arrive in several parts.
+    /// Creates a draft: a file that may arrive in several parts.
     pub async fn begin_draft(&self, new: NewDraft<'_>) -> Result<Draft, StoreError> {
         let fields = doc! {
             "state": StoredState::Open.as_str(),
@@ -237,7 +239,7 @@ impl MediaStore {
             "lasts_ms": i64::try_from(new.lasts.as_millis()).unwrap_or(i64::MAX),
         };
         let id = doc! { "_id": ObjectId::new() };
-        // In a stage of its own: it refers to a field of the one before.
+        // A stage of its own, because it refers to a field that the first stage sets.
         let stages = [set(fields), set(doc! { "expires_at": kept() })].concat();
         let insert = self.drafts.find_one_and_update(id, stages).upsert(true);
         let insert = insert.return_document(ReturnDocument::After);
@@ -245,7 +247,7 @@ impl MediaStore {
         Ok(Draft::from(&inserted.ok_or(StoreError::Lost)?))
     }
 
-    /// A draft as it is now, or `None` where there is none.
+    /// A draft as it is now; `None` if it does not exist.
     pub async fn draft(&self, fid: FileId) -> Result<Option<Draft>, StoreError> {
         let Some(mut document) = self.draft_document(fid).await? else { return Ok(None) };
         if document.state == StoredState::Open && !self.has_first_chunks(fid, document.chunks).await? {
@@ -256,14 +258,13 @@ impl MediaStore {
         Ok(Some(Draft::from(&document)))
     }
 
-    /// Whether a draft is about to become this file, or has just.
+    /// Whether the file has a draft that is not settled: it is still arriving, or was just stored.
     pub async fn is_draft(&self, fid: FileId) -> Result<bool, StoreError> {
         let document = self.draft_document(fid).await?;
         Ok(document.is_some_and(|document| document.state != StoredState::Settled))
     }
 
-    /// At most so many drafts whose every byte is there, but which nobody is about to make a file of or has settled: their writer
-    /// died.
+    /// Complete drafts whose writer died: no writer holds them, and they are not settled. At most `limit`.
     pub async fn forsaken_drafts(&self, limit: u16) -> Result<Vec<FileId>, StoreError> {
         let filter = doc! {
             "state": { "$in": [StoredState::Open.as_str(), StoredState::Stored.as_str()] },
@@ -291,7 +292,7 @@ impl MediaStore {
         self.deadline.bound("look up the draft", self.drafts.find_one(filter)).await
     }
 
-    /// Changes a draft that is still as the filter says, and gives it as it is then.
+    /// Changes a draft if it still matches the filter. Returns the changed draft.
     async fn change_draft(
         &self,
         step: &'static str,
@@ -313,7 +314,7 @@ impl MediaStore {
         Ok(i32::try_from(self.deadline.bound("count the draft's chunks", count).await?) == Ok(chunks))
     }
 
-    /// How many chunks there are from the first on without a gap.
+    /// The number of chunks from the first one to the first gap.
     async fn chunks_in_a_row(&self, fid: FileId) -> Result<i32, StoreError> {
         let chunks = self.chunks.clone_with_type::<Document>();
         let query = chunks
@@ -339,7 +340,7 @@ impl MediaStore {
     }
 }
 
-/// An expression: whether nobody holds the lease. One that is missing is less than every date.
+/// An expression: whether no writer holds the lease. A missing lease compares as less than every date.
 fn is_free() -> Document {
     doc! { "$lt": ["$lease.until", "$$NOW"] }
 }

@@ -10,39 +10,40 @@ use super::{Draft, DraftDocument, StoredState, binary, in_state, is_free, kept};
 use crate::chunks::{CHUNK, ChunkWriter};
 use crate::{MediaStore, StoreError, StoredFile};
 
-/// How long a writer holds a draft without a [`DraftWriter::tick`]: a few of them may be late.
+/// How long a lease lasts without a [`DraftWriter::tick`]. Long enough for a few late ticks.
 const LEASE: Duration = Duration::from_secs(10);
 
-/// How long the next writer waits for the one before: until that has noticed, or its lease has run out.
+/// How long the next writer waits for the one before: until that writer has noticed the request, or its lease
+/// has run out.
 const TAKEOVER_PATIENCE: Duration = Duration::from_secs(13);
 
-/// How often it looks.
+/// How often the waiting writer looks.
 const TAKEOVER_POLL: Duration = Duration::from_millis(100);
 
-/// What comes of the wish to go on with a draft.
+/// The result of resuming a draft.
 #[derive(Debug)]
 pub enum Resumed {
-    /// The caller may write, and nobody else.
+    /// The caller holds the lease and may write.
     Writing(Box<DraftWriter>),
-    /// The draft stands at another offset.
+    /// The draft is at another offset.
     Elsewhere(u64),
     /// Every byte is there already.
     Complete(Draft),
-    /// Somebody else writes and does not let go.
+    /// Another writer holds the lease, and did not give it back in time.
     Busy,
-    /// There is no such draft.
+    /// The draft does not exist.
     Gone,
 }
 
-/// The right to write a draft, until it is given back or runs out. What was written without [`DraftWriter::tick`] or
-/// [`DraftWriter::pause`] does not count.
+/// The right to write a draft, until it is given back or runs out. Written bytes count only after a
+/// [`DraftWriter::tick`], a [`DraftWriter::pause`] or a [`DraftWriter::finish`].
 #[must_use = "what was written counts when the writer pauses"]
 pub struct DraftWriter {
     store: MediaStore,
     fid: FileId,
     token: ObjectId,
     chunks: ChunkWriter,
-    /// Chunks that counted when it began.
+    /// The number of chunks that counted when this writer began.
     first_chunks: i32,
     offset: u64,
     bytes: u64,
@@ -59,7 +60,7 @@ impl std::fmt::Debug for DraftWriter {
 }
 
 impl MediaStore {
-    /// Goes on with a draft at this offset. Asks a writer that is still at it to stop, and waits for that.
+    /// Resumes a draft at this offset. If another writer holds it, asks that writer to stop and waits for it.
     pub async fn resume_draft(&self, fid: FileId, offset: u64) -> Result<Resumed, StoreError> {
         let deadline = Instant::now() + TAKEOVER_PATIENCE;
         loop {
@@ -72,7 +73,7 @@ impl MediaStore {
                     Resumed::Elsewhere(draft.bytes)
                 });
             }
-            // Nobody is disturbed by a client that is wrong.
+            // A client with a wrong offset must not interrupt the current writer.
             if offset != draft.offset {
                 return Ok(Resumed::Elsewhere(draft.offset));
             }
@@ -88,7 +89,8 @@ impl MediaStore {
             if Instant::now() > deadline {
                 return Ok(Resumed::Busy);
             }
-            // Not `lease`: where it was given back meanwhile, there would be one of nobody.
+            // The filter names the token: if the lease was given back meanwhile, the update would create one
+            // without a holder.
             let held = doc! { "_id": document.id, "lease.token": { "$exists": true } };
             let wish = self.drafts.update_one(held, doc! { "$set": { "lease.is_wanted": true } });
             self.deadline.bound("ask for a draft", wish).await?;
@@ -96,7 +98,8 @@ impl MediaStore {
         }
     }
 
-    /// Takes the lease if it is free, and puts the draft in order: what counts is there, and nothing else.
+    /// Takes the lease if it is free, and repairs the draft: afterwards the stored chunks are exactly those
+    /// that count.
     pub(super) async fn take_draft(
         &self,
         mut filter: Document,
@@ -140,28 +143,29 @@ impl DraftWriter {
         }
     }
 
-    /// How often [`DraftWriter::tick`] is to be called.
+    /// How often to call [`DraftWriter::tick`].
     pub const TICK: Duration = Duration::from_secs(1);
 
-    /// How much of the file has been accepted.
+    /// How many bytes of the file have been accepted.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How much of the file is missing.
+    /// How many bytes of the file are missing.
     #[must_use]
     pub fn missing(&self) -> u64 {
         self.bytes.saturating_sub(self.offset)
     }
 
-    /// Lets nothing count before the end, so that [`DraftWriter::undo`] can take it back.
+    /// Makes written bytes count only at the end, so that [`DraftWriter::undo`] can delete them.
     pub fn counting_at_the_end(mut self) -> Self {
         self.counts_at_once = false;
         self
     }
 
-    /// Appends to the draft. Returns when the bytes are buffered or on their way, and waits while too many are.
+    /// Appends to the draft. Returns when the bytes are buffered or in flight. Waits while too many are in
+    /// flight.
     ///
     /// After an error, or if the future is dropped before it ends, nothing more can be written.
     ///
@@ -179,10 +183,11 @@ impl DraftWriter {
         Ok(())
     }
 
-    /// Keeps the draft, and lets count what is stored by now. Whether somebody else wants to go on with it.
+    /// Renews the lease, and counts what is stored by now. Returns whether another writer waits for the
+    /// draft.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] when somebody else has it, [`StoreError::Lost`] when it was discarded.
+    /// [`StoreError::Taken`] if another writer has the draft, [`StoreError::Lost`] if it was discarded.
     pub async fn tick(&mut self) -> Result<bool, StoreError> {
         let mut fields = doc! { "lease.until": lease_end(), "expires_at": kept() };
         let chunks = self.chunks.chunks_stored().await?;
@@ -194,29 +199,29 @@ impl DraftWriter {
         Ok(document.lease.is_some_and(|lease| lease.is_wanted))
     }
 
-    /// Lets everything count that was accepted, and gives the draft back.
+    /// Counts everything that was accepted, and gives the lease back.
     pub async fn pause(mut self) -> Result<Draft, StoreError> {
         let mut fields = self.everything().await?;
         fields.insert("lease", "$$REMOVE");
         Ok(Draft::from(&self.change(fields).await?))
     }
 
-    /// Takes back everything that was written, unless it counts already, and gives the draft back.
+    /// Deletes everything that was written and does not count yet, and gives the lease back.
     pub async fn undo(mut self) -> Result<(), StoreError> {
         if self.chunks.take_rest().has_come().await {
-            // What another writer has stored meanwhile is not ours to take back.
+            // Fails if another writer has the lease: its chunks are not ours to delete.
             self.change(doc! { "lease.until": lease_end() }).await?;
             self.store.delete_chunks_from(self.fid, self.first_chunks).await?;
             self.release().await?;
         }
-        // Otherwise the next writer finds a lease that has run out, and deletes what has come by then.
+        // Otherwise the lease runs out, and the next writer deletes what has arrived by then.
         Ok(())
     }
 
     /// Makes the draft a file, which survives the loss of any minority of the nodes.
     ///
     /// # Errors
-    /// [`StoreError::Incomplete`] if bytes are missing. On every error the draft is as complete as before.
+    /// [`StoreError::Incomplete`] if bytes are missing. After any error the draft is as complete as before.
     pub async fn finish(mut self) -> Result<StoredFile, StoreError> {
         if self.missing() > 0 {
             return Err(StoreError::Incomplete);
@@ -248,8 +253,8 @@ impl DraftWriter {
         if self.store.draft_document(self.fid).await?.is_some() {
             return Err(StoreError::Taken);
         }
-        // Discarded while we wrote: what came after that deletion is ours to delete. Unless another writer made it a file, and the draft
-        // was forgotten since.
+        // The draft was discarded while we wrote, so what arrived after that deletion is ours to delete. The
+        // exception: another writer made it a file, and the draft's document was deleted since.
         self.chunks.take_rest().has_come().await;
         if self.store.open(self.fid).await?.is_none() {
             self.store.delete_for_now(self.fid).await?;

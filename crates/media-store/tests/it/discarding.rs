@@ -1,4 +1,4 @@
-//! What is given up or deleted leaves nothing.
+//! Discarded uploads and deleted files leave nothing.
 
 use contracts::FileId;
 use media_store::StoreError;
@@ -45,7 +45,7 @@ async fn deleting_a_file_leaves_nothing_of_it_and_everything_of_others() {
     assert_eq!(world.traces(file.fid).await, [0, 0, 0]);
     assert_eq!(world.store.open(file.fid).await.unwrap(), None);
     assert_eq!(world.read_all(&other).await.unwrap(), noise(CHUNK));
-    // Again, and what never was.
+    // A second time, and a file that never existed.
     world.store.delete(file.fid).await.unwrap();
     world.store.delete(FileId::from_bytes([1; 12])).await.unwrap();
     assert_eq!(world.traces(FileId::from_bytes([1; 12])).await, [0, 0, 0]);

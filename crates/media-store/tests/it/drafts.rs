@@ -95,7 +95,7 @@ async fn what_is_stored_counts_at_each_tick_though_the_writer_is_killed_then() {
 }
 
 #[tokio::test]
-async fn a_wrong_offset_changes_nothing_and_disturbs_nobody() {
+async fn a_wrong_offset_changes_nothing_and_does_not_interrupt_the_writer() {
     let world = World::new().await;
     let draft = begun(&world, 2 * CHUNK, A_DAY).await;
     let mut first = writer(&world, draft.fid, 0).await;
@@ -139,7 +139,7 @@ async fn a_straggler_cannot_put_its_bytes_into_another_writers_file() {
     let_the_lease_run_out(&world, draft.fid).await;
 
     let mut owner = writer(&world, draft.fid, 0).await;
-    // It does not know yet, and its chunks are where the owner's are to be.
+    // The straggler does not know yet, and its chunks have the numbers that the owner's will have.
     straggler.write(others.slice(4 * CHUNK..8 * CHUNK)).await.unwrap_or_else(|error| {
         assert!(matches!(error, StoreError::Taken), "{error:?}");
     });
@@ -166,7 +166,7 @@ async fn a_straggler_cannot_put_its_bytes_into_another_writers_file() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_a_straggler_left_makes_the_writer_fail_and_not_lie() {
+async fn a_late_chunk_of_another_writer_makes_the_write_fail() {
     let world = World::new().await;
     let draft = begun(&world, 4 * CHUNK, A_DAY).await;
     let mut writing = writer(&world, draft.fid, 0).await;
@@ -188,7 +188,7 @@ async fn a_chunk_that_a_straggler_left_makes_the_writer_fail_and_not_lie() {
 }
 
 #[tokio::test]
-async fn what_is_undone_did_not_happen() {
+async fn undone_writes_leave_no_trace() {
     let world = World::new().await;
     let content = noise(5 * CHUNK);
     let draft = begun(&world, content.len(), A_DAY).await;
@@ -242,7 +242,7 @@ async fn a_draft_whose_writer_died_at_the_last_byte_is_found_and_finished_by_ano
         assert!(matches!(resumed, Resumed::Elsewhere(at) if at == content.len() as u64));
     }
     assert_eq!(world.store.forsaken_drafts(10).await.unwrap(), [draft.fid]);
-    // Once more after each step, as after another death there.
+    // Twice, as if the process had died again after the first time.
     for _ in 0..2 {
         let file = world.store.finish_draft(draft.fid).await.unwrap().unwrap();
         assert_eq!(world.read_all(&file).await.unwrap(), content);
@@ -282,7 +282,7 @@ async fn a_draft_that_is_discarded_under_its_writer_leaves_nothing_either() {
     writing.write(noise(4 * CHUNK)).await.unwrap();
     assert!(matches!(writing.pause().await, Err(StoreError::Lost)));
     assert_eq!((world.traces(draft.fid).await[..2].to_vec(), drafts(&world).await), (vec![0, 0], 0));
-    // What could still have come is looked for once more.
+    // The sweeper looks once more for chunks that could have arrived late.
     world.store.sweep_unfinished(Duration::ZERO).await.unwrap();
     assert_eq!(world.traces(draft.fid).await, [0, 0, 0]);
 }
@@ -299,10 +299,10 @@ async fn drafts_whose_time_is_over_are_swept_with_their_chunks_and_others_stay()
         (begun(&world, 5 * CHUNK, Duration::ZERO).await, begun(&world, 5 * CHUNK, A_DAY).await);
     paused_at(&old, 3 * CHUNK).await;
     paused_at(&young, 3 * CHUNK).await;
-    // Somebody is at it.
+    // A writer holds this one.
     let held = begun(&world, 5 * CHUNK, Duration::ZERO).await;
     let mut holder = writer(&world, held.fid, 0).await;
-    // It is to become a file, however long that takes.
+    // This one will become a file, however long that takes.
     let received = begun(&world, CHUNK, Duration::ZERO).await;
     paused_at(&received, CHUNK).await;
 
@@ -315,7 +315,7 @@ async fn drafts_whose_time_is_over_are_swept_with_their_chunks_and_others_stay()
     assert_eq!(holder.pause().await.unwrap().offset, CHUNK as u64);
     assert_eq!(standing(&world, received.fid).await.0, DraftState::Received);
 
-    // What a sweeper that died had begun.
+    // The state that a sweeper leaves if it dies in the middle.
     let dying = doc! { "$set": { "state": "discarded" } };
     world.collection("fs.drafts").update_one(doc! { "_id": id(young.fid) }, dying).await.unwrap();
     assert_eq!(world.store.draft(young.fid).await.unwrap(), None);

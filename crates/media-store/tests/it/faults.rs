@@ -1,4 +1,4 @@
-//! MongoDB away, slow, or acting on what was given up long ago.
+//! MongoDB is away, slow, or carries out commands that were abandoned long ago.
 
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,11 @@ async fn store_behind_proxy(world: &World) -> (HeldCommands, MediaStore) {
     let mut options = ClientOptions::parse(&test_kit::shared().mongodb_url).await.unwrap();
     let commands = HeldCommands::start(options.hosts[0].to_string()).await;
     options.hosts = vec![commands.address()];
-    // Else the client would ask the replica set for its addresses and go around the proxy.
+    // Otherwise the client would ask the replica set for its addresses and bypass the proxy.
     options.direct_connection = Some(true);
     options.repl_set_name = None;
-    // Else the server would mostly refuse what arrives late, because its session has written since: luck, not a promise.
+    // Otherwise the server would usually refuse a late command, because its session has written since. That
+    // is luck, not a guarantee.
     options.retry_writes = Some(false);
     let database = Client::with_options(options).unwrap().database(world.database.name());
     (commands, MediaStore::new(database, world.tasks.clone()).with_deadline(A_MOMENT))
@@ -30,7 +31,7 @@ async fn store_behind_proxy(world: &World) -> (HeldCommands, MediaStore) {
 
 #[tokio::test]
 async fn a_dead_server_is_unavailable() {
-    // Bound and not listening: refuses, and no one else can take it.
+    // Bound but not listening: it refuses connections, and no other process can take the port.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("mongodb://{}/?directConnection=true", socket.local_addr().unwrap());
@@ -78,7 +79,7 @@ async fn an_insert_that_arrives_after_its_upload_was_given_up_is_swept_away() {
     let error = upload.finish().await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     world.background_work_has_ended().await;
-    // The chunks were deleted, but those two aren't there yet.
+    // The chunks were deleted, but the two that are held have not arrived yet.
     assert_eq!(world.marker_state(fid).await.as_deref(), Some("sweeping"));
 
     commands.let_go();
@@ -94,7 +95,7 @@ async fn a_failed_write_is_reported_and_the_upload_cannot_finish() {
     let mut upload = store.begin("video.mp4", "video/mp4").await.unwrap();
     let fid = upload.fid();
     commands.hold("insert", "fs.chunks");
-    // More than can be in flight: so it has to wait for the first insert, which fails.
+    // More than can be in flight, so the write has to wait for the first insert, which fails.
     let error = upload.write(noise(20 * CHUNK)).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     commands.let_go();
@@ -152,7 +153,7 @@ async fn a_reader_that_pauses_longer_than_the_deadline_goes_on_reading() {
     let store = MediaStore::new(database, TaskTracker::new()).with_deadline(A_MOMENT);
     let mut download = Box::pin(store.read(&file, 0..file.bytes));
     let mut read = download.try_next().await.unwrap().unwrap().to_vec();
-    // The pause is the point, not a wait for something.
+    // The pause itself is tested; it is not a wait for an event.
     tokio::time::sleep(A_MOMENT * 2).await;
     while let Some(piece) = download.try_next().await.unwrap() {
         read.extend_from_slice(&piece);

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
-/// A way to the server that can hold back commands: the network at its worst.
+/// A proxy to the server that can hold back commands, like a very bad network.
 pub(crate) struct HeldCommands {
     proxy: Proxy,
     hold: Hold,
@@ -62,7 +62,7 @@ impl Hold {
     async fn serve(self, client: TcpStream, server: String) {
         let (from_client, mut to_client) = client.into_split();
         let (mut from_server, to_server) = TcpStream::connect(&server).await.unwrap().into_split();
-        // Errors are connections that one side closed.
+        // An error means that one side closed the connection.
         let _ = tokio::join!(
             tokio::io::copy(&mut from_server, &mut to_client),
             self.forward(from_client, to_server)
@@ -72,7 +72,7 @@ impl Hold {
     async fn forward(&self, mut client: OwnedReadHalf, mut server: OwnedWriteHalf) -> std::io::Result<()> {
         let mut is_open = self.is_open.subscribe();
         loop {
-            // A message starts with its length, in which it counts itself.
+            // A message starts with its length, which includes these four bytes.
             let length = client.read_i32_le().await?;
             let mut message = vec![0; usize::try_from(length).unwrap()];
             message[..4].copy_from_slice(&length.to_le_bytes());

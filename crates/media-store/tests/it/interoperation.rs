@@ -1,4 +1,4 @@
-//! Other programs' GridFS and ours are the same.
+//! Other programs read our GridFS files, and we read theirs.
 
 use bytes::Bytes;
 use contracts::FileId;

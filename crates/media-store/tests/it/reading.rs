@@ -1,4 +1,4 @@
-//! Ranges, and files that are not whole any more.
+//! Ranges, and files that are damaged or deleted.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn a_missing_chunk_is_an_error_and_not_a_gap() {
             panic!("{error:?}");
         };
         assert_eq!((fid, missing), (file.fid, u64::from(n)));
-        // The rest is as good as it was.
+        // The rest of the file can still be read.
         let rest = content.len().min((n as usize + 1) * CHUNK)..content.len();
         assert_eq!(world.read(&file, rest.start as u64..u64::MAX).await.unwrap(), content.slice(rest));
     }
@@ -136,7 +136,8 @@ async fn a_reader_that_pauses_gets_what_is_stored_when_it_goes_on() {
             .await
             .unwrap();
     };
-    // Nothing of what was fetched with the first piece is held then: the rest comes from the store again.
+    // After the pause nothing that was fetched with the first piece is kept: the rest is read from the store
+    // again.
     let mut pause = Duration::from_millis(500);
     wait_until("a pause is long enough", Duration::from_mins(1), async || {
         store_chunk(&content).await;

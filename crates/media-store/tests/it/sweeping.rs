@@ -1,4 +1,4 @@
-//! What killed processes leave is swept away, and nothing that is alive.
+//! The sweep deletes what killed processes leave, and nothing that is alive.
 
 use std::time::Duration;
 
@@ -82,14 +82,14 @@ async fn a_process_killed_while_finishing_leaves_a_whole_file_or_nothing() {
     assert_eq!(world.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
     assert_eq!(world.traces(fid).await, [0, 0, 0]);
 
-    // After it, with a chunk lost.
+    // Killed after the description was written, with a chunk lost.
     let fid = world.stored(&noise(2 * CHUNK)).await.fid;
     world.collection("fs.chunks").delete_one(doc! { "files_id": id(fid), "n": 0 }).await.unwrap();
     pending.update_one(doc! { "_id": id(fid) }, finishing.clone()).upsert(true).await.unwrap();
     assert_eq!(world.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 1);
     assert_eq!(world.traces(fid).await, [0, 0, 0]);
 
-    // After it, all there: someone may have been told.
+    // Killed after the description was written, with every chunk: the client may have been told.
     let fid = world.stored(&noise(2 * CHUNK)).await.fid;
     pending.update_one(doc! { "_id": id(fid) }, finishing).upsert(true).await.unwrap();
     assert_eq!(world.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 0);
@@ -105,7 +105,7 @@ async fn two_sweepers_sweep_each_upload_once() {
         fids.push(upload.fid());
         std::mem::forget(upload);
     }
-    // Older than any pause between the two, so that the one sees what the other has taken as fresh.
+    // Older than any pause between the two sweepers. So a marker that one has taken looks fresh to the other.
     let an_hour_ago = doc! { "$set": { "touched_at": { "$subtract": ["$$NOW", 3_600_000] } } };
     world.collection("fs.pending").update_many(doc! {}, vec![an_hour_ago]).await.unwrap();
     let sweep = || world.store.sweep_unfinished(A_QUARTER);
@@ -116,7 +116,7 @@ async fn two_sweepers_sweep_each_upload_once() {
     }
 }
 
-/// One who refers to a file, as a job does, and looks behind that whether the file stays.
+/// One side refers to a file, as a job does, and then checks whether the file stays.
 #[tokio::test]
 async fn a_file_that_is_referred_to_and_deleted_at_once_is_noticed_by_one_of_the_two() {
     use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,7 +148,7 @@ async fn a_file_that_is_needed_after_all_stays_and_a_doubt_that_was_left_is_take
     });
     assert!(!kept.await.unwrap());
     assert!(world.store.is_kept(fid).await.unwrap());
-    // As a sweeper leaves it that is killed while it makes sure.
+    // The state that a sweeper leaves if it is killed during its check.
     let doubted = vec![doc! { "$set": { "state": "doubted", "touched_at": "$$NOW" } }];
     world.collection("fs.pending").update_one(doc! { "_id": id(fid) }, doubted).upsert(true).await.unwrap();
     assert_eq!(world.store.sweep_unfinished(Duration::ZERO).await.unwrap(), 0);

@@ -62,7 +62,7 @@ impl World {
         Some(marker.get_str("state").unwrap().to_owned())
     }
 
-    /// How many documents there are of this file: descriptions, chunks, markers.
+    /// The number of this file's documents: descriptions, chunks, markers.
     pub(crate) async fn traces(&self, fid: FileId) -> [u64; 3] {
         let count = async |name, filter| self.collection(name).count_documents(filter).await.unwrap();
         [
@@ -83,14 +83,14 @@ pub(crate) fn id(fid: FileId) -> ObjectId {
     ObjectId::from_bytes(fid.bytes())
 }
 
-/// So many bytes that look like nothing, always the same ones.
+/// Random bytes, always the same ones for a length.
 pub(crate) fn noise(bytes: usize) -> Bytes {
     let mut content = vec![0; bytes];
     SmallRng::seed_from_u64(bytes as u64).fill_bytes(&mut content);
     content.into()
 }
 
-/// An upload as a process leaves it that is killed now: its inserts may have arrived, and no destructor runs.
+/// Leaves an upload as a killed process would: its inserts may have arrived, and no destructor runs.
 pub(crate) async fn killed(world: &World, upload: Upload, chunks: u64) {
     let fid = upload.fid();
     std::mem::forget(upload);

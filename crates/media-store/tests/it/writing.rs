@@ -1,4 +1,4 @@
-//! What is written is what can be read, and nothing else is.
+//! What was written can be read, and nothing else.
 
 use bytes::Bytes;
 use contracts::FileId;
@@ -127,7 +127,7 @@ async fn an_upload_that_lost_a_chunk_to_a_rollback_does_not_become_a_file() {
 async fn after_a_write_was_cut_off_the_upload_cannot_finish() {
     let world = World::new().await;
     let mut upload = world.store.begin("video.mp4", "video/mp4").await.unwrap();
-    // Too much to be in flight at once, so it has to wait, and is dropped while it does.
+    // Too much to be in flight at once, so the write has to wait, and is dropped while it waits.
     let write = upload.write(noise(30 * CHUNK));
     assert!(tokio::time::timeout(std::time::Duration::ZERO, write).await.is_err());
     assert!(matches!(upload.write(noise(1)).await, Err(StoreError::Incomplete)));

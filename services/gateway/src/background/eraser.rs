@@ -7,7 +7,7 @@ use super::BackgroundConfig;
 use crate::error::Error;
 use crate::state::Gateway;
 
-/// Erases the accounts whose owners asked for it and whose jobs a crash left.
+/// Erases accounts whose owners asked for it, and finishes erasures that a crash interrupted.
 pub(crate) struct Eraser {
     gateway: Gateway,
     interval: Duration,
@@ -27,7 +27,8 @@ impl Eraser {
         for account in self.gateway.identity.auth.list_erasures().await?.accounts {
             erase(&self.gateway, account).await?;
         }
-        // What was on its way then, and a crash kept from seeing that its owner is gone.
+        // Uploads that were in progress during the erasure. Each removes its own job, unless a crash prevents
+        // that.
         let erased = self.gateway.identity.auth.get_revocations().await?.erased_accounts;
         for account in self.gateway.jobs.left_of_erased(&erased).await? {
             erase_jobs(&self.gateway, account).await?;
@@ -40,7 +41,7 @@ impl Eraser {
     }
 }
 
-/// Erases an account now, in the background. What fails, the [`Eraser`] makes up for.
+/// Erases an account now, in the background. If that fails, the [`Eraser`] does it later.
 pub(crate) fn erase_soon(gateway: &Gateway, account: UserId) {
     let gateway = gateway.clone();
     gateway.shutdown.tasks().clone().spawn(async move {
@@ -50,17 +51,19 @@ pub(crate) fn erase_soon(gateway: &Gateway, account: UserId) {
     });
 }
 
-/// Deletes all that belongs to an account, then has auth forget it. May run twice, and at once.
+/// Deletes everything that belongs to an account, then tells auth to delete the account. May run twice, even
+/// at the same time.
 async fn erase(gateway: &Gateway, account: UserId) -> Result<(), Error> {
-    // First: a job of the account that is made after this, here or elsewhere, meets the mark and is taken back.
+    // First: a job of the account that is created after this, here or in another process, meets the mark and
+    // is removed.
     gateway.jobs.mark_erased(account).await?;
-    // Not needed for that, but what is refused early need not be taken back.
+    // Not necessary, but an upload that is refused early need not be removed later.
     if let Err(error) = gateway.identity.auth.refresh_revocations().await {
-        tracing::warn!(error = %Chain(&error), "could not ask which accounts have ended yet");
+        tracing::warn!(error = %Chain(&error), "could not ask auth which accounts have ended");
     }
     let count = erase_jobs(gateway, account).await?;
     if !gateway.intake.videos.discard_drafts_of(&account.to_string()).await? {
-        // The Eraser comes again when they have become jobs, or are fewer.
+        // The Eraser comes again when the drafts have become jobs, or fewer are left.
         return Ok(());
     }
     gateway.jobs.forget_usage(account).await?;
@@ -73,7 +76,7 @@ fn texts(accounts: &[UserId]) -> Vec<String> {
     accounts.iter().map(UserId::to_string).collect()
 }
 
-/// Deletes an account's jobs and their files; their number is returned.
+/// Deletes an account's jobs and their files. Returns the number of jobs.
 async fn erase_jobs(gateway: &Gateway, account: UserId) -> Result<u64, Error> {
     let mut count = 0;
     loop {
@@ -86,7 +89,7 @@ async fn erase_jobs(gateway: &Gateway, account: UserId) -> Result<u64, Error> {
             if let Some(audio) = &record.job.audio {
                 gateway.delivery.mp3s.delete(audio.fid.0).await?;
             }
-            // Last: as long as it is there, somebody comes back to its files.
+            // Last: as long as the job exists, a later erasure finds its files.
             gateway.jobs.erase(account, record.job.id).await?;
             count += 1;
         }

@@ -1,4 +1,4 @@
-//! What the gateway does without being asked: one file per task.
+//! The gateway's background tasks, one file for each.
 
 mod eraser;
 mod reconciler;

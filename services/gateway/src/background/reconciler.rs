@@ -8,10 +8,10 @@ use super::BackgroundConfig;
 use crate::error::Error;
 use crate::state::Gateway;
 
-/// More wait for the next round.
+/// The users handled in one round. The others wait for the next.
 const MOST_USERS: u16 = 1000;
 
-/// Sends again the messages of jobs that a crash left without one.
+/// Sends the messages of jobs that a crash left without one.
 pub(crate) struct Reconciler {
     gateway: Gateway,
     interval: Duration,
@@ -19,13 +19,14 @@ pub(crate) struct Reconciler {
     overdue: Overdue,
 }
 
-/// Uploads looked at in one go.
+/// The jobs or uploads handled in one query.
 const BATCH: u16 = 100;
 
 impl Reconciler {
     pub(crate) fn new(gateway: &Gateway, config: &BackgroundConfig) -> Self {
         let overdue = Overdue {
-            // The broker redelivers by itself when a converter dies; this is for when it can't.
+            // The broker redelivers by itself when a converter dies; this is for the cases in which it
+            // cannot.
             lapsed: config.unannounced_after,
             unreported: config.unannounced_after,
             waiting: config.waiting_after,
@@ -43,7 +44,7 @@ impl Reconciler {
     }
 
     async fn reconcile(&self) -> Result<(), Error> {
-        // While RabbitMQ is away, uploads are completed nevertheless.
+        // Uploads are completed even while RabbitMQ is away.
         let sent = self.send_forgotten().await;
         let sent = sent.and(self.welcome().await);
         self.settle_usage().await.and(self.complete_forsaken().await).and(sent)
@@ -63,7 +64,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Of users of whom no job ended lately, or whose upload was cut off by a crash.
+    /// Announces the next jobs of users. Usually the end of another job or the upload itself does that. This
+    /// is for users without a job that ended lately, or whose upload a crash interrupted.
     async fn give_turns(&self) -> Result<(), Error> {
         for user in self.gateway.jobs.users_waiting(self.unannounced, MOST_USERS).await? {
             while self.gateway.intake.turns.give(user).await? {
@@ -73,7 +75,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Sends the mails of acceptance that the broker did not get.
+    /// Sends the acceptance mails that the broker did not get.
     async fn welcome(&self) -> Result<(), Error> {
         for record in self.gateway.jobs.unwelcomed(self.unannounced, BATCH).await? {
             self.gateway.intake.tell_of_acceptance(&record).await?;
@@ -89,13 +91,13 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Makes jobs of uploads whose gateway died behind their last byte.
+    /// Creates the jobs of uploads whose gateway died after the last byte.
     async fn complete_forsaken(&self) -> Result<(), Error> {
         for fid in self.gateway.intake.videos.forsaken_drafts(BATCH).await? {
             let Some(draft) = self.gateway.intake.videos.draft(fid).await? else { continue };
             match self.gateway.intake.complete(draft, Duration::ZERO).await {
                 Ok(_) => tracing::info!(file.id = %fid, "completed a forsaken upload"),
-                // One that cannot be completed must not keep the others.
+                // An upload that cannot be completed must not hold up the others.
                 Err(error) => {
                     tracing::warn!(file.id = %fid, error = %Chain(&error), "could not complete an upload");
                 }

@@ -7,7 +7,8 @@ use super::BackgroundConfig;
 use crate::error::Error;
 use crate::state::Gateway;
 
-/// Deletes what nobody needs any more: expired jobs' files, uploads that never ended, files that no job refers to.
+/// Deletes what is no longer needed: expired jobs' files, uploads that never ended, files that no job refers
+/// to.
 pub(crate) struct Sweeper {
     gateway: Gateway,
     interval: Duration,
@@ -15,7 +16,7 @@ pub(crate) struct Sweeper {
     keep_history: Duration,
 }
 
-/// Files and jobs looked at in one query.
+/// The files and jobs handled in one query.
 const BATCH: u16 = 100;
 
 #[derive(Clone, Copy)]
@@ -41,7 +42,7 @@ impl Sweeper {
     async fn sweep(&self) -> Result<(), Error> {
         self.gateway.edge.limits.forget_idle();
         self.gateway.identity.forget_idle();
-        // Also where MongoDB was away when the service started.
+        // Again, in case MongoDB was away when the service started.
         self.gateway.jobs.ensure_indexes().await?;
         self.gateway.intake.videos.ensure_indexes().await?;
         self.gateway.delivery.mp3s.ensure_indexes().await?;
@@ -114,13 +115,13 @@ impl Sweeper {
 
     async fn is_needed(&self, bucket: Bucket, fid: FileId) -> Result<bool, Error> {
         Ok(match bucket {
-            // A draft first: it becomes settled only when its job is there.
+            // The draft is checked first: it is settled only after its job exists.
             Bucket::Videos => {
                 self.gateway.intake.videos.is_draft(fid).await?
                     || self.gateway.jobs.needs_video(VideoFid(fid)).await?
             }
             Bucket::Mp3s => {
-                // The right is read first: it is spent in the moment in which the job refers to the file.
+                // The right is read first: it ends at the moment at which the job refers to the file.
                 let right = self.gateway.delivery.mp3s.right(fid).await?.unwrap_or_default();
                 self.gateway.jobs.may_commit(Mp3Fid(fid), &right).await?
             }

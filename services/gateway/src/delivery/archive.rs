@@ -9,7 +9,7 @@ use super::zip::{Entry, ZipWriter};
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, StoreError>> + Send>>;
 
-/// An archive on its way: one file after the other, a few pieces at a time.
+/// An archive that is being sent: one file after the other, a few pieces at a time.
 pub(crate) struct Archive {
     store: MediaStore,
     files: VecDeque<(Entry, StoredFile)>,
@@ -25,7 +25,7 @@ impl Archive {
 
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, StoreError>> + Send {
         stream::try_unfold(self, |mut archive| async {
-            // Breaks the answer off at an error, which the client can tell by the length.
+            // An error breaks the answer off. The client notices by the length.
             Ok(archive.next().await?.map(|piece| (piece, archive)))
         })
     }

@@ -1,4 +1,4 @@
-//! Who is told when a job changes: one change stream for the whole process, however many people watch.
+//! Tells watchers when a job changes. One change stream serves the whole process, however many clients watch.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use jobs::JobStore;
 use service_kit::{Chain, Shutdown};
 use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
 
-/// More changes than that at once make a watcher read its job again instead.
+/// The changes kept for a slow watcher. One that falls further behind reads its job again instead.
 const BACKLOG: usize = 1024;
 
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ pub(crate) struct OwnChanges {
     changes: Receiver<Change>,
 }
 
-/// What a user is to be told.
+/// News about a user's jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
     /// This job may have changed.
@@ -73,11 +73,11 @@ async fn follow(jobs: JobStore, sender: Sender<Change>) {
     loop {
         match jobs.changes().await {
             Ok(changes) => {
-                // What changed while there was no stream, nobody was told.
+                // Watchers missed what changed while there was no stream.
                 let _ = sender.send(Change::Anything);
                 let mut changes = std::pin::pin!(changes);
                 while let Some(Ok(change)) = changes.next().await {
-                    // Fails when nobody watches.
+                    // Fails if there is no watcher.
                     let _ = sender.send(Change::Job(change));
                 }
             }

@@ -5,7 +5,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::identity::PublicSite;
 
-/// A job as its owner sees it: with the addresses of what belongs to it.
+/// A job as its owner sees it, with the addresses of what belongs to it.
 #[derive(Debug, Serialize)]
 pub(crate) struct JobView {
     #[serde(flatten)]
@@ -47,7 +47,8 @@ impl JobView {
     }
 }
 
-// By hand: what is flattened becomes `allOf` otherwise, which generated clients make two types of.
+// By hand: a derived schema turns a flattened field into `allOf`, and generated clients make two types of
+// that.
 impl PartialSchema for JobView {
     fn schema() -> RefOr<Schema> {
         let mut schema = Job::schema();

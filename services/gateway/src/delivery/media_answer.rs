@@ -17,9 +17,9 @@ use crate::intake::display_name;
 /// What a browser does with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// It saves it.
+    /// The browser saves the file.
     Attachment,
-    /// It plays it.
+    /// The browser plays the file.
     Inline,
 }
 
@@ -32,8 +32,8 @@ impl Disposition {
     }
 }
 
-/// Answers a GET or HEAD with a finished file, under the name that it was stored with. Its bytes hold
-/// the place.
+/// Answers a GET or HEAD with a finished file, under its stored name. The body keeps the place until it is
+/// sent.
 pub(crate) fn audio_answer(
     store: &MediaStore,
     file: &StoredFile,
@@ -74,9 +74,10 @@ pub(crate) fn audio_answer(
     Ok((status, headers, place.of(Body::from_stream(store.offer(file, span)))).into_response())
 }
 
-/// The one range that is asked for; `None` where the whole file is the answer.
+/// The one range that is requested; `None` if the whole file is the answer.
 ///
-/// What is no byte range at all is ignored, and several ranges may be answered with the whole (RFC 9110, section 14.2).
+/// A header that is not a byte range is ignored, and several ranges may be answered with the whole file (RFC
+/// 9110, section 14.2).
 fn requested_range(header: &HeaderValue, bytes: u64) -> Result<Option<Range<u64>>, Problem> {
     let Some((first, last)) = header.to_str().ok().and_then(range_bounds) else { return Ok(None) };
     let range = match (first, last) {

@@ -1,4 +1,4 @@
-//! The browser page: built files out of a folder, under a strict policy.
+//! The browser page: built files from a folder, under a strict content security policy.
 
 use std::path::Path;
 
@@ -14,14 +14,14 @@ use contracts::ProblemCode;
 use service_kit::Problem;
 use tower_http::services::{ServeDir, ServeFile};
 
-/// What the page calls its parts: all of them are one document, which looks at its own address.
+/// The addresses of the page's parts. All of them are the same document, which reads its own address.
 const PLACES: [&str; 8] =
     ["/", "/sign-in", "/sign-up", "/forgot", "/verify", "/reset", "/settings", "/admin"];
 
 /// Where the build puts files whose names change with their content.
 const HASHED: &str = "/assets/";
 
-/// Nothing but our own scripts, styles and pictures; what was fetched with a token is shown as a blob.
+/// Allows only our own scripts, styles and pictures. Files that were fetched with a token are shown as blobs.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; \
      connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
@@ -31,8 +31,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_EACH_TIME: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// Adds the page in this folder, or without one a way from `/` to the documentation. What is neither a route nor a file is a
-/// problem as before.
+/// Adds the page in this folder. Without a folder, `/` redirects to the documentation. An address that is
+/// neither a route nor a file is answered with a problem, as without the page.
 pub(crate) fn with_page<S>(router: Router<S>, directory: Option<&Path>) -> anyhow::Result<Router<S>>
 where
     S: Clone + Send + Sync + 'static,
@@ -63,7 +63,7 @@ async fn nothing_here() -> Problem {
     Problem::new(ProblemCode::NotFound)
 }
 
-/// Puts on what the browser must know before it believes a file.
+/// Adds the headers that tell a browser how to cache a file and what the page may load.
 async fn dress(request: Request, next: Next) -> Response {
     let lifetime = if request.uri().path().starts_with(HASHED) { FOR_EVER } else { ASK_EACH_TIME };
     let mut response = next.run(request).await;
@@ -74,7 +74,7 @@ async fn dress(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, lifetime);
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-    // Addresses of the page can hold what a mail said.
+    // Addresses of the page can contain a token from a mail.
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     response

@@ -20,13 +20,13 @@ pub(crate) struct AllJobsWatcher {
     jobs: JobStore,
     owner: UserId,
     changes: OwnChanges,
-    /// The last one. It may come again without a difference.
+    /// The last job that was shown. It may come again unchanged.
     shown: Option<Job>,
 }
 
-/// What a user is told of their jobs.
+/// News about a user's jobs.
 pub(crate) enum JobNews {
-    /// Changes may have been missed: the list tells where jobs stand.
+    /// Changes may have been missed: the list has the current state of the jobs.
     Missed,
     /// A job as it is now.
     Changed(Box<Job>),
@@ -42,14 +42,15 @@ impl JobWatcher {
         owner: UserId,
         id: JobId,
     ) -> Result<Option<Self>, jobs::JobsError> {
-        // First: a change between reading and watching would be missed.
+        // Watches before reading: otherwise a change in between would be missed.
         let changes = feed.watch(id);
         let record = jobs.get_owned(owner, id).await?;
         let watcher = |next| Self { jobs: jobs.clone(), owner, id, changes, shown: None, next: Some(next) };
         Ok(record.map(|record| watcher(record.job)))
     }
 
-    /// The job, at once and then whenever it differs from what was shown. `None` when there is nothing more to show.
+    /// The job, at once and then whenever it differs from what was shown. `None` when there is nothing more
+    /// to show.
     pub(crate) async fn next_version(&mut self) -> Option<Job> {
         let job = match self.next.take() {
             Some(job) => job,
@@ -86,7 +87,7 @@ impl AllJobsWatcher {
                 News::Removed(id) => return Some(JobNews::Removed(id)),
                 News::Changed(id) => id,
             };
-            // Deleted since: there will be news of that.
+            // The job was deleted since. News of that will follow.
             let Some(record) = self.jobs.get_owned(self.owner, id).await.ok()? else { continue };
             if !self.shown.as_ref().is_some_and(|shown| is_same(shown, &record.job)) {
                 self.shown = Some(record.job.clone());
@@ -96,7 +97,7 @@ impl AllJobsWatcher {
     }
 }
 
-/// Renewed leases change nothing but the time.
+/// A renewed lease changes only the time, which is not news.
 fn is_same(shown: &Job, job: &Job) -> bool {
     *shown == Job { updated_at: shown.updated_at, ..job.clone() }
 }

@@ -1,13 +1,14 @@
-//! Writing a ZIP archive as it is sent: files are stored as they are, since audio does not get smaller.
+//! Writes a ZIP archive while it is sent. Files are stored uncompressed, since audio does not get smaller.
 //!
-//! By PKWARE's APPNOTE.TXT 6.3.10. A file's checksum is known when the file has gone by, so it follows in a data descriptor.
+//! The format is PKWARE's APPNOTE.TXT 6.3.10. A file's checksum is known only after the file was sent, so it
+//! follows in a data descriptor.
 
 use std::collections::HashSet;
 
 use contracts::file_name_of;
 use time::OffsetDateTime;
 
-/// A file that is to come, of a known length.
+/// A file to be added, of a known length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) name: String,
@@ -19,18 +20,18 @@ pub(crate) struct Entry {
 const FLAGS: u16 = 1 << 3 | 1 << 11;
 const VERSION: u16 = 20;
 const VERSION_64: u16 = 45;
-/// Made on Unix, so that the attributes below count: a regular file that everybody can read.
+/// Made on Unix, so that the attributes below count: a regular file that every user can read.
 const MADE_BY: u16 = 3 << 8 | VERSION_64;
 const ATTRIBUTES: u32 = 0o100_644 << 16;
 
-/// Says of a field that its value is in the ZIP64 extra field.
+/// The value of a field whose real value is in the ZIP64 extra field.
 const ELSEWHERE: u32 = u32::MAX;
 const ZIP64: u16 = 1;
 
-/// The headers of an archive, in the order in which they are to be sent.
+/// Writes the headers of an archive, in the order in which they are sent.
 #[derive(Debug)]
 pub(crate) struct ZipWriter {
-    /// From which value on a number needs 64 bits.
+    /// Numbers from this value on need 64 bits.
     large_from: u64,
     offset: u64,
     current: Option<(Entry, crc32fast::Hasher)>,
@@ -47,7 +48,7 @@ impl ZipWriter {
         Self { large_from, offset: 0, current: None, directory: Vec::new(), entries: 0 }
     }
 
-    /// What goes in front of a file's bytes.
+    /// The header before a file's bytes.
     pub(crate) fn begin(&mut self, entry: Entry) -> Vec<u8> {
         let is_large = entry.bytes >= self.large_from;
         let mut header = Vec::with_capacity(64);
@@ -74,14 +75,14 @@ impl ZipWriter {
         header
     }
 
-    /// Looks at the file's bytes as they go by.
+    /// Adds a piece of the file to its checksum.
     pub(crate) fn pass(&mut self, piece: &[u8]) {
         if let Some((_, checksum)) = &mut self.current {
             checksum.update(piece);
         }
     }
 
-    /// What goes behind a file's bytes.
+    /// The data descriptor after a file's bytes.
     pub(crate) fn end(&mut self) -> Vec<u8> {
         let Some((entry, checksum)) = self.current.take() else { return Vec::new() };
         let checksum = checksum.finalize();
@@ -111,7 +112,7 @@ impl ZipWriter {
             (0..times).for_each(|_| put64(&mut extra, value));
             ELSEWHERE
         };
-        // Both lengths are the same, and the extra field has them in this order.
+        // Both lengths are the same. The extra field has the lengths first, then the offset.
         let length = short_form(entry.bytes, 2);
         let offset = short_form(self.offset, 1);
         let directory = &mut self.directory;
@@ -142,7 +143,7 @@ impl ZipWriter {
         self.entries += 1;
     }
 
-    /// What goes behind the last file.
+    /// The central directory and the records at the end, after the last file.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         let bytes = self.directory.len() as u64;
         let is_large = self.offset >= self.large_from || bytes >= self.large_from;
@@ -158,7 +159,7 @@ impl ZipWriter {
             put64(&mut end, self.entries);
             put64(&mut end, bytes);
             put64(&mut end, self.offset);
-            // Where that record is.
+            // The locator: where that record is.
             put32(&mut end, 0x0706_4b50);
             put32(&mut end, 0);
             put64(&mut end, self.offset + bytes);
@@ -178,7 +179,7 @@ impl ZipWriter {
     }
 }
 
-/// How long the archive of these files will be.
+/// The length of the archive of these files.
 pub(crate) fn archive_bytes(entries: &[Entry]) -> u64 {
     let mut writer = ZipWriter::new();
     for entry in entries {
@@ -225,7 +226,7 @@ fn length_of(name: &str) -> u16 {
     u16::try_from(name.len()).unwrap_or(u16::MAX)
 }
 
-/// For values that were compared before.
+/// For values that the caller has compared with the limit.
 fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(ELSEWHERE)
 }
@@ -269,7 +270,7 @@ mod tests {
         bytes
     }
 
-    /// What another program finds in an archive: each name, its date, its length and the sum of its bytes.
+    /// What Python's `zipfile` finds in an archive: each name, its date, its length and the sum of its bytes.
     fn read_by_python(archive: &[u8]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.zip");
@@ -293,7 +294,8 @@ mod tests {
         let entries: Vec<Entry> = files.iter().map(|(name, content)| entry(name, content.len())).collect();
         assert_eq!(archive_bytes(&entries), short.len() as u64);
         assert_eq!(read_by_python(&short), expected);
-        // As if the first file and all that is behind it were beyond four gibibytes, and everything.
+        // First as if the first file and all offsets after it were beyond four gibibytes, then as if
+        // everything were.
         for large_from in [2000, 0] {
             assert_eq!(read_by_python(&archive(ZipWriter::with_large_from(large_from), &files)), expected);
         }

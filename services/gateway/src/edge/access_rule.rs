@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use axum::http::request::Parts;
 
-/// What the access rule in a route's signature did with a request: see [`apply_access_rule`](super::layers::apply_access_rule).
+/// What the access rule in a route's signature did with a request: see
+/// [`apply_access_rule`](super::layers::apply_access_rule).
 #[derive(Clone, Default)]
 pub(crate) struct AccessRule(Arc<State>);
 
@@ -15,14 +16,14 @@ struct State {
 }
 
 impl AccessRule {
-    /// The request passed a rule, be it that anybody may call the route.
+    /// Records that the request passed a rule, even the rule that every client may call the route.
     pub(crate) fn pass(parts: &Parts) {
         if let Some(Self(state)) = parts.extensions.get() {
             state.is_passed.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The request is about an account: what it changes is audited, with the client's address.
+    /// Records that the request is about an account: its changes are audited, with the client's address.
     pub(crate) fn audit(parts: &Parts, client: IpAddr) {
         if let Some(Self(state)) = parts.extensions.get() {
             state.audited_client.get_or_init(|| client);

@@ -9,8 +9,8 @@ use service_kit::Problem;
 use super::Edge;
 
 impl Edge {
-    /// The client's address. It comes from the header that the settings name, if the peer is a trusted proxy. Anybody can send such a
-    /// header, so any other peer counts as the client itself.
+    /// The client's address. It comes from the header that the settings name, if the peer is a trusted proxy.
+    /// Any client can send such a header, so every other peer counts as the client itself.
     pub(crate) async fn client_address(&self, parts: &mut Parts) -> Result<IpAddr, Problem> {
         let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, &()).await;
         let ConnectInfo(peer) = peer.map_err(|_| ProblemCode::Internal)?;

@@ -18,27 +18,27 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use super::{AccessRule, PlaceOfAnswer};
 
-/// Every body but an upload's is small JSON.
+/// Every body except an upload's is small JSON.
 const MAX_JSON_BYTES: usize = 16 << 10;
 
-/// One of a hundred bytes comes at once, or somebody holds connections open on purpose.
+/// A small body arrives at once. A client that takes longer may hold connections open on purpose.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Nothing that answers with data is a document that could load or frame anything.
+/// Answers with data are not documents, so they need not load or frame anything.
 const NO_DOCUMENT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// The page of the documentation styles itself.
+/// The page of the documentation has inline styles.
 const DOCUMENTATION: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// So much of a parameter's name is repeated in its refusal.
+/// How much of a parameter's name is repeated in its refusal.
 const MAX_NAME_CHARS: usize = 50;
 
 const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Reads the body before anything is done about it.
+/// Reads the whole body before the handler runs.
 pub(crate) async fn whole_body(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let read = tokio::time::timeout(BODY_TIMEOUT, read(body)).await;
@@ -61,7 +61,7 @@ async fn read(body: Body) -> Result<Vec<u8>, ProblemCode> {
     Ok(whole)
 }
 
-/// Refuses a query where none is taken.
+/// Refuses query parameters on routes that take none.
 pub(crate) async fn refuse_query(request: Request, next: Next) -> Response {
     let query = request.uri().query().unwrap_or_default();
     match query.split(['=', '&']).next().filter(|name| !name.is_empty()) {
@@ -74,7 +74,7 @@ pub(crate) async fn refuse_query(request: Request, next: Next) -> Response {
     }
 }
 
-/// Counts an answer that is in memory as a whole, until its client has taken it.
+/// Counts an answer that is in memory as a whole, until its client has received it.
 pub(crate) async fn hold_place(mut request: Request, next: Next) -> Response {
     let place = PlaceOfAnswer::default();
     request.extensions_mut().insert(place.clone());
@@ -85,7 +85,7 @@ pub(crate) async fn hold_place(mut request: Request, next: Next) -> Response {
     }
 }
 
-/// Tells browsers what they must not do with an answer, unless it says so itself.
+/// Adds the security headers. A content security policy or referrer policy of the answer's own stays.
 pub(crate) async fn harden(is_https: bool, request: Request, next: Next) -> Response {
     let policy = if request.uri().path().starts_with("/docs") { DOCUMENTATION } else { NO_DOCUMENT };
     let mut response = next.run(request).await;
@@ -100,7 +100,8 @@ pub(crate) async fn harden(is_https: bool, request: Request, next: Next) -> Resp
     response
 }
 
-/// Pages of exactly these origins may use the API, with tokens of their own; cookies are for our own page alone.
+/// Lets pages of exactly these origins use the API, with tokens of their own. Cookies are only for our own
+/// page.
 pub(crate) fn cross_origin(origins: &[HeaderValue]) -> Option<CorsLayer> {
     const EXPOSED: [HeaderName; 6] =
         [ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, ETAG, LOCATION, RETRY_AFTER];
@@ -133,8 +134,9 @@ pub(crate) fn cross_origin(origins: &[HeaderValue]) -> Option<CorsLayer> {
     Some(layer)
 }
 
-/// Holds a route to the access rule in its signature ([`AccessRule`]). A route that names none answers nothing. What changes an account
-/// is audited: auth notes what became of it, under the same request id.
+/// Enforces the access rule in a route's signature ([`AccessRule`]). A route without a rule is answered with
+/// an internal error. Changes of an account are audited; auth records their outcome under the same request
+/// id.
 pub(crate) async fn apply_access_rule(mut request: Request, next: Next) -> Response {
     let rule = AccessRule::default();
     request.extensions_mut().insert(rule.clone());

@@ -1,4 +1,4 @@
-//! How often a client may do what costs us something. Counted in this process: with several gateways each counts its own.
+//! How often a client may do what costs us something. Each gateway process counts for itself.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -15,17 +15,17 @@ use service_kit::{Problem, subscriber};
 
 use super::places::Places;
 
-/// The limits, and who has used how much of them.
+/// The limits, and how much of them each client has used.
 pub(crate) struct Limits {
     credentials: Limit<IpAddr>,
     uploads: Limit<UserId>,
     requests: Limit<UserId>,
     strangers: Limit<IpAddr>,
-    /// Uploads whose bytes arrive.
+    /// Uploads that are being received.
     pub(crate) receiving: Places,
-    /// Downloads of a user's files, also those by links.
+    /// Downloads of a user's files, including those by links.
     pub(crate) sending: Places,
-    /// Answers that are in memory as a whole until their client has taken them.
+    /// Answers that are in memory as a whole until their client has received them.
     pub(crate) answering: Places,
     /// Streams of events.
     pub(crate) watching: Places,
@@ -34,10 +34,10 @@ pub(crate) struct Limits {
 /// A client that hears nothing for longer may give up.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An upload's client waits to send its body, and is told nothing by waiting.
+/// An upload's client can wait longer: it waits to send its body and expects no answer yet.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For a list or a picture a client waits some milliseconds in line.
+/// A client with more of them waits in line: for a list or a picture, some milliseconds.
 const ANSWERS_AT_ONCE: usize = 64;
 
 /// Streams of events of one user in this process: each costs a connection.
@@ -95,7 +95,7 @@ impl From<&LimitConfig> for Limits {
 }
 
 impl Limits {
-    /// Counts a registration, a login, or another try with a password or a mailed token.
+    /// Counts a registration, a login, or another attempt with a password or a token from a mail.
     pub(crate) fn credentials(&self, client: IpAddr) -> Result<(), Problem> {
         self.credentials.count(&subscriber(client))
     }
@@ -110,7 +110,7 @@ impl Limits {
         self.requests.count(&user)
     }
 
-    /// Counts any request without a token that holds.
+    /// Counts any request without a valid token.
     pub(crate) fn stranger(&self, client: IpAddr) -> Result<(), Problem> {
         self.strangers.count(&subscriber(client))
     }
@@ -127,7 +127,7 @@ impl Limits {
     }
 }
 
-/// So many a minute, which may come all at once.
+/// A number of requests per minute. They may come all at once.
 pub(crate) struct Limit<K: Clone + Hash + Eq> {
     limiter: DefaultKeyedRateLimiter<K>,
     per_minute: NonZeroU32,
@@ -143,7 +143,7 @@ impl<K: Clone + Hash + Eq> Limit<K> {
     pub(crate) fn count(&self, key: &K) -> Result<(), Problem> {
         self.limiter.check_key(key).map_err(|refusal| {
             let seconds = refusal.wait_time_from(self.clock.now()).as_secs() + 1;
-            // The last three are those of draft-ietf-httpapi-ratelimit-headers-06.
+            // The last three headers are those of draft-ietf-httpapi-ratelimit-headers-06.
             Problem::new(ProblemCode::TooManyRequests)
                 .with_header(RETRY_AFTER, HeaderValue::from(seconds))
                 .with_header(HeaderName::from_static("ratelimit-limit"), self.per_minute.get().into())

@@ -1,4 +1,4 @@
-//! What holds for every request, whatever it asks for.
+//! What applies to every request, whatever its route.
 
 mod access_rule;
 mod client_address;

@@ -1,4 +1,4 @@
-//! How much may be under way at the same time: each upload, download and answer that waits for its client holds memory.
+//! Limits of work at the same time: each upload, download and answer that waits for its client holds memory.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -14,16 +14,16 @@ use hyper::body::{Frame, SizeHint};
 use service_kit::Problem;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Places for one kind of work: so many for each user, and so many in all.
+/// Places for one kind of work: a number for each user, and a number in all.
 pub(crate) struct Places {
     of_user: usize,
     of_all: Arc<Semaphore>,
-    /// How long a request waits for one.
+    /// How long a request waits for a place.
     timeout: Duration,
     users: Mutex<HashMap<UserId, Arc<Semaphore>>>,
 }
 
-/// A place that is taken for as long as this lives.
+/// A place, which is taken until this is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     _permits: Arc<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
@@ -37,7 +37,7 @@ impl Places {
         Self { of_user, of_all, timeout, users: Mutex::default() }
     }
 
-    /// Takes a place, waiting a while for one.
+    /// Takes a place. Waits for one up to the timeout.
     pub(crate) async fn take(&self, user: UserId) -> Result<Place, Problem> {
         let of_user =
             self.lock().entry(user).or_insert_with(|| Arc::new(Semaphore::new(self.of_user))).clone();
@@ -51,7 +51,7 @@ impl Places {
         Ok(Place { _permits: Arc::new((own, any)) })
     }
 
-    /// Forgets those who hold none.
+    /// Forgets the users who hold no place.
     pub(crate) fn forget_idle(&self) {
         self.lock().retain(|_, places| Arc::strong_count(places) > 1);
     }
@@ -62,7 +62,7 @@ impl Places {
 }
 
 impl Place {
-    /// The body, which keeps this place until it has been sent or given up.
+    /// Wraps a body, which keeps this place until it has been sent or dropped.
     pub(crate) fn of(self, body: Body) -> Body {
         Body::new(PlacedBody { body, _place: self })
     }
@@ -93,7 +93,7 @@ impl HttpBody for PlacedBody {
     }
 }
 
-/// Where the identified caller of a request leaves the place that the answer takes.
+/// The identification of the caller leaves the answer's place here, for the layer that wraps the answer.
 #[derive(Clone, Default)]
 pub(crate) struct PlaceOfAnswer(Arc<OnceLock<Place>>);
 

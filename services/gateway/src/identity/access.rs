@@ -1,6 +1,6 @@
-//! Access rules. A route's signature is its whole rule: `Caller<Read>` needs a token, or an API key with the scope `read`; `Person`
-//! needs a token; `Administrator` needs an administrator's; `Visitor` and `Anyone` make a route public. Changes by a person or a visitor
-//! are audited.
+//! Access rules. A route's signature is its whole rule: `Caller<Read>` needs a token, or an API key with the
+//! scope `read`; `Person` needs a token; `Administrator` needs an administrator's; `Visitor` and `Anyone`
+//! make a route public. Changes by a person or a visitor are audited.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,16 +15,17 @@ use super::identification::Identity;
 use crate::edge::{AccessRule, PlaceOfAnswer};
 use crate::error::Error;
 
-/// What an API key must be for.
+/// What a route requires of an API key.
 pub(crate) trait Access {
-    /// The scope that a key needs. Whoever uploads has confirmed their address too, where that is required.
+    /// The scope that a key needs. For uploads the account must also have a confirmed address, if the
+    /// settings require that.
     const SCOPE: Scope;
 }
 
 /// Reading jobs and files, and links to them.
 pub(crate) struct Read;
 
-/// Uploading, and looking after one's uploads.
+/// Uploading, and managing uploads.
 pub(crate) struct Upload;
 
 /// Deleting jobs.
@@ -45,12 +46,12 @@ impl Access for Delete {
 /// The account whose token or API key the request carries.
 pub(crate) struct Caller<A> {
     pub(crate) owner: Owner,
-    /// What the request was let in with, for answers that go on for long.
+    /// The credential of the request. Long answers end when it ends.
     pub(crate) credential: Credential,
     access: PhantomData<A>,
 }
 
-/// A signed-in person. An API key is none: what keys can do, they can't change.
+/// A signed-in person. An API key does not count as one: keys must not be able to change what keys can do.
 #[derive(Clone)]
 pub(crate) struct Person {
     /// The token itself, for auth.
@@ -62,10 +63,10 @@ pub(crate) struct Person {
 #[derive(Clone)]
 pub(crate) struct Administrator(pub(crate) Person);
 
-/// Anybody who tries a password, a token, or a way to sign in. Tries count against the client's address.
+/// A client that tries a password, a token, or a way to sign in. Attempts count against the client's address.
 pub(crate) struct Visitor;
 
-/// Anybody at all: what the route tells is public, or its address is a secret.
+/// Any client: the route's answer is public, or its address is a secret.
 pub(crate) struct Anyone;
 
 impl<A: Access, S: Send + Sync> FromRequestParts<S> for Caller<A>
@@ -92,7 +93,7 @@ where
             }
         };
         if A::SCOPE == Scope::Upload && identity.requires_verified_address && !is_verified {
-            // The token may be older than the click on the link.
+            // The token may be older than the confirmation of the address.
             let is_verified_now = match &credential {
                 Credential::Session { token, .. } => identity.auth.get_me(token).await?.email_verified,
                 Credential::Key { .. } => false,
@@ -170,7 +171,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Anyone {
 }
 
 impl Identity {
-    /// Finds out whose credential a request carries. One that does not hold counts against the client's address.
+    /// Identifies the caller. An invalid credential counts against the client's address.
     async fn identify(&self, parts: &mut Parts) -> Result<Credential, Error> {
         match self.credential(parts).await {
             Ok(credential) => Ok(credential),
@@ -191,7 +192,7 @@ impl Identity {
         Ok(self.edge.limits.stranger(client)?)
     }
 
-    /// Counts a request of this user, and takes the place of its answer.
+    /// Counts a request of this user, and takes a place for its answer.
     async fn admit(&self, parts: &Parts, user: UserId) -> Result<(), Error> {
         self.edge.limits.request(user)?;
         if let Some(answer) = parts.extensions.get::<PlaceOfAnswer>() {

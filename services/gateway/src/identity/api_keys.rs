@@ -1,4 +1,5 @@
-//! Whose API key it is. Auth is asked; its answers are kept for seconds, and made-up keys don't become requests to it.
+//! Finds the holder of an API key. Auth is asked, and its answers are kept for seconds. Made-up keys are
+//! limited, so that they do not flood auth with requests.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,19 +16,20 @@ use super::auth_client::AuthClient;
 use crate::edge::Limit;
 use crate::error::Error;
 
-/// A key that was deleted works this long at the most.
+/// A deleted key works for this long at most.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// While auth is away, a key that worked goes on to for this long.
+/// While auth is away, a key that worked goes on working for this long.
 const HELD: Duration = Duration::from_mins(5);
 
-/// A hundred bytes each.
+/// The most answers that are kept. Each takes a hundred bytes.
 const MOST: usize = 10_000;
 
-/// Questions about keys that did not work lately, per client address and minute: a script has one key.
+/// Requests to auth about keys that did not work lately, per client address and minute. Enough for scripts:
+/// each has one key.
 const QUESTIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
-/// Questions at once.
+/// Requests to auth at the same time.
 const QUESTIONS: usize = 32;
 
 struct Answer {
@@ -35,7 +37,7 @@ struct Answer {
     holder: Option<KeyHolder>,
 }
 
-/// What auth said of keys lately.
+/// Auth's recent answers about keys.
 pub(crate) struct ApiKeys {
     answers: Mutex<HashMap<ApiKeyHash, Answer>>,
     questions: Semaphore,
@@ -51,7 +53,7 @@ impl ApiKeys {
         }
     }
 
-    /// Whose key this is.
+    /// The holder of this key.
     pub(crate) async fn holder(
         &self,
         auth: &AuthClient,
@@ -95,7 +97,7 @@ impl ApiKeys {
         self.lock().retain(|_, answer| is_other(answer));
     }
 
-    /// Forgets what is of no use any more.
+    /// Forgets answers that are no longer useful.
     pub(crate) fn forget_idle(&self) {
         self.strangers.forget_idle();
         self.lock().retain(|_, answer| answer.is_of_use());
@@ -112,7 +114,7 @@ impl ApiKeys {
             answers.retain(|_, answer| answer.is_of_use());
         }
         if answers.len() >= MOST {
-            // All of them asked within minutes: they are asked again.
+            // All answers are recent. Auth is asked again about each key.
             answers.clear();
         }
         answers.insert(hash, Answer { at: Instant::now(), holder });

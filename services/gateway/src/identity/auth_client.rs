@@ -51,7 +51,8 @@ pub(crate) struct AccountSearch {
 
 impl AuthClient {
     pub(crate) fn new(auth: Url, revocations: Arc<Revocations>) -> Result<Self, reqwest::Error> {
-        // Longer than auth lets a login wait for its turn at hashing, and than it waits for an identity provider.
+        // The timeout is longer than auth's own: for a login that waits for its turn at hashing, and for an
+        // identity provider.
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(15))
@@ -123,7 +124,7 @@ impl AuthClient {
         read(send(self.request_of(token, Method::PATCH, &["me"]).json(change)).await?).await
     }
 
-    /// Ends all of the account's sessions and keys; its jobs are the gateway's to erase.
+    /// Ends all of the account's sessions and keys. The gateway must erase the account's jobs.
     pub(crate) async fn begin_erasure(&self, token: &str, request: &ErasureRequest) -> Result<(), Error> {
         send(self.request_of(token, Method::DELETE, &["me"]).json(request)).await?;
         self.learn_of_ended_sessions().await;
@@ -213,10 +214,11 @@ impl AuthClient {
         send(self.request(Method::POST, &path)).await.map(drop)
     }
 
-    /// This gateway learns at once of sessions that ended through it; the others learn of them in their next round.
+    /// This gateway learns at once of sessions that ended through it; the others learn of them in their next
+    /// round.
     async fn learn_of_ended_sessions(&self) {
         if let Err(error) = self.refresh_revocations().await {
-            tracing::warn!(error = %Chain(&error), "could not ask which sessions have ended yet");
+            tracing::warn!(error = %Chain(&error), "could not ask auth which sessions have ended");
         }
     }
 
@@ -229,7 +231,8 @@ impl AuthClient {
         self.request(method, path).bearer_auth(token)
     }
 
-    /// Each part is one segment, whatever is in it: no name of a provider leads from `/oidc/…` to another route.
+    /// Each part is one path segment, whatever it contains. So a provider's name cannot lead from `/oidc/…`
+    /// to another route.
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut address = self.auth.clone();
         if let Ok(mut segments) = address.path_segments_mut() {
@@ -251,7 +254,8 @@ struct ProblemBody {
     errors: Vec<FieldError>,
 }
 
-/// The answer, if auth did what it was asked to. Else its problem, which is the client's: both take their codes from one table.
+/// Returns the answer if auth succeeded. Otherwise passes auth's problem on to the client: both services take
+/// their codes from one table.
 async fn send(request: RequestBuilder) -> Result<Response, Error> {
     let answer = request.send().await.map_err(Error::Auth)?;
     if answer.status().is_success() {
@@ -276,7 +280,7 @@ async fn send(request: RequestBuilder) -> Result<Response, Error> {
     }
 }
 
-/// What the answer holds.
+/// Reads the answer's JSON.
 async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Error> {
     answer.json().await.map_err(Error::Auth)
 }

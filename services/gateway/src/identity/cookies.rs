@@ -1,4 +1,4 @@
-//! The browser's cookies: the refresh token, and an attempt to sign in elsewhere.
+//! The browser's cookies: the refresh token, and an attempt to sign in with OpenID Connect.
 
 use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue};
@@ -7,17 +7,17 @@ use reqwest::Url;
 
 use crate::error::Error;
 
-/// A cookie of ours.
+/// One of our cookies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cookie {
-    /// The refresh token: never sent with what another site begins.
+    /// The refresh token. Never sent with requests that another site starts.
     Refresh,
-    /// What ties the answer of an identity provider to this browser. The provider sends the browser back, so it is sent
-    /// with that.
+    /// Ties the answer of an identity provider to this browser. It must be sent with the request by which the
+    /// provider sends the browser back.
     Attempt,
 }
 
-/// Where the gateway is for browsers.
+/// The address of the gateway for browsers.
 #[derive(Debug, Clone)]
 pub(crate) struct PublicSite {
     url: Url,
@@ -63,12 +63,12 @@ impl PublicSite {
         Ok(header)
     }
 
-    /// The `Set-Cookie` header that takes it away.
+    /// The `Set-Cookie` header that deletes the cookie.
     pub(crate) fn clear(&self, cookie: Cookie) -> Result<HeaderValue, Error> {
         self.set(cookie, &String::new().into(), 0)
     }
 
-    /// What a cookie of the request holds.
+    /// The value of a cookie in the request.
     pub(crate) fn read(&self, cookie: Cookie, headers: &HeaderMap) -> Option<Secret> {
         let name = self.name(cookie);
         let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -80,8 +80,8 @@ impl PublicSite {
         values.next().map(Secret::from)
     }
 
-    /// Refuses what a page of another site has a browser send. Browsers that say nothing of where a request comes from must
-    /// name the page that it comes from.
+    /// Refuses requests that a page of another site makes a browser send. A browser that sends no
+    /// `Sec-Fetch-Site` must send our page's `Origin`.
     pub(crate) fn same_origin(&self, headers: &HeaderMap) -> Result<(), Error> {
         let is_ours = match headers.get("sec-fetch-site") {
             Some(site) => site == "same-origin",
@@ -95,12 +95,13 @@ impl PublicSite {
         if origin == self.url.origin().ascii_serialization() {
             return true;
         }
-        // On one machine people type `127.0.0.1` for `localhost`; the browser sets both headers, no page can.
+        // On one machine people type `127.0.0.1` instead of `localhost`. The browser sets both headers; a
+        // page cannot.
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         !self.is_encrypted() && origin == format!("http://{host}")
     }
 
-    /// A browser takes a `__Host-` cookie only over TLS and from this very host.
+    /// A browser accepts a `__Host-` cookie only over TLS and from this very host.
     fn name(&self, cookie: Cookie) -> String {
         let prefix = if self.is_encrypted() { "__Host-" } else { "" };
         format!("{prefix}{}", cookie.name())

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::identification::Identity;
 use crate::error::Error;
 
-/// What a request carries in `Authorization: Bearer`, once it is known to hold.
+/// The verified content of a request's `Authorization: Bearer`.
 #[derive(Clone)]
 pub(crate) enum Credential {
     /// An access token.
@@ -20,7 +20,7 @@ pub(crate) enum Credential {
     Key { key: String, holder: KeyHolder, client: IpAddr },
 }
 
-/// How often a key is checked again while an answer goes on.
+/// How often a key is checked again during a long answer.
 const KEY_CHECK: Duration = Duration::from_secs(10);
 
 impl Identity {
@@ -40,23 +40,24 @@ impl Identity {
         Ok(credential)
     }
 
-    /// What a token says, if it is genuine and its session has not ended.
+    /// The claims of a token, if it is genuine and its session has not ended.
     async fn verify(&self, token: &str) -> Result<AccessClaims, Error> {
         let claims = self.tokens.verify(token).await?;
         if !self.revocations.is_loaded() {
-            // Just started: a token that was revoked before must not work for a moment.
+            // The gateway has just started. A token that was revoked before must not work, not even for a
+            // moment.
             self.auth.refresh_revocations().await?;
         }
         if self.revocations.is_revoked(&claims) { Err(ProblemCode::InvalidToken.into()) } else { Ok(claims) }
     }
 
-    /// Waits until a credential stops to hold.
+    /// Waits until a credential is no longer valid.
     pub(crate) async fn ended(&self, credential: &Credential) {
         match credential {
             Credential::Session { claims, .. } => {
                 let now = u64::try_from(OffsetDateTime::now_utc().unix_timestamp()).unwrap_or_default();
                 let left = Duration::from_secs(claims.exp.saturating_sub(now));
-                // Either way it has ended.
+                // Expired or revoked: either way it has ended.
                 let _ = tokio::time::timeout(left, self.revocations.revoked(claims)).await;
             }
             Credential::Key { key, client, .. } => loop {

@@ -36,7 +36,7 @@ pub struct IdentityConfig {
     pub(crate) revocation_interval: Duration,
 }
 
-/// Tells who is calling.
+/// Identifies callers.
 pub(crate) struct Identity {
     pub(crate) auth: AuthClient,
     pub(crate) site: PublicSite,
@@ -61,7 +61,8 @@ impl Identity {
         })
     }
 
-    /// Asks auth at every interval which sessions have ended, and gives the jobs of moved accounts their new address.
+    /// Asks auth at every interval which sessions have ended, and gives the jobs of accounts with a new
+    /// address that address.
     pub(crate) async fn keep_current(
         self: Arc<Self>,
         jobs: JobStore,
@@ -78,7 +79,7 @@ impl Identity {
         .await;
     }
 
-    /// Forgets what is known of clients that have not come lately.
+    /// Forgets what is known of clients that were idle lately.
     pub(crate) fn forget_idle(&self) {
         self.api_keys.forget_idle();
     }

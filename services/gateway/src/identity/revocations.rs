@@ -1,5 +1,5 @@
-//! What access tokens cannot know: which sessions have ended before them, and which accounts have another address now. Auth is asked
-//! every few seconds; while it is away, its last answer holds.
+//! What access tokens cannot know: which sessions have ended before the token expires, and which accounts
+//! have a new address. Auth is asked every few seconds; while it is away, its last answer holds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -17,7 +17,7 @@ struct Known {
     addresses: HashMap<UserId, EmailAddress>,
 }
 
-/// What auth said last; empty before its first answer.
+/// Auth's last answer; empty before the first.
 #[derive(Default)]
 pub(crate) struct Revocations {
     known: RwLock<Option<Known>>,
@@ -52,7 +52,7 @@ impl Revocations {
         self.known().as_ref().map(|known| known.addresses.clone()).unwrap_or_default()
     }
 
-    /// Takes over what auth said.
+    /// Replaces the known state with auth's answer.
     pub(super) fn learn(&self, answer: contracts::Revocations) {
         let known = Known {
             ended_sessions: answer.sessions.into_iter().collect(),
@@ -67,13 +67,13 @@ impl Revocations {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether auth said anything yet.
+    /// Whether auth has answered yet.
     pub(super) fn is_loaded(&self) -> bool {
         self.known().is_some()
     }
 }
 
-/// Gives the jobs of accounts that moved their new address.
+/// Updates the address in the jobs of accounts that changed it.
 pub(super) struct MovedAccounts {
     jobs: JobStore,
     followed: Mutex<HashMap<UserId, EmailAddress>>,
@@ -84,7 +84,7 @@ impl MovedAccounts {
         Self { jobs, followed: Mutex::default() }
     }
 
-    /// Changes the jobs of each account whose address is another than in the round before.
+    /// Updates the jobs of each account whose address is not the same as in the round before.
     pub(super) async fn follow(&self, revocations: &Revocations) -> Result<(), Error> {
         let addresses = revocations.new_addresses();
         let mut followed = self.followed.lock().await;

@@ -1,4 +1,4 @@
-//! Verifying access tokens with auth's public keys, without asking auth for each.
+//! Verifies access tokens with auth's public keys, without a request to auth for each token.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -11,7 +11,7 @@ use reqwest::Url;
 use service_kit::http::CLIENT_IDLE;
 use tokio::sync::Mutex;
 
-/// Why a token does not count.
+/// Why a token is refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
     #[error("the token is not valid")]
@@ -29,7 +29,7 @@ pub(crate) struct TokenVerifier {
     http: reqwest::Client,
     address: Url,
     known: RwLock<Known>,
-    /// When auth was last asked. Held while asking, so that a thousand requests ask once.
+    /// When auth was last asked. Locked while asking, so that a thousand requests ask only once.
     asked: Mutex<Option<Instant>>,
 }
 
@@ -41,10 +41,10 @@ struct Known {
     since: Option<Instant>,
 }
 
-/// A retired key is forgotten, and a new one known, at the latest after this.
+/// After this time at the latest a retired key is forgotten and a new one is known.
 const REFRESH_AFTER: Duration = Duration::from_mins(5);
 
-/// Tokens with made-up `kid`s must not become requests to auth.
+/// The pause between requests for keys: a token with a made-up `kid` must not cause one each time.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// The same before auth has ever answered.
@@ -54,7 +54,7 @@ fn is_due(asked: Option<Instant>, pause: Duration) -> bool {
     asked.is_none_or(|at| at.elapsed() > pause)
 }
 
-/// What the clocks of two hosts may differ by.
+/// How much the clocks of two hosts may differ.
 const LEEWAY_SECONDS: u64 = 5;
 
 impl TokenVerifier {
@@ -68,7 +68,7 @@ impl TokenVerifier {
         Ok(Self { http, address, known: RwLock::default(), asked: Mutex::default() })
     }
 
-    /// What a token says, if auth signed it for us and its time is not over.
+    /// The claims of a token, if auth signed it for us and it has not expired.
     pub(crate) async fn verify(&self, token: &str) -> Result<AccessClaims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(ACCESS_TOKEN_TYPE) {
@@ -88,7 +88,7 @@ impl TokenVerifier {
         match (known, age) {
             (Some(key), Some(age)) if age < REFRESH_AFTER => Ok(Some(key)),
             (Some(key), _) => {
-                // Nobody waits for a refreshment: the key that we have holds meanwhile.
+                // No request waits for a refresh: the known key is valid meanwhile.
                 if let Ok(mut asked) = self.asked.try_lock()
                     && is_due(*asked, ASK_AGAIN_AFTER)
                     && let Err(error) = self.refresh(&mut asked).await
@@ -116,7 +116,8 @@ impl TokenVerifier {
     }
 
     async fn refresh(&self, asked: &mut Option<Instant>) -> Result<(), reqwest::Error> {
-        // Also where it fails: a made-up `kid` must not become a request each time while auth is away.
+        // Set before the result is known: while auth is away, a made-up `kid` must not cause a request each
+        // time.
         *asked = Some(Instant::now());
         let keys = self.fetch().await?;
         let known = Known { keys, since: Some(Instant::now()) };

@@ -1,4 +1,4 @@
-//! What accepting an upload is: whether a user may send it, and the job that it becomes.
+//! Accepting an upload: whether a user may send it, and the job that it becomes.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::error::Error;
 const BROKER_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl Intake {
-    /// Receives a form with a video, and makes a job of it.
+    /// Receives a form with a video, and creates its job.
     pub(crate) async fn take_upload(&self, owner: Owner, request: Request) -> Result<Job, Error> {
         let announced =
             request.headers().typed_get::<ContentLength>().map_or(0, |ContentLength(bytes)| bytes);
@@ -31,8 +31,8 @@ impl Intake {
         drop(place);
         if let Err(refused) = self.quotas.check(owner.id, received.file.bytes).await {
             if let Err(error) = self.videos.delete(received.file.fid).await {
-                // The sweeper does it then.
-                tracing::warn!(error = %Chain(&error), "could not delete an upload that is one too many");
+                // The sweeper deletes it later.
+                tracing::warn!(error = %Chain(&error), "could not delete an upload over the quota yet");
             }
             return Err(refused);
         }
@@ -42,10 +42,10 @@ impl Intake {
         Ok(record.job)
     }
 
-    /// Whether this user may upload so many bytes now.
+    /// Whether this user may upload this many bytes now.
     pub(crate) async fn admit(&self, owner: &Owner, bytes: u64) -> Result<(), Error> {
         self.edge.limits.upload(owner.id)?;
-        // Before the body: nobody should send a gigabyte to hear that there is no queue.
+        // Before the body: a client should not send a gigabyte only to learn that there is no queue.
         self.broker.ready(BROKER_TIMEOUT).await.map_err(|_| Error::BrokerAway)?;
         if self.broker.is_blocked() {
             return Err(no_room().into());
@@ -81,8 +81,8 @@ impl Intake {
         Ok(Some(NewJob { id, owner, source, options }))
     }
 
-    /// Stores the job. A crash before this leaves a file that no job refers to, which the sweeper deletes; one after this leaves a
-    /// job that is not announced, which the reconciler announces.
+    /// Stores the job. A crash before this leaves a file that no job refers to, which the sweeper deletes;
+    /// one after this leaves a job that is not announced, which the reconciler announces.
     async fn accept(&self, new: NewJob) -> Result<Record, Error> {
         let fid = new.source.fid.0;
         let record = match self.jobs.accept(new).await? {
@@ -94,7 +94,8 @@ impl Intake {
             Accepted::Known => return Err(ProblemCode::Internal.into()),
         };
         if !self.videos.is_kept(fid).await? {
-            // This process was held up so long between the two that a sweeper took the video for an orphan.
+            // This process was delayed so long between storing the video and the job that a sweeper
+            // considered the video an orphan.
             tracing::warn!(job.id = %record.job.id, "an upload was swept away before its job was stored");
             self.jobs.erase(record.owner.id, record.job.id).await?;
             return Err(ProblemCode::Unavailable.into());
@@ -102,8 +103,8 @@ impl Intake {
         Ok(*record)
     }
 
-    /// What follows when a job has been stored: its owner gets a mail if they like, and the converters hear of it when it is its
-    /// turn.
+    /// Follows up on a stored job: sends its owner a mail, if they want that, and announces the job to the
+    /// converters when it is its turn.
     pub(super) async fn welcome(&self, record: &Record) {
         let job = &record.job;
         tracing::info!(job.id = %job.id, user.id = %record.owner.id, bytes = job.source.bytes, "accepted");
@@ -111,12 +112,12 @@ impl Intake {
             && let Err(error) = self.tell_of_acceptance(record).await
         {
             // The job says that the mail is due, so the reconciler sends it.
-            tracing::warn!(job.id = %job.id, error = %Chain(&error), "could not send a mail about an upload yet");
+            tracing::warn!(job.id = %job.id, error = %Chain(&error), "could not send an acceptance mail yet");
         }
         self.give_turn_or_leave(record.owner.id).await;
     }
 
-    /// Asks for the mail that a job was accepted. May be called again: the mail's id is the job's.
+    /// Requests the acceptance mail of a job. May run twice: the mail's id is the job's.
     pub(crate) async fn tell_of_acceptance(&self, record: &Record) -> Result<(), Error> {
         let content = AccountMailContent::Submitted { name: record.job.source.name.clone() };
         let mail_id = MailId::from(record.job.id);

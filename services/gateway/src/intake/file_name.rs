@@ -1,8 +1,8 @@
-//! The name under which a file is shown and offered, out of what a client sends.
+//! The name under which a file is shown and offered, made from what a client sends.
 
 use contracts::{MAX_FILE_NAME_BYTES, file_name_of, is_hidden};
 
-/// The longest ending that is kept when a name is cut, its dot included.
+/// The longest extension that is kept when a name is cut, including its dot.
 const MAX_ENDING_BYTES: usize = 16;
 
 /// A file's name without the folders and invisible characters that a client may send with it.
@@ -13,7 +13,7 @@ pub(crate) fn display_name(given: &str) -> String {
     if name.chars().all(|c| c == '.' || c.is_whitespace()) { "video".to_owned() } else { cut(name) }
 }
 
-/// The name if it is short enough, else its beginning and its ending.
+/// The name if it is short enough, otherwise its beginning and its extension.
 fn cut(name: &str) -> String {
     if name.len() <= MAX_FILE_NAME_BYTES {
         return name.to_owned();

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::policy::UploadConfig;
 
-/// What can go wrong with a body before it is taken apart.
+/// What can go wrong with a body before it is parsed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyFault {
     #[error("the body is larger than allowed")]
@@ -20,7 +20,7 @@ pub(crate) enum BodyFault {
     Broken(#[source] axum::Error),
 }
 
-/// A request body that ends: it is bounded in size, in how slowly it may arrive, and in time altogether.
+/// A request body with limits: of its size, of how slowly it may arrive, and of its total time.
 pub(crate) struct GuardedBody {
     body: BodyDataStream,
     left: u64,
@@ -28,7 +28,7 @@ pub(crate) struct GuardedBody {
 }
 
 impl GuardedBody {
-    /// A body of at most so many bytes.
+    /// A body of at most this many bytes.
     pub(crate) fn new(body: Body, policy: &UploadConfig, bytes: u64) -> Self {
         let budget = IdleBudget::new(policy.pace()).until(Instant::now() + policy.timeout());
         Self { body: body.into_data_stream(), left: bytes, budget }

@@ -12,7 +12,7 @@ use super::storage::Storage;
 use crate::edge::Edge;
 use crate::identity::Revocations;
 
-/// Takes uploads in, and makes jobs of them.
+/// Receives uploads, and creates their jobs.
 pub(crate) struct Intake {
     pub(crate) videos: MediaStore,
     pub(crate) quotas: Quotas,
@@ -27,7 +27,8 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Announces a user's next job, for callers with something else to answer: the jobs are stored, and the reconciler comes.
+    /// Announces a user's next job. A failure is only logged: the jobs are stored, and the reconciler
+    /// announces them later.
     pub(crate) async fn give_turn_or_leave(&self, user: UserId) {
         if let Err(error) = self.turns.give(user).await {
             tracing::warn!(user.id = %user, error = %Chain(&error), "could not announce a job yet");

@@ -1,4 +1,4 @@
-//! Accepting an upload: its body, what its user may take up, and the job that it becomes.
+//! Accepting an upload: its body, its user's quotas, and the job that it becomes.
 
 mod acceptance;
 mod file_name;

@@ -1,4 +1,4 @@
-//! What one user may take up.
+//! The quotas of a user.
 
 use std::num::NonZeroU64;
 
@@ -32,7 +32,7 @@ pub struct QuotaConfig {
     max_unfinished_jobs: u64,
 }
 
-/// Holds the usage of users against their quotas.
+/// Checks the usage of users against their quotas.
 pub(crate) struct Quotas {
     config: QuotaConfig,
     jobs: JobStore,
@@ -58,7 +58,7 @@ impl Quotas {
         Self { config, jobs, videos }
     }
 
-    /// Whether a user may have one more job, with so many bytes more than what is stored or under way.
+    /// Whether a user may have one more job, with this many bytes more than are stored or in progress.
     pub(crate) async fn check(&self, user: UserId, bytes: u64) -> Result<(), Error> {
         Ok(self.config.judge(self.usage(user).await?, bytes, OffsetDateTime::now_utc())?)
     }
@@ -78,7 +78,7 @@ impl Quotas {
 
     async fn usage(&self, user: UserId) -> Result<Usage, Error> {
         let mut usage = self.jobs.usage(user).await?;
-        // The bytes of an upload count from its beginning on.
+        // An upload's bytes count from its beginning on.
         usage.stored_bytes += self.videos.draft_bytes(&user.to_string()).await?;
         usage.stored_bytes += self.videos.pending_bytes(&jobs::pseudonym(user)).await?;
         Ok(usage)

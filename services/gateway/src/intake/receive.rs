@@ -32,16 +32,16 @@ fn invalid_option(error: &InvalidOption) -> Problem {
     Problem::new(code).with_detail(error.to_string())
 }
 
-/// What surrounds a file in a multipart body: boundaries, part headers and option fields.
+/// Room for what surrounds a file in a multipart body: boundaries, part headers and option fields.
 const ENVELOPE_BYTES: u64 = 64 << 10;
 
-/// How often an upload is held against the quotas.
+/// How often an upload in progress is checked against the quotas.
 const LOOK_EVERY_BYTES: u64 = 64 << 20;
 
 const MAX_OPTIONS: usize = 32;
 const MAX_OPTION_BYTES: usize = 1 << 10;
 
-/// The name and type of a file, and what it is to become.
+/// The name and type of a file, and its conversion options.
 #[derive(Debug)]
 pub(crate) struct UploadRequest {
     pub(crate) name: String,
@@ -64,12 +64,12 @@ impl UploadRequest {
     }
 }
 
-/// The media type of a file of which none is told.
+/// The media type of a file if the client names none.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 impl Intake {
-    /// Stores the one file of a multipart request and reads the options beside it. On every error, and when the
-    /// client goes away, nothing of it stays.
+    /// Stores the one file of a multipart request and reads the options beside it. On every error, and when
+    /// the client disconnects, nothing stays stored.
     pub(super) async fn receive(
         &self,
         request: Request,
@@ -99,7 +99,7 @@ impl Intake {
                 let bytes = announced.map_or(0, |ContentLength(bytes)| bytes);
                 let file = self.videos.begin_for(&owner_name, bytes, &name, content_type).await;
                 let file = file.map_err(Error::Upload)?;
-                // Behind the mark: of several at once each sees the others.
+                // After the marker is written: of several uploads at once, each sees the others.
                 self.quotas.check(owner, 0).await?;
                 upload = Some(self.store_file(&mut form, file, owner, &mut promise).await?);
             } else {
@@ -107,7 +107,7 @@ impl Intake {
                 if options.len() > MAX_OPTIONS {
                     return Err(ProblemCode::BadOption.into());
                 }
-                // At once, so that a wrong option in front of the file saves the transfer.
+                // Checked at once, so that a wrong option before the file saves the transfer.
                 parse_options(&options)?;
             }
         }
@@ -133,7 +133,7 @@ impl Intake {
             }
             promise.arrived(chunk.len())?;
             upload.write(chunk).await.map_err(Error::Upload)?;
-            // A body need not say its length.
+            // A body need not announce its length, so the quotas are checked on the way.
             if upload.bytes() - looked_at >= LOOK_EVERY_BYTES {
                 looked_at = upload.bytes();
                 upload.note_size().await.map_err(Error::Upload)?;
@@ -160,12 +160,12 @@ fn parse_options(fields: &[(String, String)]) -> Result<ConversionOptions, Probl
     ConversionOptions::parse(fields).map_err(|error| invalid_option(&error))
 }
 
-/// What is wrong with a form.
+/// The problem of a form that cannot be read.
 fn broken(policy: &UploadConfig, error: &MultipartError) -> Problem {
     match error {
         MultipartError::Body(BodyFault::TooLarge) => policy.too_large(),
         MultipartError::Body(BodyFault::TooSlow) => ProblemCode::RequestTimeout.into(),
-        // Incomplete: the body arrived, but it is no form, or not to its end.
+        // Incomplete: the body arrived, but it is not a form, or not a form to its end.
         MultipartError::Body(BodyFault::Broken(_)) | MultipartError::Incomplete => {
             ProblemCode::IncompleteUpload.into()
         }

@@ -1,7 +1,9 @@
-//! Uploads that survive a bad connection: bytes into a draft, and a job when they are all there.
+//! Uploads that survive a bad connection: the bytes go into a draft, and it becomes a job when all have
+//! arrived.
 //!
-//! The job's id is drawn when the upload begins, and kept with the draft. So any process that makes the job, also another one after a
-//! crash, makes the same one, and only one: see `media_store::DraftState` for the order.
+//! The job's id is generated when the upload begins, and kept with the draft. So every process that creates
+//! the job, even another one after a crash, creates the same job, and only one: see `media_store::DraftState`
+//! for the order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,14 +27,14 @@ use super::receive::UploadRequest;
 use super::storage::{Promise, no_room};
 use crate::error::Error;
 
-/// What is kept with a draft.
+/// The data that is kept with a draft.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct About {
     /// The job that it becomes.
     pub(crate) job: JobId,
     pub(crate) owner: Owner,
     pub(crate) options: ConversionOptions,
-    /// The `Upload-Metadata` as it came.
+    /// The `Upload-Metadata` as received.
     pub(crate) metadata: String,
 }
 
@@ -42,14 +44,14 @@ impl About {
     }
 }
 
-/// What the bytes of one request must add up to.
+/// The expected checksum of one request's bytes.
 pub(crate) struct Checksum {
     algorithm: &'static digest::Algorithm,
     expected: Vec<u8>,
 }
 
 impl Checksum {
-    /// `None`: there is no such algorithm.
+    /// `None`: the algorithm is unknown.
     pub(crate) fn new(algorithm: &str, expected: Vec<u8>) -> Option<Self> {
         let algorithm = match algorithm {
             "sha1" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
@@ -60,7 +62,7 @@ impl Checksum {
     }
 }
 
-/// Where an upload stands when a request has ended.
+/// The state of an upload at the end of a request.
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) draft: Draft,
@@ -73,7 +75,7 @@ pub(crate) const COMPLETION_TIMEOUT: Duration = Duration::from_secs(13);
 const COMPLETION_POLL: Duration = Duration::from_millis(100);
 
 impl Intake {
-    /// Begins an upload of so many bytes.
+    /// Begins an upload of this many bytes.
     pub(crate) async fn begin_draft(
         &self,
         owner: Owner,
@@ -93,7 +95,7 @@ impl Intake {
             lasts: self.policy.expiry(),
         };
         let draft = self.videos.begin_draft(new).await?;
-        // Behind its beginning, as with jobs: an erasure that does not see the draft is seen here.
+        // Checked after the draft exists, as with jobs: an erasure that did not see the draft is seen here.
         if self.jobs.is_erased(id).await? {
             self.videos.discard_draft(draft.fid).await?;
             return Err(ProblemCode::InvalidToken.into());
@@ -101,9 +103,9 @@ impl Intake {
         Ok(draft)
     }
 
-    /// Goes on with a draft at this offset, with a request's bytes.
+    /// Appends a request's bytes to a draft, at this offset.
     ///
-    /// In a task of its own: when the client goes away, what it has sent is still kept.
+    /// Runs in a task of its own: if the client disconnects, what it has sent is still kept.
     pub(crate) async fn resume(
         self: &Arc<Self>,
         draft: &Draft,
@@ -113,7 +115,7 @@ impl Intake {
         body: Body,
     ) -> Result<Standing, Error> {
         let place = self.edge.limits.receiving.take(owner).await?;
-        // One that has every byte takes no more room, and is completed.
+        // A draft that has every byte needs no more room. It is only completed.
         let missing = draft.bytes.saturating_sub(draft.offset);
         let promise = if missing > 0 { Some(self.storage.promise(missing)?) } else { None };
         let (intake, draft) = (Arc::clone(self), draft.clone());
@@ -134,15 +136,15 @@ struct Receiving {
 
 /// Why no more bytes of a request are taken.
 enum End {
-    /// They were all there were.
+    /// The body has ended.
     Whole,
-    /// The client is slow, or gone, or sends too much.
+    /// The client is too slow, has disconnected, or sends too much.
     Fault(BodyFault),
-    /// Another connection goes on.
+    /// Another connection wants to resume the upload.
     Wanted,
-    /// This process is about to end.
+    /// This process is shutting down.
     Draining,
-    /// MongoDB's disk is as good as full.
+    /// MongoDB's disk is almost full.
     NoRoom,
 }
 
@@ -170,7 +172,7 @@ impl Receiving {
         let end = self.take(body, &mut writer, promise.as_mut(), sum.as_mut()).await?;
         if let Some((checksum, sum)) = checksum.zip(sum) {
             let is_right = sum.finish().as_ref() == checksum.expected;
-            // Without its end nobody knows whether the beginning is right.
+            // Without the end, the checksum says nothing about the beginning.
             if !is_right || !matches!(end, End::Whole) {
                 writer.undo().await?;
                 return Err(
@@ -246,8 +248,8 @@ fn wrong_offset(offset: u64) -> Error {
 }
 
 impl Intake {
-    /// Finishes an upload whose last byte has arrived but whose job a crash prevented. Waits up to `timeout` for another process that is
-    /// already finishing it.
+    /// Finishes an upload whose last byte has arrived but whose job a crash prevented. Waits up to `timeout`
+    /// for another process that is already finishing it.
     pub(crate) async fn complete(&self, mut draft: Draft, timeout: Duration) -> Result<Standing, Error> {
         let about = About::of(&draft)?;
         let deadline = Instant::now() + timeout;
@@ -263,7 +265,7 @@ impl Intake {
                 }
                 Ok(None) if Instant::now() > deadline => return Err(ProblemCode::UploadLocked.into()),
                 Ok(None) => sleep(COMPLETION_POLL).await,
-                // The job was there, and its owner has deleted it.
+                // The job existed, and its owner has deleted it.
                 Err(StoreError::Lost) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -273,7 +275,8 @@ impl Intake {
 
     async fn create_job(&self, file: StoredFile, about: About) -> Result<JobId, Error> {
         let (fid, id) = (file.fid, about.job);
-        // It may have taken a day since the upload began. Nobody asks again about a job that is there.
+        // The upload may have begun a day ago, so the quotas are checked again. They are not if the job
+        // already exists.
         if self.jobs.get(id).await?.is_none()
             && let Err(refused) = self.quotas.check(about.owner.id, file.bytes).await
         {
@@ -286,7 +289,7 @@ impl Intake {
             self.give_up(fid).await?;
             return Err(ProblemCode::InvalidToken.into());
         };
-        // Of a crash behind this, the next who completes the upload finds the job, and leaves it alone.
+        // If a crash follows, the next process that completes the upload finds the job and leaves it alone.
         match self.jobs.accept(new).await? {
             Accepted::Queued(record) => self.welcome(&record).await,
             Accepted::Known => {}
@@ -296,7 +299,7 @@ impl Intake {
             }
         }
         if let Err(error) = self.videos.settle_draft(fid).await {
-            // The job is there, which is all that the client needs to know.
+            // The job exists, and the client needs to know no more.
             tracing::warn!(file.id = %fid, error = %Chain(&error), "could not settle an upload yet");
         }
         Ok(id)

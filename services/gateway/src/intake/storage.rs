@@ -1,5 +1,5 @@
-//! Room on MongoDB's disk. MongoDB ends itself where it finds none, so uploads are refused before that. Downloads, deletions and
-//! sweeps go on: the last two make room.
+//! Room on MongoDB's disk. MongoDB stops itself when it finds none, so uploads are refused before that.
+//! Downloads, deletions and sweeps go on: the last two make room.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,23 +12,25 @@ use metrics::{Gauge, gauge};
 use service_kit::{Problem, Shutdown, every};
 use tokio::time::Instant;
 
-/// An upload fills a tenth of a gibibyte in that time.
+/// How often the disk is checked. An upload fills a tenth of a gibibyte in that time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// So many looks tell nothing, one after the other or not, before that is said: of a database that is not there yet, none does.
+/// After this many checks without figures, in a row or not, a warning is logged. Not earlier: for a database
+/// that does not exist yet MongoDB has no figures.
 const LOOKS_IN_VAIN: u32 = 30;
 
-/// What was seen longer ago is not believed: MongoDB is away or overloaded, which its own errors tell.
+/// Older figures are ignored: MongoDB is away or overloaded, and its own errors say so.
 const BELIEVED_FOR: Duration = Duration::from_secs(30);
 
-/// How often a stored byte is on the disk: in the file and, for a while, in the oplog. The journal has it too, which a checkpoint
-/// empties; that is what the reserve is for.
+/// How many copies of a stored byte are on the disk: one in the file and, for a while, one in the oplog. The
+/// journal has another until a checkpoint empties it; the reserve is for that one.
 const COPIES: u64 = 2;
 
-/// Until MongoDB has written its next checkpoint, the disk does not show all that it has taken.
+/// How long until MongoDB has written its next checkpoint. Until then the disk does not show all that MongoDB
+/// has stored.
 const SETTLES_IN: Duration = Duration::from_secs(70);
 
-/// It writes one behind so much of its journal, at the latest.
+/// After this much of its journal at the latest, MongoDB writes a checkpoint.
 const UNSETTLED_AT_MOST: u64 = 2 << 30;
 
 /// The room that uploads leave.
@@ -49,9 +51,9 @@ pub(crate) struct Storage {
 #[derive(Default)]
 struct Ledger {
     seen: Option<(Instant, Room)>,
-    /// What uploads under way will take.
+    /// What uploads in progress will take.
     promised: u64,
-    /// What uploads took that have just ended.
+    /// What uploads that have just ended have taken.
     settling: VecDeque<(Instant, u64)>,
     looks_in_vain: u32,
     is_full: bool,
@@ -70,7 +72,7 @@ impl Storage {
         Arc::new(Self { reserve: config.mongodb_reserve_bytes, ledger: Mutex::default() })
     }
 
-    /// Whether so many bytes more would fit now.
+    /// Whether this many more bytes would fit now.
     pub(crate) fn admit(&self, bytes: u64) -> Result<(), Problem> {
         self.ledger().admit(self.reserve, bytes)
     }
@@ -83,7 +85,7 @@ impl Storage {
         Ok(Promise { storage: Arc::clone(self), bytes, arrived: 0 })
     }
 
-    /// Looks at the disk every second, until the service drains.
+    /// Checks the disk every second, until the service drains.
     pub(crate) async fn keep_current(self: Arc<Self>, videos: MediaStore, shutdown: Shutdown) {
         let failure = "could not ask MongoDB how full its disk is";
         every(LOOK_EVERY, &shutdown, failure, || self.look(&videos)).await;
@@ -114,8 +116,8 @@ impl Storage {
 impl Ledger {
     fn note(&mut self, is_full: bool) {
         match (is_full, std::mem::replace(&mut self.is_full, is_full)) {
-            (true, false) => tracing::error!("MongoDB's disk is as good as full: uploads are refused"),
-            (false, true) => tracing::info!("MongoDB's disk has room again: uploads are taken"),
+            (true, false) => tracing::error!("MongoDB's disk is almost full: uploads are refused"),
+            (false, true) => tracing::info!("MongoDB's disk has room again: uploads are accepted"),
             (true, true) | (false, false) => {}
         }
     }
@@ -131,7 +133,7 @@ impl Ledger {
         }
         let settling = self.settling.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(*bytes));
         let promised = bytes.saturating_add(self.promised).saturating_mul(COPIES);
-        // Its journal shows one of the copies already.
+        // Bytes that are settling count once: the journal already shows one of its copies.
         let taken = promised.saturating_add(settling.min(UNSETTLED_AT_MOST));
         let usable = room.usable_bytes(room.reserve(reserve));
         if usable == 0 || taken > usable { Err(no_room()) } else { Ok(()) }
@@ -139,14 +141,15 @@ impl Ledger {
 }
 
 impl Promise {
-    /// Counts bytes that have come.
+    /// Counts bytes that have arrived.
     ///
     /// # Errors
-    /// The disk fills up so quickly, whoever fills it, that this upload must end.
+    /// The disk fills up so quickly, for whatever reason, that this upload must end.
     pub(crate) fn arrived(&mut self, bytes: usize) -> Result<(), Problem> {
         self.arrived = self.arrived.saturating_add(bytes as u64);
         let ledger = self.storage.ledger();
-        // Half of the reserve: one upload more or less is decided by the whole, so that those under way come to their end.
+        // Half of the reserve. New uploads are refused at the whole reserve already, so that those in
+        // progress can finish.
         let is_over = ledger.room().is_some_and(|room| {
             let floor = room.reserve(self.storage.reserve) / 2;
             room.usable_bytes(floor) == 0

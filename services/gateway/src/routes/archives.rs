@@ -30,7 +30,7 @@ pub(crate) struct NewArchive {
 
 const MAX_FILES: usize = 100;
 
-/// Long enough to begin a download; what has begun is not broken off.
+/// Long enough to begin a download. A download that has begun is not broken off.
 const LIFETIME: Duration = Duration::hours(1);
 
 const FILE_NAME: &str = "mixdown.zip";
@@ -86,7 +86,7 @@ pub(crate) async fn open_archive(
 ) -> Result<Response, Error> {
     let link = gateway.delivery.links.verify_archive(&link, OffsetDateTime::now_utc()).map_err(code_of)?;
     let files = try_join_all(link.fids.iter().map(|fid| file(&gateway, *fid))).await?;
-    // All of them are one user's.
+    // All of the files belong to one user.
     let (owners, files): (Vec<UserId>, Vec<StoredFile>) = files.into_iter().unzip();
     let owner = owners.first().ok_or(ProblemCode::NotFound)?;
     let place = gateway.edge.limits.sending.take(*owner).await?;

@@ -78,15 +78,16 @@ pub(crate) async fn watch_jobs(
     Ok(Sse::new(first.chain(events).take_until(end)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-/// As long as an access token holds.
+/// The lifetime of an access token.
 const LONGEST: Duration = Duration::from_mins(15);
 
-/// Waits for the end of a stream, also in the middle of news. A client that may goes on with another one.
+/// Waits for the end of a stream, even in the middle of an event. A client with a valid credential opens
+/// another stream.
 async fn end(gateway: Gateway, credential: Credential, _place: Place) {
     tokio::select! {
         () = gateway.identity.ended(&credential) => {}
         () = sleep(LONGEST) => {}
-        // A stream must not hold up the end of the process.
+        // A stream must not delay the shutdown.
         () = gateway.shutdown.drain().cancelled() => {}
     }
 }

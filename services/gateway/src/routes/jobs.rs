@@ -44,7 +44,7 @@ pub(crate) struct JobPage {
 const DEFAULT_LIMIT: u16 = 20;
 const MAX_LIMIT: u16 = 100;
 
-/// As long as a title may be.
+/// The longest title.
 const MAX_SEARCH_CHARS: usize = 250;
 
 /// List your jobs, newest first.
@@ -73,7 +73,7 @@ pub(crate) async fn list_jobs(
         return Err(refused("q", format!("expected at most {MAX_SEARCH_CHARS} printable characters")));
     }
     let search = Search { text, status: page.status };
-    // One more than asked for tells whether there is another page.
+    // One more than requested shows whether there is another page.
     let mut jobs = gateway.jobs.list(owner.id, &search, before, limit + 1).await?;
     let is_last = jobs.len() <= limit.into();
     jobs.truncate(limit.into());
@@ -124,7 +124,7 @@ pub(crate) async fn get_peaks(
     let json = gateway.delivery.mp3s.sidecar(audio.fid.0).await?.filter(|json| !json.is_empty());
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
-        // A file never changes, and nobody else may see it.
+        // A file never changes, and only its owner may see it.
         (header::CACHE_CONTROL, "private, max-age=3600"),
     ];
     Ok((headers, json.ok_or(ProblemCode::NotFound)?).into_response())
@@ -183,14 +183,14 @@ pub(crate) async fn retry_job(
     Caller { owner, .. }: Caller<Upload>,
     Id(id): Id<JobId>,
 ) -> Result<Response, Error> {
-    // It costs a conversion, as an upload does.
+    // A retry costs a conversion, as an upload does.
     gateway.edge.limits.upload(owner.id)?;
     gateway.intake.quotas.check(owner.id, 0).await?;
     match gateway.jobs.retry(owner.id, id).await? {
         Retried::NotFound => Err(ProblemCode::NotFound.into()),
         Retried::NotRetryable => Err(ProblemCode::NotRetryable.into()),
         Retried::Queued(record) => {
-            tracing::info!(job.id = %record.job.id, "to be tried again");
+            tracing::info!(job.id = %record.job.id, "queued for a retry");
             gateway.intake.give_turn_or_leave(owner.id).await;
             Ok((StatusCode::ACCEPTED, Json(gateway.view(record.job))).into_response())
         }
@@ -227,7 +227,7 @@ pub(crate) async fn delete_job(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// No job refers to the files any more, so what fails here the sweeper makes up for.
+/// No job refers to the files any more, so the sweeper deletes later what fails here.
 async fn delete_files(gateway: &Gateway, record: &Record) {
     let VideoFid(video) = record.job.source.fid;
     let mut deleted = gateway.intake.videos.delete(video).await;

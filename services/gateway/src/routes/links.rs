@@ -43,7 +43,7 @@ pub(crate) async fn open_link(
     let inline = opening.inline.as_deref() == Some("1");
     let disposition = if inline { Disposition::Inline } else { Disposition::Attachment };
     let link = gateway.delivery.links.verify(&link, OffsetDateTime::now_utc()).map_err(code_of)?;
-    // That the file of a genuine link was deleted is no secret to its holder.
+    // The holder of a genuine link may know that its file was deleted.
     let record = gateway.jobs.find_by_mp3(link.fid).await?.ok_or(ProblemCode::Gone)?;
     let file = gateway.delivery.mp3s.open(link.fid.0).await?.ok_or(ProblemCode::Gone)?;
     let place = gateway.edge.limits.sending.take(record.owner.id).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn open_link(
     Ok(response)
 }
 
-/// The address is a secret: no other site and no search engine is told of it.
+/// The address is a secret: no other site and no search engine may learn it.
 pub(crate) fn keep_secret(response: &mut Response) {
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response.headers_mut().insert("x-robots-tag", HeaderValue::from_static("noindex"));
@@ -122,7 +122,7 @@ pub(crate) async fn create_link(
     Ok((StatusCode::CREATED, NO_STORE, Json(CreatedLink { url, expires_at })).into_response())
 }
 
-/// The moment as a link has it.
+/// The moment in whole seconds, as a link has it.
 pub(crate) fn whole_seconds(moment: OffsetDateTime) -> OffsetDateTime {
     moment.truncate_to_second()
 }

@@ -59,7 +59,7 @@ pub(crate) async fn login(
         JsonBody::from_request(request, &()).await?.0
     };
     if login.cookie {
-        // Another site's page must not sign somebody in as somebody else.
+        // A page of another site must not sign a user in to another account.
         gateway.identity.site.same_origin(&headers)?;
     }
     let request = LoginRequest { email: login.email, password: login.password, client: name, is_short };

@@ -1,4 +1,4 @@
-//! The handlers: one file for each kind of thing.
+//! The handlers, one file for each resource.
 
 pub(crate) mod account;
 pub(crate) mod archives;
@@ -29,7 +29,7 @@ pub(crate) struct Empty {}
 /// [`Empty`] as JSON.
 const EMPTY: Json<Empty> = Json(Empty {});
 
-/// An answer with a credential in it stays in no cache.
+/// An answer with a credential must not be cached.
 const NO_STORE: [(HeaderName, &str); 1] = [(CACHE_CONTROL, "no-store")];
 
 /// The bytes of a file.

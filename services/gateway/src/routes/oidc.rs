@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::identity::{Anyone, Cookie, Visitor};
 use crate::state::Gateway;
 
-/// Longer than anybody needs to sign in at the provider.
+/// Longer than a user needs to sign in at the provider.
 const ATTEMPT_SECONDS: u64 = 600;
 
 /// What the provider sends the browser back with.
@@ -99,7 +99,7 @@ async fn finish(
 ) -> Result<(Secret, u64), Error> {
     let Callback { state, code, error, iss } = callback.ok_or(ProblemCode::BadRequest)?;
     if let Some(error) = error {
-        // What the provider says goes to no log and no page: anybody can make up a callback.
+        // The provider's text goes to no log and no page: any client can make up a callback.
         let code = if error == "access_denied" { ProblemCode::OidcDenied } else { ProblemCode::OidcFailed };
         return Err(code.into());
     }
@@ -120,7 +120,7 @@ fn redirect_uri(gateway: &Gateway, provider: &str) -> String {
     gateway.identity.site.address(&format!("/oidc/{provider}/callback"))
 }
 
-/// Back to the page, which says in words what the code means.
+/// Redirects to the page, which explains the code in words.
 fn failed(gateway: &Gateway, error: &Error) -> Result<Response, Error> {
     let code = match error {
         Error::Refused(problem) => problem.code(),
@@ -139,7 +139,7 @@ fn redirect(location: &str, cookies: &[HeaderValue]) -> Result<Response, Error> 
     let headers = response.headers_mut();
     headers.insert(LOCATION, location);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // The address of the callback has a code in it.
+    // The address of the callback contains a code.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     for cookie in cookies {
         headers.append(SET_COOKIE, cookie.clone());

@@ -33,9 +33,9 @@ pub(crate) struct TokenAnswer {
 /// Where a client keeps its refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeping {
-    /// It is told, and sends it by itself.
+    /// The client gets it in the answer's body, and sends it in the request's body.
     Body,
-    /// The browser has it in a cookie that no script can read.
+    /// The browser keeps it in a cookie that no script can read.
     Cookie,
 }
 
@@ -57,7 +57,8 @@ pub(crate) fn tokens(gateway: &Gateway, issued: IssuedTokens, keeping: Keeping) 
     Ok(response)
 }
 
-/// The refresh token of a request, out of its body, or out of its cookie where no other site can have sent it.
+/// The refresh token of a request: from its body, or from its cookie if no other site can have sent the
+/// request.
 fn refresh_token(
     gateway: &Gateway,
     headers: &HeaderMap,

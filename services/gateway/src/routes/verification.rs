@@ -1,4 +1,4 @@
-//! Registration, and what the reader of an address' mail may do.
+//! Registration, and what a token from a mail allows: confirming an address, and replacing a password.
 
 use axum::Json;
 use axum::extract::State;

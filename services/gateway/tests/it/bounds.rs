@@ -1,4 +1,4 @@
-//! What one person can make the services hold: figures, bytes that nobody takes, uploads that stop.
+//! What one client can make the services hold: metrics, answers that are not read, uploads that stop.
 
 use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 const EDGE: [Service; 2] = [Service::Auth, Service::Gateway];
 
-/// The labelled figures of every service, without their values.
+/// The labelled metrics of every service, without their values.
 async fn series(mixdown: &Mixdown) -> Result<BTreeSet<String>> {
     let mut all = BTreeSet::new();
     for service in Service::ALL {
@@ -27,7 +27,7 @@ async fn series(mixdown: &Mixdown) -> Result<BTreeSet<String>> {
     Ok(all)
 }
 
-/// Requests that no two of are alike in what a client may choose.
+/// Sends requests that all differ in everything that a client can choose.
 async fn talk_nonsense(mixdown: &Mixdown, user: &User, round: usize) -> Result<()> {
     let ports = mixdown.system().ports;
     let jobs = [ports.gateway, ports.auth, ports.gateway_admin, ports.converter_admin].map(async |port| {
@@ -60,7 +60,7 @@ async fn talk_nonsense(mixdown: &Mixdown, user: &User, round: usize) -> Result<(
 }
 
 #[tokio::test]
-async fn figures_do_not_grow_with_the_nonsense_that_is_asked() -> Result<()> {
+async fn metrics_do_not_grow_with_nonsense_requests() -> Result<()> {
     let mixdown = Plan::new().start().await?;
     let user = mixdown.user().await?;
     talk_nonsense(&mixdown, &user, 0).await?;
@@ -68,7 +68,7 @@ async fn figures_do_not_grow_with_the_nonsense_that_is_asked() -> Result<()> {
     talk_nonsense(&mixdown, &user, 1).await?;
     let grown = series(&mixdown).await?;
     let new: Vec<_> = grown.difference(&known).collect();
-    // What happens by itself, such as a first message, is another series for a good reason.
+    // An event without a request, such as a first message, may add a series.
     let of_requests = |series: &&&String| series.contains("mixdown_http_");
     assert_eq!(new.iter().filter(of_requests).count(), 0, "{new:?}");
     ensure!(grown.len() < 2000, "there are {} series", grown.len());
@@ -88,11 +88,12 @@ async fn begin(mixdown: &Mixdown, head: &str) -> Result<TcpStream> {
 async fn a_client_that_takes_nothing_of_its_answer_is_given_up() -> Result<()> {
     let plan = Plan::new().with("DOWNLOAD_IDLE_TIMEOUT", "500ms").only(&EDGE);
     let mixdown = plan.start().await?;
-    // Answers of every kind come through the same connection; this one is long enough if it is asked for often.
+    // Answers of every kind come through the same connection. This one is long enough if it is requested
+    // often.
     let request = "GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n".repeat(2000);
     let (mut reader, mut writer) = begin(&mixdown, "").await?.into_split();
     let ended = async {
-        // Nothing is read: at last the gateway can neither write nor read on, and the connection is reset.
+        // Nothing is read. In the end the gateway can neither write nor read, and the connection is reset.
         while writer.write_all(request.as_bytes()).await.is_ok() {}
     };
     timeout(PATIENCE, ended).await.context("it is never given up")?;
@@ -102,7 +103,7 @@ async fn a_client_that_takes_nothing_of_its_answer_is_given_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_user_has_so_many_uploads_at_once_and_the_others_wait() -> Result<()> {
+async fn uploads_beyond_a_users_limit_wait() -> Result<()> {
     let mixdown = Plan::new()
         .with("UPLOADS_AT_ONCE", "2")
         .with("UPLOAD_IDLE_TIMEOUT", "3s")
@@ -118,11 +119,11 @@ async fn a_user_has_so_many_uploads_at_once_and_the_others_wait() -> Result<()> 
         String::from_utf8_lossy(&opening)
     );
     let first_two = try_join_all((0..2).map(async |_| begin(&mixdown, &head).await)).await?;
-    // Until the gateway has taken up both, a third could be before them.
+    // Repeated: until the gateway has accepted both, a third could be served before them.
     let third = wait_until("a third upload waits", PATIENCE, async || {
         let (user, list_reader) = (user.clone(), &user);
         let third = tokio::spawn(async move { user.post(Form::default().file("b.mp4", b"any")).await });
-        // Meanwhile others are served, and so is whatever else the user asks for.
+        // Meanwhile other users are served, and so are the user's other requests.
         for _ in 0..5 {
             let theirs = other.post(Form::default().file("c.mp4", b"any")).await?;
             ensure!(theirs.status() == 202, "another's was answered with {}", theirs.status());
@@ -154,7 +155,7 @@ async fn resumable_uploads_count_with_the_others() -> Result<()> {
     })
     .await;
     assert_problem("the second", refused, ProblemCode::TooManyRequests).await?;
-    // Without bytes nothing is held.
+    // A creation without bytes takes no place.
     let begun = user.tus(Method::POST, "/uploads").header("upload-length", 5);
     assert_eq!(begun.send().await?.status(), 201);
     Ok(())

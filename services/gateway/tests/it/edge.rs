@@ -1,4 +1,4 @@
-//! Clients that are slow, ambiguous, or from elsewhere, and what browsers are told.
+//! Slow clients, ambiguous requests, forged addresses, other origins, and the headers for browsers.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn connect(mixdown: &Mixdown) -> Result<TcpStream> {
     TcpStream::connect(address.trim_start_matches("http://")).await.context("could not connect")
 }
 
-/// What is answered to these bytes until the connection closes.
+/// The answer to these bytes, until the connection closes.
 async fn answer(mixdown: &Mixdown, request: &str) -> Result<String> {
     answer_of(mixdown.system().ports.gateway, request).await
 }
@@ -27,12 +27,12 @@ async fn answer(mixdown: &Mixdown, request: &str) -> Result<String> {
 async fn answer_of(port: u16, request: &str) -> Result<String> {
     let (mut reader, mut writer) = TcpStream::connect(("127.0.0.1", port)).await?.into_split();
     let mut answer = Vec::new();
-    // What is refused early need not be taken to its end.
+    // A request that is refused early need not be read to its end.
     let sending = async {
         let _ = writer.write_all(request.as_bytes()).await;
     };
     let reading = async {
-        // A reset behind the answer takes nothing of it away.
+        // A reset after the answer loses nothing of it.
         let _ = reader.read_to_end(&mut answer).await;
     };
     timeout(PATIENCE, async { tokio::join!(sending, reading) }).await.context("the connection stays open")?;
@@ -46,7 +46,7 @@ async fn a_thousand_slow_connections_leave_the_others_alone() -> Result<()> {
     let mut slow = Vec::new();
     for number in 0..1000 {
         let mut stream = connect(&mixdown).await?;
-        // Some never end their head, some never begin their body, some never end it.
+        // Some never end their head, some never end a small body, and some never end an upload.
         let begun = match number % 3 {
             0 => "POST /login HTTP/1.1\r\nhost: a\r\nx-slow: ".to_owned(),
             1 => "POST /login HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"
@@ -64,7 +64,7 @@ async fn a_thousand_slow_connections_leave_the_others_alone() -> Result<()> {
     let dripping = async {
         loop {
             for stream in &mut slow {
-                // Those that were closed meanwhile are what this is about.
+                // An error is expected: the gateway closes such connections.
                 let _ = stream.write_all(b"a").await;
             }
             sleep(Duration::from_secs(1)).await;
@@ -87,7 +87,7 @@ async fn a_thousand_slow_connections_leave_the_others_alone() -> Result<()> {
 async fn one_address_cannot_take_every_connection() -> Result<()> {
     let mixdown = Plan::new().with("MAX_CONNECTIONS", "20").only(&EDGE).start().await?;
     let held = try_join_all((0..10).map(async |_| connect(&mixdown).await)).await?;
-    // The gateway has to have counted them all before the next comes.
+    // Repeated: the gateway must have counted all ten before it refuses the next.
     test_kit::wait_until("the eleventh is closed", PATIENCE, async || {
         let mut stream = connect(&mixdown).await?;
         stream.write_all(b"GET /jobs HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
@@ -107,7 +107,7 @@ async fn one_address_cannot_take_every_connection() -> Result<()> {
     Ok(())
 }
 
-/// A request in chunks that is fine but for these headers, and a smuggled one behind it.
+/// A chunked request that is valid except for these headers, and a smuggled request after it.
 fn chunked(headers: &str) -> String {
     let body = r#"{"email":"nobody@example.org"}"#;
     format!(
@@ -175,7 +175,8 @@ async fn a_head_that_does_not_end_is_refused_by_every_port() -> Result<()> {
         };
         let text = answer_of(port, &format!("{}\r\n\r\n", head(16 << 10))).await?;
         ensure!(text.starts_with("HTTP/1.1 200") || text.starts_with("HTTP/1.1 404"), "{port}: {text}");
-        // One header, many headers, and a long address. What is sent is read, so that the answer is heard.
+        // One header, many headers, and a long address. The gateway reads all that is sent, so that the
+        // answer arrives.
         let many: Vec<_> = (0..2000).map(|number| format!("\r\nx-{number}: aaaaaaaaaa")).collect();
         for mut head in [head(24 << 10), head(0) + &many.concat(), format!("GET /{}", "a".repeat(24 << 10))] {
             head.truncate(24 << 10);
@@ -249,7 +250,7 @@ async fn an_upload_that_only_drips_is_given_up() -> Result<()> {
     );
     stream.write_all(head.as_bytes()).await?;
     let (mut reader, mut writer) = stream.into_split();
-    // Never idle for long, and for ever.
+    // Never idle for long, and without an end.
     let dripping = async {
         while writer.write_all(b"a").await.is_ok() {
             sleep(Duration::from_millis(100)).await;

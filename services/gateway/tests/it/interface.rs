@@ -1,4 +1,4 @@
-//! What clients can rely on without reading the documents: who may call a route, what a refusal names, and a job's links.
+//! What clients rely on: which routes are public, which field a refusal names, and a job's links.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const PUBLIC: [(&str, &str, &str); 15] = [
     ("POST", "/token/refresh", "the refresh token, counted by address"),
     ("POST", "/verify", "the token of a mail, counted by address"),
     ("POST", "/verify/resend", "nothing, counted by address"),
-    // Outside of the document.
+    // Not in the document.
     ("GET", "/openapi.json", "nothing: it is public"),
 ];
 
@@ -49,7 +49,7 @@ async fn the_public_routes_are_these_and_no_others() -> Result<()> {
     expected.sort();
     assert_eq!(public, expected);
 
-    // They answer without a token, whatever they answer.
+    // Without a token they still answer, perhaps with an error other than `no_token`.
     for (method, path, rule) in PUBLIC {
         let path = path.replace("{id}", "none").replace("{link}", "none");
         let answer = user.anonymous(method.parse()?, &path).send().await?;
@@ -60,7 +60,7 @@ async fn the_public_routes_are_these_and_no_others() -> Result<()> {
     Ok(())
 }
 
-/// The fields that a refusal names, with its code.
+/// A refusal's code, and the fields that it names.
 async fn refusal(request: RequestBuilder) -> Result<(String, Vec<String>)> {
     let body: Value = request.send().await?.json().await?;
     let errors = body["errors"].as_array().cloned().unwrap_or_default();
@@ -108,7 +108,7 @@ async fn every_refusal_says_which_field_and_why() -> Result<()> {
         assert_eq!((code, fields), (bad_request.clone(), vec![field.to_owned()]), "{shown}");
     }
 
-    // What cannot be read at all has no fields, but a reason.
+    // The refusal of an unreadable body has no fields, but a reason.
     let broken = user.request(Method::POST, "/login").header("content-type", "application/json");
     let body: Value = broken.body(r#"{"email": "#).send().await?.json().await?;
     assert_eq!(body["code"], "bad_request");

@@ -1,4 +1,5 @@
-//! The gateway from outside: what holds for every request, the interface, the page, and uploads in every way there is.
+//! The gateway from outside: what applies to every request, the interface, the page, and every kind of
+//! upload.
 //!
 //! Needs the four services beside it: `cargo build --release --workspace --bins`.
 

@@ -69,7 +69,7 @@ async fn the_page_is_served_at_each_of_its_addresses_and_nothing_else_is() -> Re
         "/sign-in/x",
     ] {
         let answer = user.get(path).await?;
-        // What every answer has, and not the page's.
+        // The policy of every other answer, not the page's.
         let policy = &answer.headers()["content-security-policy"];
         assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'", "{path}");
         assert_problem(path, answer, ProblemCode::NotFound).await?;

@@ -1,17 +1,19 @@
-//! The head of a part, as clients write it: quotation marks and line breaks in names as `%22`, `%0D` and `%0A`
-//! (WHATWG HTML, "multipart form data"), or with backslashes, or as they are; text as UTF-8 or in a code page.
+//! The head of a part, as clients write it: quotation marks and line breaks in names as `%22`, `%0D` and
+//! `%0A` (WHATWG HTML, "multipart form data"), or with backslashes, or as they are; text as UTF-8 or in a
+//! code page.
 
 use contracts::decode_legacy_text;
 use percent_encoding::percent_decode;
 
 use super::MultipartError;
 
-/// What is between the parts of a form.
+/// The text that separates the parts of a form.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Boundary(String);
 
 impl Boundary {
-    /// The boundary that a `Content-Type` names; `None` if it is not that of a form, or the boundary is none (RFC 2046, section 5.1.1).
+    /// The boundary that a `Content-Type` names; `None` if the type is not that of a form, or the boundary is
+    /// invalid (RFC 2046, section 5.1.1).
     pub(crate) fn of(content_type: &[u8]) -> Option<Self> {
         const MAX_BYTES: usize = 70;
         let kind = content_type.split(|byte| *byte == b';').next()?;
@@ -31,12 +33,13 @@ impl Boundary {
     }
 }
 
-/// What the head of a part says.
+/// The content of a part's head.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
     /// The field's name.
     pub(crate) name: String,
-    /// The file's name, as it was before the client wrote it into the head; `None` if the part is no file.
+    /// The file's name, as it was before the client encoded it for the head; `None` if the part is not a
+    /// file.
     pub(crate) file_name: Option<String>,
     /// The file's media type, if it looks like one.
     pub(crate) content_type: Option<String>,
@@ -72,12 +75,14 @@ fn field<'a>(head: &'a [u8], wanted: &str) -> Option<&'a [u8]> {
     })
 }
 
-/// The places where fields begin. A line that begins none goes on with the field before: names may have line breaks in them.
+/// The positions where fields begin. A line that begins no field continues the field before it: names may
+/// contain line breaks.
 fn field_starts(head: &[u8]) -> Vec<usize> {
     let (mut starts, mut start, mut is_quoting) = (Vec::new(), 0, false);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
         let name = field_name(line).unwrap_or_default();
-        // Within quotation marks only what is a part's own for certain: a name may have a colon, too, or end in a backslash.
+        // Within quotation marks only a `content-` field certainly begins one: a name may contain a colon
+        // too, or end in a backslash.
         let is_field = name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case(b"content-"));
         if is_field || !is_quoting && !name.is_empty() {
             starts.push(start);
@@ -89,7 +94,7 @@ fn field_starts(head: &[u8]) -> Vec<usize> {
     starts
 }
 
-/// What stands in front of a line's colon, if that can be a field's name.
+/// The text before a line's colon, if it can be a field's name.
 fn field_name(line: &[u8]) -> Option<&[u8]> {
     let name = &line[..line.iter().position(|byte| *byte == b':')?];
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
@@ -130,9 +135,11 @@ const OPEN_QUOTE: MultipartError = MultipartError::Malformed(
     "A quotation mark in the head of a part is not closed. Line breaks in names are sent as %0D%0A.",
 );
 
-/// Where a quoted text ends: at a mark with nothing or a semicolon behind it, since old clients do not escape those in a name.
+/// Where a quoted text ends: at a quotation mark with nothing or a semicolon after it, since old clients do
+/// not escape quotation marks in a name.
 ///
-/// Where every such mark has a backslash before it, the last mark: to a browser, and within a character of Shift-JIS, that is no escape.
+/// If every such mark has a backslash before it, the text ends at the last quotation mark: browsers do not
+/// escape with backslashes, and in Shift-JIS a backslash can be the second byte of a character.
 fn closing_quote(text: &[u8]) -> Option<usize> {
     let ends_a_value = |place: &usize| matches!(text[place + 1..].trim_ascii_start(), [] | [b';', ..]);
     closing_marks(text).find(ends_a_value).or_else(|| text.iter().rposition(|byte| *byte == b'"'))
@@ -148,7 +155,8 @@ fn closing_marks(text: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Without the backslashes before quotation marks and backslashes. Others are a path's, or half a character.
+/// Removes the backslashes before quotation marks and backslashes. Other backslashes belong to a path, or are
+/// half of a character.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut rest = text.iter().copied().peekable();
     let mut unescaped = Vec::with_capacity(text.len());
@@ -159,7 +167,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     unescaped
 }
 
-/// A name as it was before the client wrote it into the head. Other percent signs are the name's own.
+/// A name as it was before the client encoded it. Other percent signs belong to the name.
 fn form_text(value: &[u8]) -> String {
     decode_legacy_text(value).replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n")
 }
@@ -227,7 +235,7 @@ mod tests {
         for name in ["a\nb.mp4", "a\r\nb.mp4", "a\rb.mp4", "a\nb: c.mp4", "a\r\n\tb.mp4"] {
             assert_eq!(file_name(format!("filename=\"{name}\"").as_bytes()), name);
         }
-        // An empty line has ended the head within the name.
+        // The empty line within the name has ended the head.
         let error =
             Part::parse(b"\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a").unwrap_err();
         assert!(matches!(error, MultipartError::Malformed(_)), "{error}");

@@ -9,8 +9,8 @@ use memchr::memmem::{self, Finder};
 pub(crate) use self::head::{Boundary, Part};
 use crate::intake::guarded_body::BodyFault;
 
-/// The most that may stand in front of the first part, and in the head of each. The heads of real clients have about 200 bytes, and
-/// a name 255.
+/// The most bytes before the first part, and in the head of each part. The heads of real clients have about
+/// 200 bytes, and a name up to 255.
 const MAX_HEAD_BYTES: usize = 16 << 10;
 
 const LINE_BREAK: &[u8] = b"\r\n";
@@ -26,14 +26,16 @@ pub(crate) enum MultipartError {
     Malformed(&'static str),
 }
 
-/// A form, part by part. Holds one piece of the body, and as much of the piece before as a boundary is long.
+/// Reads a form part by part. Holds one piece of the body, and of the piece before it as much as a boundary
+/// is long.
 pub(crate) struct Multipart<S> {
     body: S,
-    /// Finds a line break and the boundary behind it.
+    /// Finds a line break and the boundary after it.
     delimiter: Finder<'static>,
-    /// What has arrived and is not read yet; in a part's content it may begin with the beginning of a delimiter.
+    /// What has arrived and is not read yet. Within a part's content it may begin with the first bytes of a
+    /// delimiter.
     window: Bytes,
-    /// What comes behind the window.
+    /// What comes after the window.
     next: Option<Bytes>,
     place: Place,
 }
@@ -50,12 +52,12 @@ enum Place {
 impl<S: Stream<Item = Result<Bytes, BodyFault>> + Unpin> Multipart<S> {
     pub(crate) fn new(body: S, boundary: &Boundary) -> Self {
         let delimiter = Finder::new(format!("\r\n--{}", boundary.as_str()).as_bytes()).into_owned();
-        // The first delimiter may be the body's first line, with no line break in front of it.
+        // The first delimiter may be the body's first line, with no line break before it.
         let window = Bytes::from_static(LINE_BREAK);
         Self { body, delimiter, window, next: None, place: Place::Preamble }
     }
 
-    /// The next part, whose content [`Self::chunk`] gives. What was not read of the part before is skipped.
+    /// The next part. [`Self::chunk`] returns its content. What was not read of the part before is skipped.
     pub(crate) async fn next_part(&mut self) -> Result<Option<Part>, MultipartError> {
         self.skip_to_delimiter().await?;
         if self.place == Place::End {
@@ -120,9 +122,9 @@ impl<S: Stream<Item = Result<Bytes, BodyFault>> + Unpin> Multipart<S> {
         Ok(())
     }
 
-    /// Where a part's content ends for certain in these bytes, and whether a delimiter is why.
+    /// How many of these bytes are certainly content, and whether a delimiter follows them.
     ///
-    /// What only begins with a delimiter, such as that of a form within this one, is content.
+    /// A longer text that only begins like the delimiter, such as the delimiter of a nested form, is content.
     fn end_of_content(&self, bytes: &[u8]) -> (usize, bool) {
         let needle = self.delimiter.needle();
         let mut from = 0;
@@ -138,14 +140,14 @@ impl<S: Stream<Item = Result<Bytes, BodyFault>> + Unpin> Multipart<S> {
         (bytes.len() - begun.unwrap_or(0), false)
     }
 
-    /// Moves on to the next piece of the body. What of the window turns out to be content is returned.
+    /// Moves on to the next piece of the body. Returns the part of the window that turns out to be content.
     async fn resolve(&mut self) -> Result<Bytes, MultipartError> {
         let mut piece = self.next_piece().await?;
         if self.window.is_empty() {
             self.window = piece;
             return Ok(Bytes::new());
         }
-        // A delimiter that begins in the window is decided within as many bytes. Only they are copied.
+        // These bytes decide whether a delimiter begins in the window. Only they are copied.
         let decisive = piece.len().min(self.delimiter.needle().len() + 2);
         let joined: Bytes = [&self.window, &piece[..decisive]].concat().into();
         if self.end_of_content(&joined).0 >= self.window.len() {
@@ -157,7 +159,7 @@ impl<S: Stream<Item = Result<Bytes, BodyFault>> + Unpin> Multipart<S> {
         Ok(Bytes::new())
     }
 
-    /// The lines from a delimiter to the empty line in front of the content.
+    /// The lines from a delimiter to the empty line before the content.
     async fn head(&mut self) -> Result<Vec<u8>, MultipartError> {
         const END: &[u8] = b"\r\n\r\n";
         let mut head = Vec::new();
@@ -168,7 +170,7 @@ impl<S: Stream<Item = Result<Bytes, BodyFault>> + Unpin> Multipart<S> {
             let from = known.saturating_sub(END.len() - 1);
             if let Some(found) = memmem::find(&head[from..], END) {
                 head.truncate(from + found);
-                // The window begins with the first of its bytes that was not known before.
+                // The window begins with the first byte that is new to the head, at `known`.
                 self.window.advance(from + found + END.len() - known);
                 return Ok(head);
             }
@@ -179,7 +181,7 @@ impl<S: Stream<Item = Result<Bytes, BodyFault>> + Unpin> Multipart<S> {
         }
     }
 
-    /// Adds the next piece to a window of a byte or two.
+    /// Appends the next piece to a window of a byte or two.
     async fn refill(&mut self) -> Result<(), MultipartError> {
         let piece = self.next_piece().await?;
         self.window = if self.window.is_empty() { piece } else { [&*self.window, &piece].concat().into() };

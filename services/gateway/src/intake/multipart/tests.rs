@@ -48,13 +48,14 @@ fn written(contents: &[Vec<u8>]) -> Vec<u8> {
     body
 }
 
-/// Whether look-alikes have come together to what no client would choose as its boundary.
+/// Whether the pieces happen to form a delimiter. No client would choose a boundary that its content
+/// contains.
 fn has_delimiter(content: &[u8]) -> bool {
     let ends: [&[u8]; 4] = [b"--", b"\r\n", b" ", b"\t"];
     ends.iter().any(|end| memmem::find(content, &[b"\r\n--x-yz", *end].concat()).is_some())
 }
 
-/// Random bytes, and all that looks like a delimiter without being one.
+/// Random bytes, and texts that look like a delimiter but are not one.
 fn content() -> impl Strategy<Value = Vec<u8>> {
     let look_alikes: Vec<Vec<u8>> = [
         "\r",

@@ -17,7 +17,7 @@ pub(super) const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
 pub(super) const EXTENSIONS: HeaderValue =
     HeaderValue::from_static("creation,creation-with-upload,termination,expiration,checksum");
 pub(super) const ALGORITHMS: HeaderValue = HeaderValue::from_static("sha1,sha256");
-/// That of the protocol, and the one that generated clients can send.
+/// The protocol's media type, and the one that generated clients can send.
 const UPLOAD_TYPES: [&str; 2] = ["application/offset+octet-stream", "application/octet-stream"];
 
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -48,7 +48,7 @@ impl<S: Sync> FromRequestParts<S> for Tus {
     }
 }
 
-/// Every answer says which version it speaks, refusals too.
+/// Adds the protocol's version to every answer, even to refusals.
 pub(crate) async fn say_version(mut response: Response) -> Response {
     response.headers_mut().insert(TUS_RESUMABLE, VERSION);
     response
@@ -70,7 +70,7 @@ pub(super) fn answer(status: StatusCode, standing: &Standing) -> Result<Response
     Ok((status, headers).into_response())
 }
 
-/// As RFC 9110, section 5.6.7, writes it.
+/// A date in the format of RFC 9110, section 5.6.7.
 fn http_date(moment: OffsetDateTime) -> String {
     const FORMAT: &[BorrowedFormatItem<'_>] = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -115,7 +115,7 @@ pub(super) fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
     checksum().map(Some).ok_or_else(|| malformed(&UPLOAD_CHECKSUM))
 }
 
-/// What `Upload-Metadata` asks for. Stock clients send keys of their own, which are no options: they are ignored.
+/// Parses `Upload-Metadata`. Stock clients send keys of their own that are not options; they are ignored.
 pub(super) fn upload_request(metadata: &str) -> Result<UploadRequest, Error> {
     let malformed = || malformed(&UPLOAD_METADATA);
     if metadata.len() > MAX_METADATA_BYTES {

@@ -1,4 +1,5 @@
-//! tus 1.0.0 (<https://tus.io/protocols/resumable-upload>): core, creation, creation-with-upload, termination, expiration and checksum.
+//! tus 1.0.0 (<https://tus.io/protocols/resumable-upload>): core, creation, creation-with-upload,
+//! termination, expiration and checksum.
 
 mod headers;
 
@@ -187,7 +188,7 @@ pub(crate) async fn append_to_upload(
     let offset = number(headers, &UPLOAD_OFFSET)?;
     let checksum = checksum(headers)?;
     let (draft, _) = own_draft(&gateway, &owner, id).await?;
-    // Where the offset is wrong, that is what the client must hear.
+    // If the offset is wrong, the client must get that error instead.
     let missing = draft.bytes.checked_sub(offset);
     if let (Some(missing), Some(length)) = (missing, content_length(headers))
         && length > missing
@@ -222,7 +223,7 @@ pub(crate) async fn delete_upload(
     }
 }
 
-/// For clients whose network lets only GET and POST through.
+/// For clients whose network lets through only GET and POST.
 pub(crate) async fn override_method(
     gateway: State<Gateway>,
     tus: Tus,

@@ -1,4 +1,4 @@
-//! Clients and gateways that go away in the middle of an upload.
+//! Clients that disconnect, and gateways that die, in the middle of an upload.
 
 use std::ops::Range;
 
@@ -11,10 +11,10 @@ use super::*;
 
 const PIECE: u64 = 1 << 20;
 
-/// For a gibibyte on a machine whose disk others use, too.
+/// Long enough for a gibibyte on a machine with a busy disk.
 const LONG: Duration = Duration::from_mins(8);
 
-/// The bytes of a file that no two places of have in common.
+/// The bytes of a file in which no two places are alike.
 fn content(range: Range<u64>) -> Bytes {
     let word = |number: u64| (number ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
     let words = (range.start / 8..range.end.div_ceil(8)).flat_map(word);
@@ -28,7 +28,7 @@ fn pieces(range: Range<u64>) -> impl Stream<Item = std::io::Result<Bytes>> + Sen
     stream::iter(starts.map(move |start| Ok(content(start..range.end.min(start + PIECE)))))
 }
 
-/// Sends these bytes, and nothing more, but does not end the request.
+/// Sends only these bytes, but does not end the request.
 fn unending(range: Range<u64>) -> Body {
     Body::wrap_stream(pieces(range).chain(stream::pending()))
 }
@@ -50,7 +50,8 @@ async fn wait_for_offset(user: &User, path: &str, wanted: u64) -> u64 {
     .await
 }
 
-/// Goes on until every byte is there, as a client does: asks, sends, and asks again when it was told off.
+/// Resumes until every byte is stored, as a client does: asks for the offset, sends, and asks again after a
+/// refusal.
 async fn go_on_to_the_end(user: &User, path: &str, bytes: u64) -> Result<JobId> {
     let ended = async {
         loop {
@@ -143,7 +144,7 @@ async fn a_part_with_a_checksum_that_breaks_off_does_not_count() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_uses_any_more_gives_way_to_the_next() -> Result<()> {
+async fn a_stuck_connection_gives_way_to_the_next() -> Result<()> {
     let mixdown = only_gateway().await?;
     let user = mixdown.user().await?;
     let path = begin(&user, 4 * PIECE).await?;
@@ -205,13 +206,13 @@ async fn a_gateway_that_ends_keeps_what_it_has_and_says_so() -> Result<()> {
     Ok(())
 }
 
-/// An upload whose gateway was killed when it had stored the job, and told nobody.
+/// An upload whose gateway was killed after it stored the job, before it announced the job or answered.
 struct HalfMade {
     mixdown: Mixdown,
     user: User,
     path: String,
     job: Job,
-    // The way to RabbitMQ.
+    // The connection to RabbitMQ goes through this proxy.
     _proxy: Proxy,
 }
 
@@ -221,7 +222,7 @@ async fn half_made() -> Result<HalfMade> {
     let mut mixdown = plan.start().await?;
     let user = mixdown.user().await?;
     let path = begin(&user, PIECE).await?;
-    // It makes the job, and then waits for a confirm that does not come.
+    // The gateway stores the job, and then waits for a confirm that does not come.
     proxy.set(Traffic::Stall);
     let sending = tokio::spawn(patch(&user, &path, 0, content(0..PIECE)).send());
     let job = wait_until("the job is stored", PATIENCE, async || {
@@ -240,7 +241,7 @@ async fn half_made() -> Result<HalfMade> {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_hears_of_the_job_that_a_dead_gateway_had_half_made() -> Result<()> {
+async fn a_client_learns_of_the_job_that_a_dead_gateway_stored() -> Result<()> {
     let HalfMade { mixdown, user, path, job, .. } = &half_made().await?;
     let looked = head(user, path).await?;
     assert_eq!((looked.status().as_u16(), job_in(&looked)?), (200, job.id));
@@ -250,7 +251,7 @@ async fn a_client_that_asks_hears_of_the_job_that_a_dead_gateway_had_half_made()
 }
 
 #[tokio::test]
-async fn an_upload_that_a_dead_gateway_left_is_completed_though_nobody_asks() -> Result<()> {
+async fn an_upload_that_a_dead_gateway_left_is_completed_without_a_request() -> Result<()> {
     let HalfMade { mixdown, user, job, .. } = &half_made().await?;
     wait_until("the reconciler comes", PATIENCE, async || {
         mixdown.log(Service::Gateway).is_ok_and(|log| log.contains("completed a forsaken upload"))

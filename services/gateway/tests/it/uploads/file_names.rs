@@ -65,7 +65,7 @@ async fn curl_uploads_files_of_any_name() -> Result<()> {
         ("Größe 😀.mp4", "Größe 😀.mp4"),
     ] {
         tokio::fs::write(folder.path().join(name), b"x").await?;
-        // curl's own command line escapes them with backslashes.
+        // curl's own command line escapes quotation marks with backslashes.
         let form = format!("file=@\"{}\"", name.replace('"', "\\\""));
         let job = curl(&user, &endpoint, &form, folder.path()).await.context(name)?;
         assert_eq!(job.source.name, expected);

@@ -1,4 +1,4 @@
-//! tus at `/uploads`, with a client made by hand.
+//! tus at `/uploads`, with a hand-written client.
 
 mod broken_connections;
 mod file_names;
@@ -30,7 +30,7 @@ fn creation(user: &User, bytes: u64) -> RequestBuilder {
     user.tus(Method::POST, "/uploads").header("upload-length", bytes)
 }
 
-/// The path of a new upload.
+/// Creates an upload, and returns its path.
 async fn begin(user: &User, bytes: u64) -> Result<String> {
     let answer =
         creation(user, bytes).header("upload-metadata", metadata(&[("filename", "a.mp4")])).send().await?;
@@ -72,7 +72,7 @@ async fn stored_hash(mixdown: &Mixdown, job: &Job) -> Result<Vec<u8>> {
     Ok(hash.finalize().to_vec())
 }
 
-/// Without a converter, which would delete what it has converted.
+/// Without a converter, which would delete the videos that it has converted.
 async fn only_gateway() -> Result<Mixdown> {
     Plan::new().only(&[Service::Auth, Service::Gateway]).start().await
 }
@@ -147,7 +147,7 @@ async fn a_creation_can_bring_the_bytes_with_it() -> Result<()> {
     let part = part.send().await?;
     assert_eq!((part.status().as_u16(), offset_in(&part)?), (201, 1000));
     let path = part.headers()["location"].to_str()?.to_owned();
-    // Through a network that knows no PATCH.
+    // As through a network that blocks PATCH.
     let rest = user.tus(Method::POST, &path).header("x-http-method-override", "PATCH");
     let rest = rest.header("content-type", BYTES).header("upload-offset", 1000).body(video[1000..].to_vec());
     let rest = rest.send().await?;
@@ -290,7 +290,7 @@ async fn an_upload_that_is_given_up_leaves_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_upload_that_nobody_goes_on_with_expires_and_leaves_nothing() -> Result<()> {
+async fn an_abandoned_upload_expires_and_leaves_nothing() -> Result<()> {
     let plan =
         Plan::new().with("UPLOAD_EXPIRY", "2s").with("SWEEP_INTERVAL", "300ms").with("ORPHAN_AGE", "1h");
     let mixdown = plan.only(&[Service::Auth, Service::Gateway]).start().await?;

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::*;
 
-/// Runs `tools/tus-client/upload.mjs`, and gives what it prints.
+/// Runs `tools/tus-client/upload.mjs`, and returns what it prints.
 async fn upload(user: &User, endpoint: &str, file: &Path, options: Value) -> Result<Value> {
     let project = Project::locate()?;
     let mut options = options;

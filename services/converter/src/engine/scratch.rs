@@ -134,7 +134,6 @@ impl ScratchSpace {
     ///
     /// `least` is what the job cannot do without, `bytes` what it will probably need. A job never gets more
     /// than nearly all of the disk.
-    /// than nearly all of the disk is nobody's.
     pub fn reserve(&self, bytes: u64, least: u64) -> Result<Reservation, ReservationError> {
         let volume = Volume::of(self.own.path())?;
         if least >= volume.size {

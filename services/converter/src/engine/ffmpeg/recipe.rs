@@ -171,7 +171,7 @@ fn is_copy_enough(options: &ConversionOptions, track: &Track) -> bool {
         AudioFormat::M4a => codec == "aac",
         AudioFormat::Opus => codec == "opus",
         AudioFormat::Flac => codec == "flac",
-        // A copy gains nothing: WAV is written anew in both cases.
+        // A copy gains nothing: WAV is written again in both cases.
         AudioFormat::Wav => false,
     };
     let wanted = options.bitrate.map(|bitrate| u32::from(bitrate.kilobits_per_second()) * 1000);

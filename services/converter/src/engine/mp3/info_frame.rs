@@ -7,7 +7,7 @@ use contracts::Mp3Rate;
 
 use super::frame_header::Header;
 
-/// LAME's encoder begins this many samples before the sound (`lame_get_encoder_delay`).
+/// LAME's encoder begins this many samples before the audio (`lame_get_encoder_delay`).
 const ENCODER_DELAY: u64 = 576;
 
 /// From the word `Xing` to the end: flags, frames, bytes, seek table, quality, LAME's extension.

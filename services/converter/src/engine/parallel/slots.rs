@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_given_to_one_who_left_goes_to_the_next() {
+    fn a_slot_granted_to_a_job_that_left_goes_to_the_next() {
         let slots = EncoderSlots::new(1);
         let job = slots.begin_job();
         let held = slots.take();

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_becomes_silence_and_the_rest_stays() {
+    fn invalid_samples_become_silence_and_the_others_stay() {
         let mut samples = vec![0.5_f32; 5000];
         for (at, value) in [(0, f32::NAN), (1500, f32::INFINITY), (4999, f32::NEG_INFINITY), (7, 1e30)] {
             samples[at] = value;

@@ -45,7 +45,7 @@ pub(super) fn loudness_filters(recipe: &Recipe) -> Vec<String> {
     chain
 }
 
-/// Replaces NaN with silence. The filters behind would spread it.
+/// Replaces NaN with silence. Later filters would spread it.
 fn cleaning(recipe: &Recipe) -> Option<String> {
     let clean = "aeval=exprs=st(0\\,val(ch))*0+if(lt(abs(ld(0))\\,1000000)\\,ld(0)\\,0):channel_layout=same";
     recipe.track.is_float.then(|| clean.to_owned())

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_description_of_the_work_has_no_name() {
+    fn tags_that_do_not_describe_the_work_have_no_name() {
         for key in [
             "location",
             "location-eng",

@@ -1,6 +1,7 @@
-# Mixdown. `make` alone lists what there is; on a bare machine `make demo` and `make test` do everything.
+# Mixdown. `make` alone lists the targets. On a bare machine, `make demo` and `make test` install what they
+# need.
 
-# Rust installed by rustup a moment ago is not on the PATH of a shell that was already open.
+# A shell that was open while rustup installed Rust does not have it on its PATH.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 CARGO ?= cargo
@@ -10,11 +11,12 @@ STACK_BIN := $(TARGET_DIR)/release/stack
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-# What was started here, and has its data here until `make clean`: native processes, containers, or both.
+# The kinds of stack that were started here and keep their data here until `make clean`: native processes,
+# containers, or both.
 STARTED := $(strip $(if $(wildcard .stack),native) $(if $(wildcard docker/started),compose))
 
-# What up, down, status, logs, demo and clean work on: what STACK says, else what was started here. For the first start:
-# containers where a Docker engine answers, else native processes.
+# The kinds that up, down, status, logs, demo and clean work on: STACK if it is set, otherwise the kinds that
+# were started here. For the first start: containers if a Docker engine answers, otherwise native processes.
 ifdef STACK
 KINDS := $(STACK)
 else ifdef STARTED
@@ -22,10 +24,10 @@ KINDS := $(STARTED)
 else
 KINDS := $(shell timeout 5 docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 && echo compose || echo native)
 endif
-# Only one kind can be started, followed, or shown around.
+# Only one kind at a time can be started, followed or shown.
 KIND := $(if $(word 2,$(KINDS)),both,$(KINDS))
 
-# Where the containers' app and inbox are reached: as they were started.
+# The addresses of the containers' app and inbox, as they were started.
 -include docker/started
 APP_PORT ?= 8080
 INBOX_PORT ?= 8025
@@ -38,7 +40,7 @@ OVERLAY ?= minikube
 # For `make logs`: one part's log, as in `make logs S=converter`.
 S ?=
 
-# The browser page: its tools are there when this file is, and it is built when that one is.
+# The browser page. This file exists if its tools are installed, and the page's file if it is built.
 WEB_TOOLS := web/node_modules/.package-lock.json
 WEB_PAGE := web/dist/index.html
 WEB_SOURCES := $(shell find web/src web/public web/scripts -type f 2>/dev/null) $(wildcard web/*.html web/*.json web/*.ts)
@@ -193,11 +195,12 @@ check-clippy:
 check-docs:
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --release --workspace --no-deps --document-private-items
 
-# Advisories are left to the scheduled run: they need a download, and change without a change of ours.
+# Without advisories: they need a download and change without a change of ours, so the scheduled run checks
+# them.
 check-deny: .tools/bin/cargo-deny
 	.tools/bin/cargo-deny --locked --log-level error check bans licenses sources
 
-# Needs a database to ask, so it starts one.
+# Needs a database to query, so it starts one.
 check-sqlx: install build
 	$(STACK_BIN) run -- services/auth/scripts/sqlx-prepare.sh --check
 
@@ -211,14 +214,15 @@ check-scripts:
 check-k8s:
 	scripts/check-k8s.sh
 
-# With the Python packages of the check before.
+# Uses the Python packages that check-k8s installs.
 check-compose: check-k8s
 	PYTHONPATH=.tools/k8s/python PYTHONDONTWRITEBYTECODE=1 scripts/check-compose.py
 
-# That the types are those of docs/openapi.json, too.
+# Also checks that the types are those of docs/openapi.json.
 check-web: $(WEB_TOOLS)
 	npm --prefix web run check
 
-# Its own manifest's lock file, and a folder of this checkout: nothing of the user's cargo is touched.
+# Installed from its own manifest's lock file into a folder of this checkout, so that the user's cargo is not
+# changed.
 .tools/bin/cargo-deny:
 	$(CARGO) install cargo-deny --version 0.20.2 --locked --root .tools

@@ -1,6 +1,7 @@
-# Mixdown. `make` alone lists what there is; on a bare machine `make demo` and `make test` do everything.
+# Mixdown. `make` alone lists the targets. On a bare machine, `make demo` and `make test` install what they
+# need.
 
-# Rust installed by rustup a moment ago is not on the PATH of a shell that was already open.
+# A shell that was open while rustup installed Rust does not have it on its PATH.
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 CARGO ?= cargo

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Dumps the jobs and files (MongoDB) and the accounts (MySQL) into a new folder, while everything runs.
+# Dumps the jobs and files (MongoDB) and the accounts (MySQL) into a new folder, while the system runs.
 #
 #   MYSQL_URL=… MONGODB_URL=… scripts/backup.sh FOLDER
 #
-# The URLs are the services' own settings; MYSQL_URL_FILE and MONGODB_URL_FILE may name files that hold them. mysqldump is taken
-# from the PATH, or from where MYSQL_TOOLS runs commands, such as "kubectl --namespace mixdown exec --stdin mysql-0 --".
+# The URLs are the services' own settings. MYSQL_URL_FILE and MONGODB_URL_FILE may name files that hold them.
+# mysqldump comes from the PATH, or from the place where MYSQL_TOOLS runs commands, such as "kubectl
+# --namespace mixdown exec --stdin mysql-0 --".
 #
-# MongoDB is dumped by mongodump, from the PATH or where MONGODB_TOOLS runs commands; or, where GATEWAY is a command that runs
-# the gateway, or there is no mongodump, by `gateway backup`. That one takes MONGODB_URL and MONGODB_DATABASE_PREFIX from its own
-# environment: in a cluster, from its pod's.
+# MongoDB is dumped by mongodump, from the PATH or from the place where MONGODB_TOOLS runs commands. If
+# GATEWAY is a command that runs the gateway, or if there is no mongodump, `gateway backup` dumps it. That
+# command reads MONGODB_URL and MONGODB_DATABASE_PREFIX from its own environment; in a cluster, from its
+# pod's.
 set -euo pipefail
 
 # shellcheck source=scripts/stores.sh
@@ -26,16 +28,17 @@ main() {
     umask 077
     rm -rf "$UNFINISHED"
     mkdir -p "$UNFINISHED"
-    # What did not succeed must not be taken for a backup.
+    # An incomplete dump must not look like a backup.
     trap discard EXIT
 
-    # MongoDB's moment comes first, and MySQL's right behind it: an account that is younger than its jobs' backup has none there,
-    # and of one that was erased in between the gateway erases the jobs. The other way round, jobs had no account.
+    # MongoDB's moment comes first, and MySQL's directly after it. An account that was created in between has
+    # no jobs in the backup. The gateway erases the jobs of an account that was erased in between. In the
+    # other order, jobs could be without an account.
     if [ "$MEANS" = gateway ]; then
         back_up_both_at_once
     else
         echo 'Dumping MongoDB by mongodump'
-        # Its moment is its end.
+        # The moment of this dump is its end.
         dump_mongodb </dev/null >"$UNFINISHED/$MONGODUMP_FILE" || fail \
             'mongodump failed. Its account needs the role backup; that of `gateway backup`, chosen by GATEWAY, does not'
         gzip --test "$UNFINISHED/$MONGODUMP_FILE"
@@ -47,7 +50,7 @@ main() {
     du -sh "$FOLDER"
 }
 
-# The gateway's moment is when its first byte comes.
+# The moment of the gateway's dump is when its first byte arrives.
 back_up_both_at_once() {
     echo "Dumping MongoDB by ${GATEWAY_COMMAND[*]} backup"
     "${GATEWAY_COMMAND[@]}" backup </dev/null >"$UNFINISHED/$GATEWAY_FILE" &
@@ -60,12 +63,12 @@ back_up_both_at_once() {
     fi
     wait "$GATEWAY_PROCESS" || fail 'the gateway took no backup of MongoDB'
     GATEWAY_PROCESS=
-    # As it arrived, through whatever is between here and there.
+    # Checked as it arrived here, because a connection on the way may have cut it off.
     [ -s "$UNFINISHED/$GATEWAY_FILE" ] && "${GATEWAY_COMMAND[@]}" check-backup <"$UNFINISHED/$GATEWAY_FILE" ||
         fail 'what the gateway wrote is no backup'
 }
 
-# As of one moment, and without locks. BINARY columns are not text.
+# A dump of one moment, without locks. BINARY columns are not text.
 dump_mysql() {
     echo 'Dumping MySQL'
     # shellcheck disable=SC2016 # expanded where the tools run
@@ -76,7 +79,7 @@ dump_mysql() {
         </dev/null | gzip >"$UNFINISHED/$MYSQL_FILE" || fail 'MySQL was not dumped'
 }
 
-# With what is written meanwhile (--oplog), so that files and jobs are of one moment too.
+# Includes the writes during the dump (--oplog), so that files and jobs are of one moment too.
 dump_mongodb() {
     # shellcheck disable=SC2016
     with_mongodb 'mongodump --config="$options" --oplog --archive --gzip'

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks docker/compose.yaml without a Docker engine: no key twice, no setting that a service does not know, none missing that it
-needs, no secret's file that is not there. Needs what scripts/check-k8s.sh installs."""
+"""Checks docker/compose.yaml without a Docker engine: no duplicate key, no unknown setting, no missing
+required setting, no missing secret file. Needs the packages that scripts/check-k8s.sh installs."""
 
 import pathlib
 import re
@@ -14,7 +14,7 @@ from rules_settings import unfitting  # noqa: E402
 
 
 class Strict(yaml.SafeLoader):
-    """Docker refuses a key that is there twice; YAML's readers take the last."""
+    """Docker refuses a duplicate key; YAML readers take the last one."""
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value if key.value != "<<"]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks the Kubernetes manifests without a cluster: renders every overlay with every combination of the components, and
-# checks the objects against Kubernetes' schemas and our rules (k8s/tests/). What it needs it gets into .tools/k8s, once.
+# Checks the Kubernetes manifests without a cluster. Renders every overlay with every combination of the
+# components, and checks the objects against Kubernetes' schemas and our rules (k8s/tests/). Installs its
+# tools into .tools/k8s on the first run.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -29,7 +30,7 @@ fail() {
     exit 1
 }
 
-# Components are what kustomize 5 makes of them; kubectl has that since 1.27.
+# Components need kustomize 5, which kubectl contains since 1.27.
 is_new_enough() {
     "$1" version --client 2>/dev/null | grep -Eq '^Kustomize Version: v([5-9]|[1-9][0-9])\.'
 }
@@ -42,8 +43,8 @@ find_kubectl() {
     fi
 }
 
-# Debian 12's own kubectl is too old. Debian 13's runs there too: its package is only unpacked, with lists of its own, so
-# that nothing of the system's changes and nobody needs to be root.
+# Debian 12's own kubectl is too old, but Debian 13's runs there. Its package is only unpacked, and its
+# package lists are kept apart, so that the system stays unchanged and no root is needed.
 install_kubectl() {
     local remedy='Install kubectl 1.27 or newer: https://kubernetes.io/docs/tasks/tools/'
     command -v apt-get >/dev/null || fail 'There is no kubectl here.' "$remedy"
@@ -58,7 +59,7 @@ install_kubectl() {
 }
 
 apt_get() {
-    # The sandbox's user could not write to these folders.
+    # apt's sandbox user could not write to these folders.
     apt-get -qq -o APT::Sandbox::User= -o Acquire::Languages=none \
         -o Dir::Etc::SourceList="$SCRATCH/sources.list" -o Dir::Etc::SourceParts=- \
         -o Dir::State::Lists="$SCRATCH/lists" -o Dir::Cache="$SCRATCH/cache" "$@"
@@ -70,7 +71,7 @@ install_python_packages() {
     fi
     say "installing Python's kubernetes-validate"
     python3 -m pip --version >/dev/null 2>&1 || fail 'Python has no pip.' 'Install it: apt-get install python3-pip'
-    # Into a folder: it needs no virtual environment and no permission of the system's Python.
+    # Into a folder: this needs no virtual environment and no permission for the system's Python.
     python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --require-hashes --only-binary :all: \
         --target "$SCRATCH/python" --requirement "$REQUIREMENTS" ||
         fail 'pip could not install the Python packages.' 'Check the network, then run this again.'

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Checks that each claim of docs/SECURITY.md names the tests that hold it, and that these are there.
+"""Checks that each claim of docs/SECURITY.md names the tests that prove it, and that these tests exist.
 
-Each row of a table ends with a cell of test names; each section, but that of what is not defended, names one.
+Each table row ends with a cell of test names. Each section names a test, except the one about undefended cases.
 """
 
 import pathlib

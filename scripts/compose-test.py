@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Proves the containers: builds the images, starts the stack under a name of its own, runs the demo, restarts each
-container in turn under load, and takes everything down. Prints image sizes, the time to ready, and memory.
+"""Tests the containers: builds the images, starts the stack under its own project name, runs the demo, restarts
+each container in turn under load, and removes everything. Prints image sizes, the time to ready, and memory.
 
-Every upload that was accepted must end as one converted job with one mail, whatever was restarted meanwhile.
+Every accepted upload must end as one converted job with one mail, whichever container was restarted meanwhile.
 """
 
 import base64
@@ -25,10 +25,10 @@ APP, INBOX = f"http://127.0.0.1:{APP_PORT}", f"http://127.0.0.1:{INBOX_PORT}"
 ENVIRONMENT = os.environ | {"APP_PORT": APP_PORT, "INBOX_PORT": INBOX_PORT, "PUBLIC_URL": APP}
 COMPOSE = ["docker", "compose", "--file", "docker/compose.yaml", "--profile", "dev", "--project-name", "mixdown-test"]
 SERVICES = ["gateway", "auth", "converter", "notification"]
-# All but the mail catcher, which keeps its mails in memory.
+# All except the mail catcher, which keeps its mails in memory.
 RESTARTED = ["mysql", "mongodb", "rabbitmq", *SERVICES, "proxy"]
 QUIETLY = {"cwd": ROOT, "env": ENVIRONMENT, "check": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-# Of one upload, and of one wait.
+# The timeout of an upload, and of a wait.
 PATIENCE_SECONDS = 180
 
 
@@ -79,7 +79,7 @@ def show_memory() -> None:
 
 
 class User:
-    """A new account, and what it may do."""
+    """A new account with a confirmed address, logged in."""
 
     def __init__(self) -> None:
         self.email = f"compose-{uuid.uuid4().hex[:12]}@example.org"
@@ -96,7 +96,7 @@ class User:
         self.token = answer_of("POST", "/login", b"", {"Authorization": f"Basic {basic}"}).decode()
 
     def upload(self, video: bytes) -> str | None:
-        """Returns the id of the job, or nothing if the upload was not accepted."""
+        """Returns the job's id, or None if the upload was not accepted."""
         boundary = uuid.uuid4().hex
         form = (
             f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="clip.mp4"\r\n\r\n'.encode()
@@ -164,7 +164,7 @@ def restart_under_load(user: User, container: str) -> None:
     wait_until("every accepted job is converted", lambda: all_converted(user, accepted))
     wait_until("each has its mail", lambda: mails_to(user) == len(user.jobs()) + 1)
     jobs = user.jobs()
-    # An upload whose answer was lost may have become a job, too.
+    # An upload whose answer was lost may have become a job too.
     assert set(accepted) <= set(jobs), f"lost after the restart of {container}: {set(accepted) - set(jobs)}"
     print(f"restart {container:13} took {restarted:4.1f} s: {len(accepted)} accepted, {refused} refused, none lost")
 
@@ -193,7 +193,7 @@ def mails_to(user: User) -> int:
 
 
 def assert_a_backup_restores(user: User) -> None:
-    """Backs up, loses both databases with their volumes, restores, and finds account, jobs and files again."""
+    """Backs up, deletes both databases with their volumes, restores, and checks account, jobs and files."""
     means = {"gateway": {"GATEWAY": " ".join([*COMPOSE, "run", "--rm", "-T", "--no-deps", "gateway"])}}
     if subprocess.run([*COMPOSE, "exec", "-T", "mongodb", "which", "mongodump"], **QUIETLY).returncode == 0:
         means["mongodump"] = {"MONGODB_TOOLS": " ".join([*COMPOSE, "exec", "-T", "mongodb"])}
@@ -227,7 +227,7 @@ def assert_a_backup_restores_by(name: str, command: dict[str, str], user: User) 
 
 
 def assert_leaves_cleanly(service: str) -> None:
-    """A service that is told to leave drains and exits by itself, with status 0."""
+    """After SIGTERM, a service drains and exits with status 0."""
     container = output([*COMPOSE, "ps", "--quiet", service]).strip()
     run([*COMPOSE, "stop", service])
     status = output(["docker", "inspect", "--format", "{{.State.ExitCode}}", container]).strip()

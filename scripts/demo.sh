@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Sends a sample video through the whole running system as a person would, with curl: register, confirm the address by
-# e-mail, log in, upload, wait for the e-mail, follow its link, and check the MP3. `make demo` starts the system first; `make smoke` names another one:
+# Sends a sample video through the whole running system like a user, with curl: registers, confirms the
+# address by e-mail, logs in, uploads, waits for the e-mail, follows its link, and checks the MP3. `make demo`
+# starts the system first. `make smoke` uses another system:
 #
-#   APP_URL      its address, as its mails have it
+# APP_URL      its address, as in its mails
 #   INBOX_URL    where its mails can be read: a MailDev or a Mailpit. Without one the MP3 is downloaded with the token
 #   APP_EMAIL, APP_PASSWORD
 #                an account with a confirmed address, where the inbox can't be read; else one is registered
@@ -26,7 +27,7 @@ main() {
         INBOX="$("$STACK_BIN" url inbox)"
     fi
     local email password token job job_id link
-    # A new account each time: the demo can be repeated.
+    # A new account each time, so that the demo can be repeated.
     email="${APP_EMAIL:-demo-$(date +%s)-$$@example.org}"
     password="${APP_PASSWORD:-$(head -c 18 /dev/urandom | base64)}"
 
@@ -78,10 +79,10 @@ fail() {
     exit 1
 }
 
-# curl, with the names of a deployment that the DNS does not know.
+# curl, with the deployment's names that the DNS does not know.
 call() { curl ${APP_IP:+--connect-to "::$APP_IP:"} --silent --max-time "$DEADLINE_SECONDS" "$@"; }
 
-# Shows the answer of a request that fails.
+# Sends a request. If it fails, prints its answer.
 request() { call --show-error --fail-with-body "$@" || fail "the request failed; the services' logs: make logs"; }
 
 # Prints one field of the JSON object on the standard input.
@@ -107,7 +108,7 @@ if token:
 '
 }
 
-# Prints the text of the newest mail to an address, out of a Mailpit or a MailDev.
+# Prints the text of the newest mail to an address, from Mailpit or MailDev.
 text_of_mail_to() {
     local id
     if call --fail --output /dev/null "$INBOX/api/v1/messages"; then
@@ -133,7 +134,7 @@ for mail in reversed(json.load(sys.stdin)):
     fi
 }
 
-# Prints where the owner of a job downloads its MP3, as soon as there is one.
+# Prints the address of a job's MP3 for its owner, as soon as it exists.
 link_of_job() {
     request -H "Authorization: Bearer $2" "$APP/jobs/$1" | python3 -c '
 import json, sys
@@ -145,7 +146,7 @@ if job["status"] == "converted":
 ' "$APP"
 }
 
-# wait_for COMMAND…: prints what the command does, as soon as that is anything.
+# wait_for COMMAND…: runs the command until it prints something, and prints that.
 wait_for() {
     local deadline=$((SECONDS + DEADLINE_SECONDS)) link
     while [ "$SECONDS" -lt "$deadline" ]; do

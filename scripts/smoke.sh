@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The demo against a deployment: scripts/demo.sh says what APP_URL, INBOX_URL and APP_IP are. By default the one in Minikube.
+# The demo against a deployment, by default the one in Minikube. scripts/demo.sh describes APP_URL, INBOX_URL
+# and APP_IP.
 set -euo pipefail
 
 if [ -z "${APP_URL:-}" ]; then

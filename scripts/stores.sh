@@ -1,7 +1,7 @@
-# What scripts/backup.sh and scripts/restore.sh share: how the tools of the databases are reached, wherever they are.
+# Shared by scripts/backup.sh and scripts/restore.sh: how to reach the databases' tools, wherever they are.
 # shellcheck shell=bash
 
-# The files of a backup: MySQL's, and one of MongoDB's.
+# The files of a backup: MySQL's, and one of MongoDB's two kinds.
 MYSQL_FILE=mysql.sql.gz
 MONGODUMP_FILE=mongodb.archive.gz
 GATEWAY_FILE=mongodb.backup
@@ -20,12 +20,12 @@ read_addresses() {
         fi
     done
     [ -n "${MYSQL_URL:-}" ] || fail 'MYSQL_URL is not set'
-    # Commands may be words with options, such as those of kubectl.
+    # A command may have options, such as that of kubectl.
     read -r -a MYSQL_COMMAND <<<"${MYSQL_TOOLS:-}"
     read -r -a MONGODB_COMMAND <<<"${MONGODB_TOOLS:-}"
 }
 
-# Sets MEANS to what reads MongoDB: mongodump or gateway.
+# Sets MEANS to the program that reads MongoDB: mongodump or gateway.
 choose_means_for_mongodb() {
     if [ -n "${GATEWAY:-}" ]; then
         MEANS=gateway
@@ -39,7 +39,7 @@ choose_means_for_mongodb() {
     find_gateway || fail 'no gateway either: name a command that runs it with GATEWAY'
 }
 
-# Sets GATEWAY_COMMAND; in the end to the binary that this checkout has built.
+# Sets GATEWAY_COMMAND. The last choice is the binary that this checkout has built.
 find_gateway() {
     local built
     built="$(dirname "${BASH_SOURCE[0]}")/../target/release/gateway"
@@ -50,13 +50,14 @@ find_gateway() {
     fi
 }
 
-# mysqldump's last line says that it got that far.
+# Whether the dump is complete: mysqldump's last line says so.
 is_whole_mysql_dump() {
     gzip --test "$1" && gunzip --stdout "$1" | tail -n 3 | grep --quiet '^-- Dump completed'
 }
 
-# with_mysql SCRIPT: runs a script of sh where MySQL's tools are. In it, $options is a file with the address and the password,
-# $1 the database, and $client the name of MySQL's client. The standard input and output are the script's.
+# with_mysql SCRIPT: runs a sh script where MySQL's tools are. In it, $options is a file with the address and
+# the password, $1 the database, and $client the name of MySQL's client. Standard input and output are passed
+# to the script.
 with_mysql() {
     local options
     options="$(MYSQL_URL="$MYSQL_URL" python3 - <<'PYTHON'
@@ -90,8 +91,9 @@ with_mongodb() {
     run_where_the_tools_are "$options" "$1" '' "${MONGODB_COMMAND[@]}"
 }
 
-# run_where_the_tools_are OPTIONS SCRIPT ARGUMENT COMMAND…: the options hold a password, so they go ahead of the standard
-# input instead of into an argument, which every process can read. They become a file for as long as the script runs.
+# run_where_the_tools_are OPTIONS SCRIPT ARGUMENT COMMAND…: runs the script with the options in a file, which
+# exists only while the script runs. The options hold a password, so they are sent before the standard input
+# and not as an argument, which every process could read.
 run_where_the_tools_are() {
     local options="$1" script="$2" argument="$3"
     shift 3
@@ -104,7 +106,8 @@ run_where_the_tools_are() {
         umask 077
         options=$(mktemp)
         trap '\''rm -f "$options"'\'' EXIT
-        # Byte by byte, unlike other programs: what follows the line is left to the script.
+        # read takes one byte at a time, unlike other programs, so the rest of the input is left to the
+        # script.
         IFS= read -r line
         printf %s "$line" | base64 -d >"$options"
         '"$script" sh "$argument"

@@ -1,8 +1,9 @@
-//! The browser page on the whole system: starts a Mixdown that serves it, and runs the tests in `web/tests` against that.
+//! The browser page on the whole system: starts a Mixdown with the page, and runs the tests in `web/tests` on
+//! it.
 //!
-//! A test program of its own, which cargo runs when the others are done: a browser wants the machine for itself.
-//! Needs the services and the page: `cargo build --release --bins`, `make page`. With `ONLY=admin` in the environment it
-//! runs the files alone whose path has that in it.
+//! A separate test program, which cargo runs after the others, because a browser needs the machine for
+//! itself. It needs the services and the page: `cargo build --release --bins`, `make page`. `ONLY=admin` in
+//! the environment runs only the files with that text in their path.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 const DEADLINE: Duration = Duration::from_mins(20);
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Settings by which every conversion times out, so that one fails which may well succeed later.
+/// With these settings every conversion times out. A retry with other settings may succeed.
 const NO_TIME: [(&str, &str); 2] = [("BASE_CONVERSION_TIME", "1ms"), ("CONVERSION_TIME_FACTOR", "0")];
 
 #[tokio::test]
@@ -56,7 +57,7 @@ async fn the_page_works_in_a_browser() -> Result<()> {
         .env("BASE_URL", mixdown.system().public_url())
         .env("INBOX_URL", &shared().inbox_url)
         .env("SCENE", scene.to_string())
-        // Whatever a browser that is killed leaves behind goes with the system.
+        // A killed browser's files are removed together with the system.
         .env("TMPDIR", &mixdown.system().home)
         .kill_on_drop(true);
     let ended = tokio::time::timeout(DEADLINE, tests.status()).await;
@@ -66,7 +67,8 @@ async fn the_page_works_in_a_browser() -> Result<()> {
     Ok(())
 }
 
-/// What the tests find there, and could not make with a browser. With it the converter that the system has from then on.
+/// Creates the data that the tests need and could not make in a browser. Returns it with the converter that
+/// the system uses from then on.
 async fn set_the_scene(mixdown: &mut Mixdown, provider: Arc<Provider>) -> Result<(Value, RunningService)> {
     let mut administrator = mixdown.user().await?;
     mixdown.promote(&mut administrator).await?;
@@ -86,7 +88,7 @@ async fn set_the_scene(mixdown: &mut Mixdown, provider: Arc<Provider>) -> Result
     Ok((scene, converter))
 }
 
-/// Messages that no service understands, and so end among the dead.
+/// Messages that no service understands, so they are dead-lettered.
 async fn park_two_messages(mixdown: &Mixdown) -> Result<()> {
     let config = BrokerConfig {
         queue_prefix: mixdown.prefix().to_owned(),
@@ -106,7 +108,7 @@ async fn park_two_messages(mixdown: &Mixdown) -> Result<()> {
     Ok(())
 }
 
-/// Has a video fail, and ends the converter that has no time for it.
+/// Lets a video fail, and stops the converter whose settings caused it.
 async fn fail_for_lack_of_time(mixdown: &mut Mixdown, user: &User) -> Result<()> {
     let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     let failed = user.wait_for_outcome(job.id).await;
@@ -116,7 +118,7 @@ async fn fail_for_lack_of_time(mixdown: &mut Mixdown, user: &User) -> Result<()>
     Ok(())
 }
 
-/// Has a video converted whose file is not kept.
+/// Converts a video whose file is not kept.
 async fn let_expire(mixdown: &Mixdown, user: &User) -> Result<()> {
     let mut converter = patient_converter(mixdown, "1s").await?;
     let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
@@ -125,7 +127,7 @@ async fn let_expire(mixdown: &Mixdown, user: &User) -> Result<()> {
     Ok(())
 }
 
-/// A converter that has time, and whose files are kept so long.
+/// A converter with enough time, which keeps files for this long.
 async fn patient_converter(mixdown: &Mixdown, keep: &str) -> Result<RunningService> {
     let mut system = mixdown.system().clone();
     system.variables.retain(|name, _| NO_TIME.iter().all(|(setting, _)| setting != name));
@@ -133,7 +135,7 @@ async fn patient_converter(mixdown: &Mixdown, keep: &str) -> Result<RunningServi
     RunningService::start(&system, Service::Converter).await
 }
 
-/// The provider's address for browsers; the provider itself is only what services talk to.
+/// The provider's address for browsers. The provider itself answers only services.
 async fn open_door(provider: Arc<Provider>) -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -147,7 +149,7 @@ struct Asked {
     redirect_uri: String,
 }
 
-/// Signs in whoever comes, and sends them back.
+/// Signs every browser in and sends it back.
 async fn let_in(
     State(provider): State<Arc<Provider>>,
     uri: Uri,

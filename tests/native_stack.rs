@@ -1,4 +1,4 @@
-//! The `stack` program as people use it: `up`, `down`, `status` and `run` in a folder of their own.
+//! The `stack` program as users run it: `up`, `down`, `status` and `run` in a folder of their own.
 //!
 //! Needs the program and the four services beside it: `cargo build --release --bins`.
 
@@ -16,12 +16,12 @@ use test_kit::process::strays;
 use test_kit::project::{Project, built_program};
 use test_kit::wait_until;
 
-/// The program itself, to be given arguments.
+/// The program, without arguments.
 fn program() -> Result<Command> {
     Ok(Command::new(built_program("stack")?))
 }
 
-/// A stack that goes away with the test, whatever becomes of it.
+/// A stack that is stopped when the test ends, even if the test fails.
 struct Stack(TempDir);
 
 impl Stack {
@@ -45,7 +45,7 @@ impl Stack {
         Ok(text)
     }
 
-    /// As in `make status | head -0`: nobody reads what it says.
+    /// Like `make status | head -0`: the output is not read.
     fn succeed_unread(&self, subcommand: &str) -> Result<()> {
         let (reader, writer) = std::io::pipe()?;
         drop(reader);
@@ -57,7 +57,7 @@ impl Stack {
         Ok(())
     }
 
-    /// The process numbers that it remembers.
+    /// The process numbers in the stack's record.
     fn pids(&self) -> Result<BTreeMap<String, i32>> {
         let state: serde_json::Value = serde_json::from_slice(&fs::read(self.folder().join("state.json"))?)?;
         let processes = state["processes"].as_object().context("no processes")?;
@@ -134,7 +134,7 @@ async fn an_interrupted_up_is_continued_by_the_next() -> Result<()> {
 fn down_spares_a_stranger_that_got_a_remembered_process_number() -> Result<()> {
     let stack = Stack::new()?;
     let mut stranger = Command::new("sleep").arg("60").spawn()?;
-    // As if the machine had been restarted and had given the number to somebody else.
+    // As if the machine had restarted and the kernel had given the number to another process.
     let entry = serde_json::json!({
         "identity": { "pid": stranger.id(), "started_ticks": 1, "boot": "another" },
         "launch": { "program": "/bin/sleep", "arguments": [], "environment": {} },
@@ -178,7 +178,7 @@ async fn a_run_that_is_killed_takes_its_servers_with_it() -> Result<()> {
 
     run.kill()?;
     run.wait()?;
-    // The command's own children, here the sleep, are left to whoever killed the run.
+    // The killer of the run must end the command's own children, here the sleep.
     wait_until("the servers are gone", Duration::from_secs(20), async || {
         let left = strays(home, &[]);
         if left.len() <= 1 { Ok(()) } else { Err(format!("{} processes are left", left.len())) }
@@ -191,7 +191,7 @@ async fn a_run_that_is_killed_takes_its_servers_with_it() -> Result<()> {
     Ok(())
 }
 
-/// What `make` would run in a checkout with this on record.
+/// The commands that `make` would run in a checkout with this record of started kinds.
 fn recipe(started: &[&str], engine_answers: bool, target: &str, variables: &[&str]) -> Result<String> {
     let checkout = TempDir::new()?;
     let project = Project::locate()?;
@@ -215,7 +215,7 @@ fn recipe(started: &[&str], engine_answers: bool, target: &str, variables: &[&st
         .arg(checkout.path())
         .arg(target)
         .args(variables)
-        // As a user calls it, and not as a part of `make test`.
+        // As if a user called it, not `make test`.
         .env_remove("MAKEFLAGS")
         .env_remove("STACK")
         .env("HOME", checkout.path())

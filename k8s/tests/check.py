@@ -1,4 +1,4 @@
-"""Renders every variant of the manifests and checks each one's objects: their schemas, and our rules."""
+"""Renders every variant of the manifests and checks its objects against their schemas and our rules."""
 
 import sys
 import tempfile
@@ -9,9 +9,10 @@ from policy import violations
 from rendering import render_all
 from rules_documents import document_violations
 
-# The oldest Kubernetes that the manifests are for, which has preStop's sleep, and the newest that is described here.
+# The oldest Kubernetes that the manifests support, the first with preStop's sleep, and the newest whose
+# schemas are available.
 VERSIONS = ("1.30", "1.34")
-# Kinds that other projects define: no schema of Kubernetes' own. The rules look at what ours say.
+# Kinds of other projects. Kubernetes has no schema for them, so only the rules check their content.
 FOREIGN_KINDS = {
     "Certificate",
     "Gateway",
@@ -35,7 +36,7 @@ def schema_violations(o):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         variants = render_all(folder)
-    # Most objects are the same in most variants.
+    # Most objects are the same in most variants, so each is checked once.
     checked, failures = {}, 0
     for variant in variants:
         found = violations(variant)

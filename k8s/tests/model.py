@@ -35,15 +35,15 @@ class Variant:
 
     @property
     def deployments(self):
-        """Those of our own services."""
+        """The Deployments of our own services."""
         return [o for o in self.of_kind("Deployment") if o["metadata"]["name"] in SERVICES]
 
     def pods_matching(self, selector):
-        """The workloads whose pods a label selector chooses. An empty one chooses all."""
+        """The workloads whose pods a label selector chooses. An empty selector chooses all."""
         return [w for w in self.workloads if matches(selector, pod_labels(w))]
 
     def container_environment(self, container):
-        """Names and values, as the container gets them."""
+        """The container's environment: names and values."""
         values = {}
         for source in container.get("envFrom", []):
             config = self.find("ConfigMap", source["configMapRef"]["name"]) if "configMapRef" in source else None
@@ -53,7 +53,7 @@ class Variant:
 
     @property
     def secret_values(self):
-        """Every line that a Secret holds, where it is long enough to be one."""
+        """Every line of a Secret that is long enough to be a secret."""
         for secret in self.of_kind("Secret"):
             for value in secret.get("data", {}).values():
                 yield from (line for line in base64.b64decode(value).decode().split() if len(line) >= 16)
@@ -76,7 +76,7 @@ def containers(workload):
 
 
 def container_ports(workload):
-    """Names and numbers."""
+    """The ports: names and numbers."""
     return {p["name"]: p["containerPort"] for c in containers(workload) for p in c.get("ports", [])}
 
 
@@ -105,14 +105,14 @@ def quantity(text):
 
 
 def seconds(text):
-    """A duration as the settings have it, such as 30s or 1h 30m."""
+    """A duration in the settings' format, such as 30s or 1h 30m."""
     parts = re.findall(r"(\d+)\s*(ms|s|m|h|days)", text)
     return sum(int(number) * SECONDS[unit] for number, unit in parts)
 
 
 @cache
 def settings():
-    """Of each service, its settings and their defaults, from the tables of docs/OPERATIONS.md."""
+    """Each service's settings and their defaults, from the tables of docs/OPERATIONS.md."""
     tables, section = {}, None
     for line in (ROOT / "docs/OPERATIONS.md").read_text().splitlines():
         if line.startswith("#"):
@@ -125,5 +125,5 @@ def settings():
 
 @cache
 def version():
-    """The workspace's."""
+    """The version of the workspace."""
     return re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]

@@ -1,4 +1,4 @@
-"""Every rule that the rendered manifests must keep, beyond the schemas: each takes a Variant and yields what is wrong."""
+"""All rules beyond the schemas. A rule takes a Variant of the manifests and yields the violations."""
 
 import rules_pods
 import rules_settings

@@ -1,4 +1,4 @@
-"""Renders the overlays, each with every combination of the components, in a copy that has secrets."""
+"""Renders every overlay with every combination of the components, in a copy that has secrets."""
 
 import itertools
 import os
@@ -11,11 +11,11 @@ import yaml
 
 from model import ROOT, Variant
 
-# The one in C, where PyYAML was built with it, is ten times as fast.
+# The loader in C, if PyYAML was built with it, is ten times as fast.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 KUBECTL = os.environ.get("KUBECTL", "kubectl")
 
-# In the order in which an overlay lists them. Each entry is one choice: a component with what goes with it.
+# In the order in which an overlay lists them. Each entry is one choice: a component with its companions.
 COMPONENTS = {
     "network-policies": {
         "minikube": ["../../components/network-policies", "../../backing/network-policies"],
@@ -27,7 +27,7 @@ COMPONENTS = {
     "monitoring": ["../../components/monitoring"],
 }
 
-# Addresses and passwords that stand for the operator's own.
+# Addresses and passwords in place of the operator's own.
 STORES = {
     "MYSQL_URL": "mysql://mixdown:not-a-real-password@mysql.example.org/mixdown",
     "MONGODB_URL": "mongodb://mixdown:not-a-real-password@mongodb.example.org/?replicaSet=rs0&tls=true",
@@ -37,9 +37,9 @@ STORES = {
 
 
 def copied(folder):
-    """A copy of the manifests, with secrets, in an empty folder."""
+    """Copies the manifests into an empty folder and adds secrets."""
     k8s = Path(folder) / "k8s"
-    # The operator's own secrets are none of a test's business.
+    # A test must not read the operator's own secrets.
     shutil.copytree(ROOT / "k8s", k8s, ignore=shutil.ignore_patterns("secrets", "tests"))
     for overlay in overlays(k8s):
         environment = {**os.environ, **STORES, "K8S": str(k8s)}
@@ -64,7 +64,7 @@ def render_all(folder):
 
 
 def render_whole(folder):
-    """The overlays with all components: every object that there is, but for what components take away."""
+    """The overlays with all components: every object, except those that components remove."""
     work = [with_components(overlay, COMPONENTS) for overlay in overlays(copied(folder))]
     return {folder.name.partition("-")[0]: Variant(name, kustomize(folder)) for name, folder in work}
 

@@ -1,4 +1,4 @@
-"""What docs/OPERATIONS.md tells operators to write by hand: it must be what the manifests have."""
+"""Rules for the parts of docs/OPERATIONS.md that operators copy by hand: they must match the manifests."""
 
 import re
 
@@ -15,7 +15,7 @@ def document_violations(variants):
 
 
 def secret_violations(text, variants):
-    """The list for those who bring Secrets from elsewhere."""
+    """The list for operators who create the Secrets themselves."""
     told = {
         name: set(re.findall(r"`([a-z-]+)`", keys))
         for name, keys in re.findall(r"`([a-z]+-secrets)`\s\(((?:`[a-z-]+`,?\s?)+)\)", text)
@@ -32,7 +32,7 @@ def secret_violations(text, variants):
 
 
 def flow_violations(text):
-    """The table of network flows, as far as it is about stores."""
+    """The rows about stores in the table of network flows."""
     table = text.partition("### Network flows")[2].partition("\n\n|")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
     told = {STORES[to]: set(froms.split(", ")) for froms, to, _ in (r for r in rows if len(r) == 3) if to in STORES}

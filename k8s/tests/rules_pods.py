@@ -1,11 +1,11 @@
-"""What each pod must be like by itself."""
+"""Rules for each single pod."""
 
 from model import SERVICES, container_ports, containers, pod, pod_labels, quantity, title, version
 
-# What the Pod Security profile "restricted" admits.
+# The volumes that the Pod Security profile "restricted" permits.
 VOLUMES = {"configMap", "emptyDir", "projected", "secret", "downwardAPI", "csi", "ephemeral", "persistentVolumeClaim"}
 RESOURCES = ("cpu", "memory", "ephemeral-storage")
-# In the production overlay until the operator writes the pushed images' own.
+# The production overlay has this until the operator writes the digests of the pushed images.
 PLACEHOLDER_DIGEST = "sha256:" + 64 * "0"
 
 
@@ -40,7 +40,7 @@ def restricted_container(name, container):
 
 
 def namespace(variant):
-    """The namespace enforces the profile, and everything is in it."""
+    """The namespace enforces the profile, and every object is in it."""
     names = variant.of_kind("Namespace")
     if [n["metadata"]["labels"].get("pod-security.kubernetes.io/enforce") for n in names] != ["restricted"]:
         yield "there is not one namespace that enforces the profile restricted"

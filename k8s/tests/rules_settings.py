@@ -1,4 +1,4 @@
-"""What the services are told, and how they are ended and scaled."""
+"""Rules for the services' settings, shutdown and scaling."""
 
 import re
 from urllib.parse import urlsplit
@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from model import SERVICES, container_ports, containers, pod, quantity, seconds, settings, title
 
 SECRETS = {"MYSQL_URL", "MONGODB_URL", "RABBITMQ_URL", "SMTP_URL", "LINK_KEY", "KEY_ENCRYPTION_KEY"}
-# After the drain: the converter gives its jobs back, and the runtime is shut down; both have 5 s.
+# Seconds after the drain: the converter gives its jobs back, then the runtime shuts down. Each may take 5 s.
 TIME_TO_END = 15
-# 2 GiB, the largest upload, and 12 h of MP3 at 320 kbit/s.
+# 2 GiB for the largest upload, and 12 h of MP3 at 320 kbit/s.
 SCRATCH_PER_SLOT = 2 * 2**30 + 12 * 3600 * 320_000 / 8
 SUBCOMMANDS = {"serve": None, "migrate": {"MYSQL_URL"}}
 
@@ -30,7 +30,7 @@ def known_names(variant):
 
 
 def unfitting(service, subcommand, environment):
-    """What is wrong with the names of the settings that a container of ours has. compose.yaml is held to it, too."""
+    """The wrong setting names of one of our containers. check-compose.py applies this to compose.yaml too."""
     table = settings()[service]
     known = SUBCOMMANDS[subcommand] or set(table)
     required = SUBCOMMANDS[subcommand] or {name for name, default in table.items() if default == "**required**"}
@@ -77,7 +77,7 @@ def no_plain_secrets(variant):
 
 
 def listening(variant):
-    """The addresses in the settings are those of the ports and Services."""
+    """The addresses in the settings match the ports and Services."""
     for workload, _, service, subcommand, environment in ours(variant):
         if subcommand != "serve":
             continue
@@ -126,7 +126,7 @@ def converting(variant):
 
 
 def scaling(variant):
-    """At most one autoscaler each, with a budget for disruptions; the number of pods is the autoscaler's."""
+    """Each workload has at most one autoscaler, which alone sets the number of pods, and a disruption budget."""
     targets = [s["spec"]["scaleTargetRef"]["name"] for s in variant.of_kind("HorizontalPodAutoscaler", "ScaledObject")]
     for name in sorted(set(targets)):
         if variant.find("Deployment", name) is None:

@@ -1,4 +1,4 @@
-"""What the objects say of each other: selectors, ports, names, network flows, metrics."""
+"""Rules for references between objects: selectors, ports, names, network flows, metrics."""
 
 import re
 from functools import cache
@@ -6,9 +6,9 @@ from functools import cache
 from model import NAME, ROOT, SERVICES, container_ports, containers, matches, pod, pod_labels, title
 
 NAMESPACES = {"kube-system": "DNS", "monitoring": "Prometheus", "keda": "KEDA"}
-# A pod of cert-manager's, there for the moments of a challenge.
+# A pod of cert-manager, which exists only during a challenge.
 FOREIGN_POD = "acme.cert-manager.io/http01-solver"
-# Everybody may come: the API, and the catcher's inbox.
+# Reachable for everyone: the API, and the mail catcher's inbox.
 PUBLIC = {"gateway": 8080, "mailpit": 8025}
 DNS = "dns"
 
@@ -31,7 +31,7 @@ def selectors(variant):
 
 
 def references(variant):
-    """ConfigMaps, Secrets and volumes that pods name are there."""
+    """The ConfigMaps, Secrets and volumes that pods name exist."""
     for workload in variant.workloads:
         volumes = {v["name"]: v for v in pod(workload).get("volumes", [])}
         claims = {c["metadata"]["name"] for c in workload["spec"].get("volumeClaimTemplates", [])}
@@ -58,7 +58,7 @@ def references(variant):
 
 
 def entrances(variant):
-    """What is reachable from outside is the API, and on Minikube the inbox; never an admin port."""
+    """Only the API is reachable from outside, and on Minikube the inbox. An admin port never is."""
     backends = []
     for ingress in variant.of_kind("Ingress"):
         if ingress["metadata"].get("annotations"):
@@ -97,7 +97,7 @@ def entrances(variant):
 
 def network_policies(variant):
     policies = variant.of_kind("NetworkPolicy")
-    # One for a pod of somebody else's isolates none of ours.
+    # A policy for a foreign pod does not isolate any of ours.
     if all(is_foreign(policy) for policy in policies):
         return
     denied = [p for p in policies if p["spec"]["podSelector"] == {} and not {"ingress", "egress"} & p["spec"].keys()]
@@ -149,7 +149,7 @@ def rule_violations(variant, policy, chosen, direction, peers, ports):
 
 
 def flows(variant):
-    """Who may reach whom: (from, to, port), once for each end that allows it."""
+    """The allowed flows: (from, to, port), once for each end that allows it."""
     allowed = {"ingress": set(), "egress": set()}
     for policy in variant.of_kind("NetworkPolicy"):
         for own in variant.pods_matching(policy["spec"]["podSelector"]):
@@ -176,7 +176,7 @@ def peer_names(variant, peers):
             yield from (pod_labels(w)[NAME] for w in variant.pods_matching(peer["podSelector"]))
 
 
-# Which services need which store.
+# The services that need each store.
 CLIENTS = {
     "mysql": ("auth", "auth-migration"),
     "mongodb": ("gateway", "converter", "notification"),
@@ -186,7 +186,7 @@ CLIENTS = {
 
 
 def needed_flows(variant):
-    """What the services need, and nothing else."""
+    """The allowed flows are those that the services need, and no others."""
     stores = {"mysql": 3306, "mongodb": 27017, "rabbitmq": 5672, "mailpit": 1025}
     elsewhere = {"mysql": 3306, "mongodb": 27017, "rabbitmq": 5671, "mailpit": 465}
     needed = {("gateway", "auth", 5000)}
@@ -222,7 +222,7 @@ def monitoring(variant):
             for s in variant.of_kind("Service")
             if matches(monitor["spec"]["selector"], s["metadata"].get("labels", {}))
         ]
-        # A broker elsewhere has no Service here.
+        # An external broker has no Service here.
         if not chosen and monitor["metadata"]["name"] != "rabbitmq":
             yield f"{title(monitor)} scrapes nothing"
         for endpoint in monitor["spec"]["endpoints"]:
@@ -249,7 +249,7 @@ def metrics():
 
 @cache
 def headings():
-    """What links into docs/OPERATIONS.md can end in."""
+    """The anchors of docs/OPERATIONS.md."""
     texts = re.findall(r"^#+ (.+)$", (ROOT / "docs/OPERATIONS.md").read_text(), re.MULTILINE)
     return {re.sub(r"[^a-z0-9 -]", "", text.lower()).replace(" ", "-") for text in texts}
 

@@ -1,4 +1,4 @@
-"""Each rule must see what it is there to see: a sound rendering is spoiled in one place, and that rule complains."""
+"""Checks each rule: a valid rendering is spoiled in one place, and that rule must report it."""
 
 import base64
 import copy
@@ -39,7 +39,7 @@ def alert(variant):
     return variant.find("PrometheusRule", "mixdown")["spec"]["groups"][0]["rules"][0]
 
 
-# The rule, what is spoiled, and how.
+# Each entry: the rule, the object to spoil, and how.
 MINIKUBE = [
     ("restricted", "root", lambda v: pod(v.find("Deployment", "auth"))["securityContext"].pop("runAsNonRoot")),
     ("restricted", "uid 0", lambda v: pod(v.find("StatefulSet", "mysql"))["securityContext"].update(runAsUser=0)),
@@ -310,7 +310,7 @@ class Policy(unittest.TestCase):
             {base64.b64decode(s["data"]["link-key"]) for s in v.of_kind("Secret") if "link-key" in s["data"]}
             for v in (self.variants["minikube"], other)
         )
-        # The gateway and notification share one; two installations don't.
+        # The gateway and notification of one installation share a link key; two installations do not.
         self.assertEqual((len(ours), len(theirs), len(ours | theirs)), (1, 1, 2))
 
 

@@ -1,4 +1,4 @@
-//! What cannot be backed up or restored is refused with the tool's own words, and changes nothing.
+//! A failed backup or restore shows the tool's own error and changes nothing.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use test_kit::services::Service;
 
 use crate::world::{World, account, convert, run, write_script};
 
-/// Neither a backup nor something that could be taken for one.
+/// No backup exists, and no folder that looks like one.
 fn assert_no_folder(world: &World) -> Result<()> {
     let left: Vec<_> = std::fs::read_dir(world.folder.path())?.collect::<Result<_, _>>()?;
     let left: Vec<_> =
@@ -24,14 +24,14 @@ async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> 
     let database_url = world.mixdown.system().database_url.clone();
     let (_, server) = database_url.split_once('@').context("no account")?;
 
-    // MySQL refuses while MongoDB is being dumped.
+    // MySQL fails while MongoDB is being dumped.
     let mut script = world.script("backup.sh", &world.backup())?;
     let ended = run(script.env("MYSQL_URL", format!("mysql://mixdown:wrong@{server}"))).await?;
     ended.failed_with("Access denied");
     ended.failed_with("MySQL was not dumped");
     assert_no_folder(&world)?;
 
-    // MongoDB refuses: an account that may read one database of three.
+    // MongoDB refuses: the account may read only one of three databases.
     let url = &world.mixdown.system().mongodb_url;
     let narrow =
         account(&world.client, url, &[("read", format!("{}mixdown", world.mixdown.prefix()))]).await?;
@@ -39,7 +39,7 @@ async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> 
     ended.failed_with("not authorized");
     assert_no_folder(&world)?;
 
-    // MongoDB is away.
+    // MongoDB is unreachable.
     let (_, place) = narrow.split_once('@').context("no account")?;
     let (_, rest) = place.split_once('/').context("no path")?;
     let away = format!("mongodb://mixdown:secret@127.0.0.1:1/{rest}");
@@ -47,14 +47,14 @@ async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> 
     ended.failed_with("no backup was taken");
     assert_no_folder(&world)?;
 
-    // The gateway says nothing, and succeeds or fails.
+    // The gateway prints nothing, and succeeds or fails.
     for silent in ["true", "false"] {
         let ended = run(world.script("backup.sh", &world.backup())?.env("GATEWAY", silent)).await?;
         ended.failed_with("backup: ");
         assert_no_folder(&world)?;
     }
 
-    // There is no mongodump where it is said to be.
+    // The named folder has no mongodump.
     let mut script = world.script("backup.sh", &world.backup())?;
     let ended =
         run(script.env_remove("GATEWAY").env("MONGODB_TOOLS", "env PATH=/nowhere /bin/busybox-or-none"))
@@ -62,7 +62,7 @@ async fn a_backup_that_a_tool_refuses_shows_its_error_and_leaves_no_folder() -> 
     ended.failed_with("busybox-or-none");
     assert_no_folder(&world)?;
 
-    // mysqldump succeeds, and what arrives breaks off.
+    // mysqldump succeeds, but its output is cut off on the way.
     let folder = world.folder.path().join("bin");
     std::fs::create_dir(&folder)?;
     let real = test_kit::project::find_program("mysqldump")?;
@@ -125,7 +125,7 @@ async fn outdated_backup() -> Result<World> {
     Ok(world)
 }
 
-/// What may happen to a backup, by what it does to the file.
+/// A kind of damage to a backup: its name, the file, and the change.
 type Damage = (&'static str, &'static str, fn(&[u8]) -> Vec<u8>);
 
 const DAMAGES: [Damage; 8] = [
@@ -167,7 +167,7 @@ async fn a_damaged_backup_is_refused_and_nothing_is_changed() -> Result<()> {
         std::fs::write(&path, damage(&whole))?;
         assert_refused(&format!("{name}: {what}")).await?;
         if name == "mongodb.backup" {
-            // Also where nobody has checked it before.
+            // Checked by `restore` itself, even if nothing was checked before.
             let mut restore = world.gateway("restore")?;
             let ended = run(restore.stdin(std::fs::File::open(&path)?)).await?;
             ended.failed_with("nothing was changed");
@@ -176,7 +176,7 @@ async fn a_damaged_backup_is_refused_and_nothing_is_changed() -> Result<()> {
         }
         std::fs::write(&path, whole)?;
     }
-    // Whole as a file, and yet no whole dump.
+    // The gzip file is whole, but the dump in it is not.
     let path = world.backup().join("mysql.sql.gz");
     let text = gunzip(&path)?;
     gzip(&text[..text.len() / 2], &path)?;

@@ -1,4 +1,4 @@
-//! A restore that is killed.
+//! A restore that is interrupted.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::world::{PATIENCE, World, convert, run, sign_in};
 
-/// What is said of a store that is half restored.
+/// The message about a half-restored store.
 const SAID: &str = "a restore was interrupted";
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_restore_that_is_killed_leaves_what_was_there_and_can_be_repeated() ->
     let backup = std::fs::read(world.backup().join("mongodb.backup"))?;
     let mut restore = world.gateway("restore")?.stdin(Stdio::piped()).spawn()?;
     let mut input = restore.stdin.take().context("no pipe")?;
-    // All but the end, without which it cannot know that the backup is whole.
+    // Everything except the end. Without it, the restore cannot know that the backup is whole.
     input.write_all(&backup[..backup.len() - 20]).await?;
     let fills = async || world.left_of_restores().await.is_ok_and(|left| left > 12);
     wait_until("documents are being restored", PATIENCE, fills).await;
@@ -38,7 +38,7 @@ async fn a_restore_that_is_killed_leaves_what_was_there_and_can_be_repeated() ->
     let mut after = world.fingerprint().await?;
     after.retain(|name, _| !name.contains(".restoring."));
     assert_eq!(after, before);
-    // What it left does not matter to anybody.
+    // Its remains do no harm.
     world.start_services().await?;
     sign_in(&mut user).await?;
     assert!(user.download(&late).await? == audio);
@@ -100,7 +100,7 @@ async fn a_store_that_is_half_restored_is_neither_served_nor_backed_up() -> Resu
     convert(&user).await?;
     world.take_backup().await?;
     world.stop_services().await?;
-    // As a kill between two collections leaves it.
+    // The state after a kill between two collections.
     let [jobs, videos, _] = world.databases();
     jobs.collection::<Document>("restoring").insert_one(doc! { "_id": "unfinished" }).await?;
     videos.collection::<Document>("fs.files").drop().await?;
@@ -125,7 +125,7 @@ async fn a_restore_whose_mysql_fails_behind_mongodb_says_so_and_can_be_repeated(
     world.take_backup().await?;
     world.stop_services().await?;
     world.wipe().await?;
-    // A dump that is whole, and that MySQL refuses.
+    // A whole dump that MySQL refuses.
     let path = world.backup().join("mysql.sql.gz");
     let whole = std::fs::read(&path)?;
     let refused = "printf 'CREATE NONSENSE;\\n-- Dump completed\\n' | gzip >\"$0\"";

@@ -1,4 +1,5 @@
-//! `scripts/backup.sh`, `scripts/restore.sh` and the gateway's subcommands behind them, on real servers.
+//! Tests `scripts/backup.sh`, `scripts/restore.sh` and the gateway's subcommands behind them, on real
+//! servers.
 //!
 //! Needs the four services beside it: `cargo build --release --bins`.
 

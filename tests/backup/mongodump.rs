@@ -1,4 +1,4 @@
-//! The same with MongoDB's own tools, where they are on the PATH.
+//! Backup and restore with MongoDB's own tools, if they are on the PATH.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use test_kit::servers::{MongoDb, Running, Server as _};
 
 use crate::world::{World, account, convert, run, sign_in};
 
-/// Past the capture of a test's output: somebody who reads that all tests passed must read this, too.
+/// Printed past the test's captured output: the reader of a passed run must learn that this test did not run.
 fn say_that_it_was_not_tried(test: &str) -> Result<()> {
     writeln!(std::io::stderr(), "{test}: NOT TRIED, there is no mongodump or no mongorestore on the PATH")?;
     Ok(())
@@ -24,19 +24,19 @@ async fn a_backup_by_mongodump_restores() -> Result<()> {
     if !is_there() {
         return say_that_it_was_not_tried("a_backup_by_mongodump_restores");
     }
-    // Of its own: such a backup is of all databases of a server.
+    // A server of its own, because such a backup contains all databases of a server.
     let server = Running::<MongoDb>::start().await?;
     let mut world = World::on(Plan::new().on_mongodb(&server.url())).await?;
     let mut user = world.mixdown.user().await?;
     let (job, audio) = convert(&user).await?;
 
-    // The services' own account is refused, and told why.
+    // The services' own account is refused, with the reason.
     let mut script = world.script("backup.sh", &world.backup())?;
     let refused = run(script.env_remove("GATEWAY")).await?;
     refused.failed_with("not authorized");
     assert!(!world.backup().exists() && !world.folder.path().join("backup.unfinished").exists());
 
-    // With restore alone, what the oplog says of changes is refused.
+    // With the role restore alone, the changes in the oplog are refused.
     let mut roles = vec![("backup", "admin".to_owned()), ("restore", "admin".to_owned())];
     roles.extend(world.databases().map(|database| ("readWrite", database.name().to_owned())));
     let operator = account(&world.client, &server.url(), &roles).await?;

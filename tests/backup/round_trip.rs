@@ -1,4 +1,4 @@
-//! Everything is lost and comes back.
+//! Everything is lost and restored.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,7 +15,7 @@ use tokio::process::Command;
 
 use crate::world::{PATIENCE, World, convert, run, sign_in, write_script};
 
-/// A gateway that stops in the middle of a backup, behind its first bytes, until it may go on.
+/// A gateway that stops in the middle of a backup, after its first bytes, until it may continue.
 struct SlowGateway {
     command: String,
     permission: std::path::PathBuf,
@@ -45,7 +45,7 @@ impl SlowGateway {
     }
 }
 
-/// Uploads one file after the other until told to stop.
+/// Uploads one file after another until told to stop.
 async fn keep_uploading(user: &User, is_over: &AtomicBool) -> Result<Vec<JobId>> {
     let mut jobs = Vec::new();
     while !is_over.load(Ordering::Relaxed) {
@@ -55,7 +55,8 @@ async fn keep_uploading(user: &User, is_over: &AtomicBool) -> Result<Vec<JobId>>
     Ok(jobs)
 }
 
-/// Backs up while somebody uploads, and more is uploaded behind the backup's moment than before it. Gives the job that came then.
+/// Backs up during uploads. More is uploaded after the backup's moment than before it. Returns a job of that
+/// time.
 async fn back_up_under_load(world: &World, user: &User, other: &User) -> Result<JobId> {
     let slow = SlowGateway::new(world)?;
     let mut script = world.script("backup.sh", &world.backup())?;
@@ -67,7 +68,7 @@ async fn back_up_under_load(world: &World, user: &User, other: &User) -> Result<
         ended?.succeeded("the backup")
     };
     let late = async {
-        // MySQL's turn comes when MongoDB's moment is over.
+        // MySQL is dumped after MongoDB's moment.
         wait_until("the backup has its moment", PATIENCE, async || begun.exists()).await;
         let (late, _) = convert(user).await?;
         slow.go_on()?;
@@ -95,7 +96,7 @@ async fn what_was_there_before_a_backup_comes_back_and_works() -> Result<()> {
     world.stop_services().await?;
     world.wipe().await?;
     world.restore().await?;
-    // The late job's audio was stored before the backup came to where audio is.
+    // The late job's audio was stored before the backup reached the audio files.
     assert_eq!(world.ids(2, "fs.files").await?.len(), 2, "files and jobs are of two moments");
     world.start_services().await?;
 
@@ -106,7 +107,7 @@ async fn what_was_there_before_a_backup_comes_back_and_works() -> Result<()> {
     assert!(user.download(&early).await? == audio, "the restored audio is another");
     assert!(user.download(&long).await? == long_audio, "the restored long audio is another");
     convert(&user).await?;
-    // What was under way at the moment comes to its end: these are no videos.
+    // Jobs that were running at the moment end with an outcome. Their files are not videos.
     wait_until("every job of the backup has an outcome", PATIENCE, async || {
         let mut other = other.clone();
         sign_in(&mut other).await?;
@@ -133,7 +134,7 @@ async fn a_restore_puts_the_backup_in_place_of_what_came_later() -> Result<()> {
     convert(&late).await?;
     user.delete(&format!("/jobs/{}", job.id)).await?.error_for_status()?;
     world.stop_services().await?;
-    // As a newer release has them, of which the backup knows nothing.
+    // Collections of a newer release, which the backup does not contain.
     let [jobs, ..] = world.databases();
     jobs.create_collection("of_a_newer_release").await?;
     world.mysql("CREATE TABLE of_a_newer_release (id INT PRIMARY KEY)").await?;
@@ -148,7 +149,7 @@ async fn a_restore_puts_the_backup_in_place_of_what_came_later() -> Result<()> {
     Ok(())
 }
 
-/// A `mysqldump` on a PATH of its own that waits until it may begin.
+/// A `mysqldump` on its own PATH that waits for permission to start.
 fn late_mysqldump(world: &World, script: &mut Command) -> Result<(std::path::PathBuf, std::path::PathBuf)> {
     let folder = world.folder.path().join("bin");
     std::fs::create_dir(&folder)?;
@@ -170,7 +171,7 @@ fn late_mysqldump(world: &World, script: &mut Command) -> Result<(std::path::Pat
     Ok((begun, permission))
 }
 
-/// Erases one account and gives another a new address, behind MongoDB's moment and before MySQL's.
+/// Erases one account and changes the address of another, after MongoDB's moment and before MySQL's.
 async fn leave_and_move(world: &World, goes: &User, moves: &User) -> Result<()> {
     let password = json!({ "password": goes.password });
     goes.request(Method::DELETE, "/me").json(&password).send().await?.error_for_status()?;
@@ -185,7 +186,7 @@ async fn leave_and_move(world: &World, goes: &User, moves: &User) -> Result<()> 
         Ok(())
     })
     .await;
-    // The backup is restored long after.
+    // The backup is restored much later.
     for (table, column) in [("erased_accounts", "erased_at"), ("address_changes", "changed_at")] {
         world.mysql(&format!("UPDATE {table} SET {column} = {column} - INTERVAL 40 HOUR")).await?;
     }

@@ -1,4 +1,4 @@
-//! A server that forgets the backup's moment before it is read.
+//! A server that discards the backup's moment before it is read.
 
 use std::process::Stdio;
 
@@ -24,7 +24,7 @@ async fn set_window(client: &Client, seconds: i32) -> Result<()> {
     Ok(())
 }
 
-/// Reads the header of a backup, and from it the moment.
+/// Reads a backup's header. Returns the moment in it.
 async fn moment(backup: &mut (impl AsyncRead + Unpin)) -> Result<Timestamp> {
     let length = backup.read_u32_le().await?;
     let mut bytes = length.to_le_bytes().to_vec();
@@ -32,7 +32,7 @@ async fn moment(backup: &mut (impl AsyncRead + Unpin)) -> Result<Timestamp> {
     Ok(mongodb::bson::deserialize_from_slice::<Document>(&bytes)?.get_timestamp("cluster_time")?)
 }
 
-/// Writes until the server no longer knows what was there at that moment.
+/// Writes until the server has discarded the data of that moment.
 async fn wait_until_forgotten(client: &Client, moment: Timestamp) {
     let numbers = client.database("elsewhere").collection::<Document>("numbers");
     wait_until("the moment is forgotten", PATIENCE, async || {
@@ -49,13 +49,14 @@ async fn wait_until_forgotten(client: &Client, moment: Timestamp) {
     .await;
 }
 
-/// More than fits into the pipe and the buffers before it.
+/// More data than the pipe and the buffers before it can hold.
 async fn fill(client: &Client) -> Result<()> {
     let chunks = client.database("videos").collection::<Document>("fs.chunks");
     for n in 0..60 {
         chunks.insert_one(doc! { "n": n, "data": "x".repeat(1 << 20) }).await?;
     }
-    // Made before the backup begins, so that reading it says how old the moment is, not the collection.
+    // Created before the backup begins. Otherwise a read would fail for the new collection, not for the old
+    // moment.
     client.database("elsewhere").collection::<Document>("numbers").insert_one(doc! {}).await?;
     Ok(())
 }
@@ -66,7 +67,7 @@ fn gateway(mongodb_url: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// What a backup says whose reader begins when the moment is forgotten.
+/// The error of a backup that is read only after its moment was discarded.
 async fn read_too_late(client: &Client, mongodb_url: &str) -> Result<String> {
     let mut backup = gateway(mongodb_url)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut output = backup.stdout.take().context("no output")?;
@@ -90,13 +91,13 @@ async fn a_snapshot_window_that_is_too_short_is_named_with_what_to_set() -> Resu
     assert!(said.contains("minSnapshotHistoryWindowInSeconds is 1."), "{said}");
     assert!(said.contains("setParameter: 1, minSnapshotHistoryWindowInSeconds: 3600"), "{said}");
 
-    // The documented account may not read the parameter, and is told what it may be.
+    // The documented account may not read the parameter, so the message gives the default.
     let roles = ["mixdown", "videos", "mp3s"].map(|name| ("readWrite", name.to_owned()));
     let url = account(&client, &server.url(), &roles).await?;
     let said = read_too_late(&client, &url).await?;
     assert!(said.contains("minSnapshotHistoryWindowInSeconds is 300 unless it was set"), "{said}");
 
-    // Once it is long enough, the reader's pace does not matter.
+    // With a long enough window, the reader's speed does not matter.
     set_window(&client, 300).await?;
     let mut backup = gateway(&url)?.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut output = backup.stdout.take().context("no output")?;
@@ -126,7 +127,7 @@ async fn a_backup_that_the_server_forgot_leaves_no_folder() -> Result<()> {
     world.client.database("elsewhere").collection::<Document>("numbers").insert_one(doc! {}).await?;
     set_window(&world.client, 1).await?;
 
-    // The gateway writes into a pipe that is read when the moment is forgotten.
+    // The gateway writes into a pipe that is read only after the moment was discarded.
     let (script, permission) = (world.folder.path().join("gateway"), world.folder.path().join("go-on"));
     let text = format!(
         r#"mkfifo '{fifo}'

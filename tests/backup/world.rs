@@ -18,7 +18,7 @@ use tokio::process::Command;
 
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A Mixdown, an account of MongoDB's that may do what docs/OPERATIONS.md asks for, and a folder for backups.
+/// A Mixdown, a MongoDB account with the roles that docs/OPERATIONS.md requires, and a folder for backups.
 pub(crate) struct World {
     pub(crate) mixdown: Mixdown,
     pub(crate) folder: TempDir,
@@ -26,11 +26,11 @@ pub(crate) struct World {
     pub(crate) client: Client,
 }
 
-/// How a script or a subcommand ended.
+/// The end of a script or a subcommand.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) is_success: bool,
-    /// What it said on both streams.
+    /// Its output on both streams.
     pub(crate) said: String,
 }
 
@@ -52,7 +52,7 @@ impl World {
     }
 
     pub(crate) async fn on(plan: Plan) -> Result<Self> {
-        // Videos stay, so that there is more to back up than fits into the pipes.
+        // Videos are kept, so that the backup is larger than the pipes can hold.
         let mixdown = plan.with("KEEP_VIDEO", "1h").with("WAITING_AFTER", "2s").start().await?;
         let client = Client::with_uri_str(&mixdown.system().mongodb_url).await?;
         let roles =
@@ -80,7 +80,7 @@ impl World {
         Ok(command)
     }
 
-    /// A subcommand of the gateway, with none of the service's own settings.
+    /// A subcommand of the gateway, without the service's own settings.
     pub(crate) fn gateway(&self, subcommand: &str) -> Result<Command> {
         let mut command = Command::new(Service::Gateway.program()?);
         self.set_up(command.arg(subcommand));
@@ -119,7 +119,7 @@ impl World {
         Ok(())
     }
 
-    /// Both databases as after the loss of their disks.
+    /// Empties both databases, like a loss of their disks.
     pub(crate) async fn wipe(&self) -> Result<()> {
         for database in self.databases() {
             database.drop().await?;
@@ -130,7 +130,7 @@ impl World {
         Ok(())
     }
 
-    /// Statements on the accounts' database, as its server's client prints their answers.
+    /// Runs statements on the accounts' database. Returns the output of the server's client.
     pub(crate) async fn mysql(&self, statements: &str) -> Result<String> {
         let url = &self.mixdown.system().database_url;
         let (account, place) = url.trim_start_matches("mysql://").split_once('@').context("no account")?;
@@ -168,7 +168,7 @@ impl World {
         Ok(prints)
     }
 
-    /// The collections that a restore fills, with how much is in them.
+    /// The number of documents in the collections that a restore fills.
     pub(crate) async fn left_of_restores(&self) -> Result<u64> {
         let mut left = 0;
         for database in self.databases() {
@@ -181,7 +181,7 @@ impl World {
         Ok(left)
     }
 
-    /// All documents of a collection, by their identifiers.
+    /// The ids of all documents in a collection.
     pub(crate) async fn ids(&self, database: usize, collection: &str) -> Result<Vec<Bson>> {
         let collection = self.databases()[database].collection::<Document>(collection);
         let documents: Vec<Document> =
@@ -190,7 +190,7 @@ impl World {
     }
 }
 
-/// A new account of MongoDB's with these roles, as a URL.
+/// Creates a MongoDB account with these roles. Returns its URL.
 pub(crate) async fn account(client: &Client, url: &str, roles: &[(&str, String)]) -> Result<String> {
     let name = unique_name("operator");
     let roles: Vec<Document> =
@@ -210,7 +210,7 @@ pub(crate) async fn run(command: &mut Command) -> Result<Ended> {
     Ok(Ended { is_success: output.status.success(), said })
 }
 
-/// Uploads a short video and waits for what comes of it.
+/// Uploads a short video and waits for its outcome.
 pub(crate) async fn convert(user: &User) -> Result<(contracts::Job, Vec<u8>)> {
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     let job = user.submit(Form::default().file("a.mp4", &video)).await?;
@@ -220,7 +220,7 @@ pub(crate) async fn convert(user: &User) -> Result<(contracts::Job, Vec<u8>)> {
     Ok((job, audio))
 }
 
-/// Signs in anew.
+/// Signs in again.
 pub(crate) async fn sign_in(user: &mut User) -> Result<()> {
     user.token = user.log_in().await?.error_for_status()?.text().await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! RabbitMQ's disk alarm, raised for real: it stops reading from those who publish.
+//! RabbitMQ's disk alarm, raised for real: the broker stops reading from publishers.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ async fn a_broker_without_room_loses_nothing_and_uploads_are_refused_until_it_ha
     let mut accepted = vec![first.id];
 
     rabbitmq.set_disk_free_limit("900000GB").await?;
-    // RabbitMQ tells of it when it is sent something: what comes until then is accepted, and announced later.
+    // RabbitMQ announces the alarm only when something is published. Uploads until then are accepted, and
+    // announced later.
     let refused = wait_until("uploads are refused", PATIENCE, async || {
         let answer = user.post(Form::default().file("a.mp4", &video)).await?;
         if answer.status() == StatusCode::ACCEPTED {
@@ -47,7 +48,7 @@ async fn a_broker_without_room_loses_nothing_and_uploads_are_refused_until_it_ha
         Ok(())
     })
     .await;
-    // All else goes on.
+    // Everything else continues.
     assert!(!user.download(&first).await?.is_empty());
     let email = format!("{}@example.org", unique_name("bob"));
     let body = serde_json::json!({ "email": email, "password": unique_name("secret") });

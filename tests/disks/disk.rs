@@ -1,4 +1,4 @@
-//! A small file system of a test's own.
+//! A small file system for one test.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -9,22 +9,22 @@ use anyhow::{Context, Result, ensure};
 use test_kit::process::Identity;
 use test_kit::unique_name;
 
-/// A mebibyte.
+/// One mebibyte.
 pub(crate) const MIB: u64 = 1 << 20;
 
 const PREFIX: &str = "mixdown-disk-";
 
-/// A file system in memory, which goes when this is dropped.
+/// A file system in memory. It is unmounted when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    /// An empty one of this size.
+    /// An empty file system of this size.
     ///
     /// # Panics
-    /// Where nothing may be mounted: these tests would show nothing there.
+    /// Mounting is not permitted: these tests would prove nothing then.
     pub(crate) fn of(bytes: u64) -> Result<Self> {
         remove_abandoned()?;
         let name = format!("{PREFIX}{}-{}", std::process::id(), unique_name("small"));
@@ -52,7 +52,7 @@ impl SmallDisk {
         Ok(volume.f_bavail * volume.f_frsize)
     }
 
-    /// Fills it with something that nobody needs, but for so many bytes.
+    /// Fills it with useless data, except for this many bytes.
     pub(crate) fn fill(&self, leaving: u64) -> Result<()> {
         let mut ballast = File::options().create(true).append(true).open(self.ballast())?;
         let block = vec![0; 256 << 10];
@@ -68,7 +68,7 @@ impl SmallDisk {
         }
     }
 
-    /// Removes all that it was filled with.
+    /// Removes the useless data.
     pub(crate) fn clear(&self) -> Result<()> {
         fs::remove_file(self.ballast()).context("it was not filled")
     }
@@ -87,13 +87,13 @@ impl Drop for SmallDisk {
 }
 
 fn remove(folder: &Path) -> Result<()> {
-    // Lazily: whoever still has a file open keeps it, and nothing else.
+    // Unmounts lazily: a process with an open file keeps that file and nothing else.
     let said = Command::new("umount").arg("--lazy").arg(folder).output().context("could not start umount")?;
     ensure!(said.status.success(), "umount says: {}", String::from_utf8_lossy(&said.stderr));
     fs::remove_dir(folder).with_context(|| format!("could not remove {}", folder.display()))
 }
 
-/// What test runs left that were killed.
+/// Removes what killed test runs left.
 fn remove_abandoned() -> Result<()> {
     let prefix = std::env::temp_dir().join(PREFIX).display().to_string();
     for line in fs::read_to_string("/proc/self/mounts")?.lines() {
@@ -102,7 +102,7 @@ fn remove_abandoned() -> Result<()> {
         };
         let owner = folder[prefix.len()..].split('-').next().and_then(|pid| pid.parse().ok());
         if owner.is_some_and(|pid: u32| Identity::of(pid).is_err()) {
-            // Another run may be at the same.
+            // Another run may do the same now.
             let _ = remove(Path::new(folder));
         }
     }

@@ -10,7 +10,7 @@ use test_kit::mixdown::Plan;
 use test_kit::process::Lifetime;
 use test_kit::services::Service;
 
-/// A file whose every write finds no space left.
+/// A file on which every write fails for lack of space.
 const FULL: &str = "/dev/full";
 
 #[tokio::test]

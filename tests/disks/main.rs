@@ -1,5 +1,5 @@
-//! The whole system on disks that are full: nothing accepted is lost or spoilt, what can't be kept is refused early, and everything
-//! goes on by itself once there is room.
+//! The whole system on full disks: no accepted upload is lost or damaged, what cannot be stored is refused
+//! early, and everything continues by itself when there is space again.
 //!
 //! Needs the four services beside it, `cargo build --release --bins`, and the right to mount small file systems.
 

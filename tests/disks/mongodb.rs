@@ -1,4 +1,4 @@
-//! MongoDB's disk without room.
+//! MongoDB's disk without space.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use tokio::sync::mpsc;
 use crate::disk::{MIB, SmallDisk};
 use crate::scratch::wait_for_log;
 
-/// An eighth of it, 256 MiB, is the reserve. MongoDB makes and removes files of its journal, of 100 MiB each, when it likes: one more
-/// must not change what there is room for.
+/// An eighth of it, 256 MiB, is the reserve. MongoDB creates and removes journal files of 100 MiB each at any
+/// time. One more file must not change what fits.
 const DISK: u64 = 2048 * MIB;
-/// Uploads are refused, and conversions go on.
+/// Free space at which uploads are refused and conversions continue.
 const FOR_CONVERSIONS: u64 = 240 * MIB;
-/// Nothing new is stored.
+/// Free space at which nothing new is stored.
 const FOR_NOTHING: u64 = 110 * MIB;
 
 /// The value of a service's metric, whatever its labels.
@@ -94,7 +94,7 @@ async fn uploads_are_refused_before_mongodbs_disk_is_full_and_taken_when_it_has_
     let admin = mixdown.service(Service::Gateway)?.admin_url();
     assert_eq!(metric(&admin, "mixdown_storage_usable_bytes{store=\"mongodb\"}").await?, Some(0.0));
     assert!(metric(&admin, "mixdown_storage_free_bytes{store=\"mongodb\"}").await?.is_some());
-    // What needs no room goes on, and what makes some.
+    // Operations that need no space continue, and so do those that free some.
     assert!(!user.download(&first).await?.is_empty());
     assert!(other.delete(&format!("/jobs/{unwanted}")).await?.status().is_success());
     assert!(mongodb.is_running());
@@ -152,7 +152,7 @@ async fn an_upload_under_way_ends_before_mongodbs_disk_does() -> Result<()> {
 
     wait_until("the upload is refused", PATIENCE, async || {
         disk.fill(FOR_NOTHING)?;
-        // One that is answered is not read to its end.
+        // The gateway stops reading after it has answered.
         let _ = pieces.try_send(vec![7; 1 << 10]);
         ensure!(answer.is_finished(), "it goes on");
         Ok(())
@@ -174,7 +174,7 @@ async fn conversions_wait_for_mongodbs_disk_and_spend_no_attempt() -> Result<()>
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     mixdown.service(Service::Converter)?.stop().await;
     let early = upload(&user, "early.mp4", &video).await?;
-    // What was accepted is converted out of what uploads keep out of.
+    // Accepted uploads are converted in the space that uploads must leave free.
     wait_until("uploads are refused", PATIENCE, async || {
         disk.fill(FOR_CONVERSIONS)?;
         is_refused(&user, &video).await
@@ -204,7 +204,7 @@ async fn conversions_wait_for_mongodbs_disk_and_spend_no_attempt() -> Result<()>
 async fn a_mongodb_that_dies_of_a_full_disk_loses_no_accepted_upload() -> Result<()> {
     let disk = SmallDisk::of(DISK)?;
     let mut mongodb = Running::<MongoDb>::start_at(disk.path()).await?;
-    // As if somebody else filled it from one moment to the next.
+    // As if another program filled it at once.
     let plan =
         Plan::new().on_mongodb(&mongodb.url()).with("MONGODB_RESERVE_BYTES", "0").with("ORPHAN_AGE", "3s");
     let mixdown = plan.start().await?;

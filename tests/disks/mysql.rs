@@ -1,4 +1,4 @@
-//! MySQL without room.
+//! MySQL without space.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn registrations_are_told_to_come_again_while_mysql_has_no_room() -> Resul
     disk.fill(0)?;
     wait_until("a registration finds no room", PATIENCE, async || {
         let status = register().await?;
-        // What is neither done nor told to come again is lost.
+        // A registration that is neither done nor told to come again would be lost.
         assert!(matches!(status, StatusCode::CREATED | StatusCode::SERVICE_UNAVAILABLE), "{status}");
         ensure!(status == StatusCode::SERVICE_UNAVAILABLE, "one more had room");
         Ok(())

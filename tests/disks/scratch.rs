@@ -1,4 +1,4 @@
-//! The converter's scratch folder without room.
+//! The converter's scratch folder without space.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn on(disk: &SmallDisk) -> Result<(Mixdown, User)> {
     Ok((mixdown, user))
 }
 
-/// Waits until the converter has logged this so often.
+/// Waits until the converter has logged this text `count` times.
 pub(crate) async fn wait_for_log(mixdown: &Mixdown, text: &str, count: usize) {
     wait_until(&format!("the converter says “{text}”"), PATIENCE, async || {
         let log = mixdown.log(Service::Converter)?;
@@ -69,7 +69,7 @@ async fn a_job_that_no_emptiness_of_the_disk_could_help_fails_and_says_so() -> R
     let disk = SmallDisk::of(32 * MIB)?;
     let (mixdown, user) = on(&disk).await?;
     let beside = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
-    // One that is larger than the disk, and one that becomes larger.
+    // One file that is larger than the disk, and one whose result is.
     let large = user.submit(Form::default().file("large.mp4", &vec![7; 40 << 20])).await?;
     let video = std::fs::read(long_video().await?)?;
     let growing = user.submit(Form::default().field("format", "wav").file("growing.mp4", &video)).await?;

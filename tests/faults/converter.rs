@@ -1,4 +1,4 @@
-//! Converters that die or leave in the middle of a job.
+//! Converters that crash or leave in the middle of a job.
 
 use anyhow::Result;
 use contracts::{JobStatus, Phase};

@@ -1,4 +1,4 @@
-//! Gateways that die between two steps, and clients that do.
+//! Gateways and clients that die between two steps.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ async fn a_gateway_that_dies_between_storing_and_announcing_announces_later() ->
     let user = mixdown.user().await?;
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
 
-    // The connection stays, so the gateway takes the upload and then waits for a confirm that doesn't come.
+    // The connection stays open, so the gateway accepts the upload and then waits for a confirm that never
+    // comes.
     proxy.set(Traffic::Stall);
     let uploader = user.clone();
     let upload = tokio::spawn(async move { uploader.post(Form::default().file("a.mp4", &video)).await });
@@ -34,7 +35,7 @@ async fn a_gateway_that_dies_between_storing_and_announcing_announces_later() ->
     assert!(!upload.is_finished(), "the client was answered before the announcement");
     mixdown.service(Service::Gateway)?.kill_hard().await;
     assert!(upload.await?.is_err(), "a dead gateway gave an answer");
-    // What was under way is lost for good: nobody but the gateway can bring it back.
+    // Data on the way are lost, so only the gateway can announce the job again.
     proxy.cut();
     proxy.set(Traffic::Pass);
     assert_eq!(job.status, JobStatus::Queued);

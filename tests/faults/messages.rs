@@ -1,4 +1,4 @@
-//! Messages that come too often, and messages that are none.
+//! Duplicate messages and malformed messages.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn messages_that_come_three_times_have_one_effect() -> Result<()> {
             mp3_fid: None,
             username: user.email.parse()?,
         };
-        // While the first is at work, as far as it goes.
+        // Duplicates while the first message is being handled, as far as possible.
         for _ in 0..2 {
             broker.publish(Queue::Video, &job.id.to_string(), &message).await?;
         }
@@ -44,7 +44,7 @@ async fn messages_that_come_three_times_have_one_effect() -> Result<()> {
         for _ in 0..2 {
             broker.publish(Queue::Mp3, &message.message_id(), &message).await?;
         }
-        // And once more when all is done.
+        // And once more after everything is done.
         user.wait_for_outcome(*id).await;
         broker.publish(Queue::Mp3, &message.message_id(), &message).await?;
         broker.publish(Queue::Video, &id.to_string(), request).await?;
@@ -57,7 +57,7 @@ async fn messages_that_come_three_times_have_one_effect() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_malformed_message_is_parked_and_holds_nobody_up() -> Result<()> {
+async fn a_malformed_message_is_parked_and_delays_no_other() -> Result<()> {
     let mixdown = Plan::new().start().await?;
     let user = mixdown.user().await?;
     let broker = broker_of(&mixdown)?;
@@ -87,7 +87,7 @@ async fn a_malformed_message_is_parked_and_holds_nobody_up() -> Result<()> {
     wait_until("the malformed messages are parked", PATIENCE, &parked).await;
     assert_eq!(user.wait_for_outcome(job.id).await.status, JobStatus::Converted);
 
-    // By the time that another job has gone all the way, whatever loops has come round.
+    // By the time that another job is completely done, a looping message would have come again.
     let next = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     user.wait_for_outcome(next.id).await;
     wait_until("they are still parked, each once", PATIENCE, &parked).await;

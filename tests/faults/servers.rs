@@ -9,7 +9,7 @@ use test_kit::wait_until;
 
 const UPLOADS: usize = 10;
 
-/// Kills a server in the middle of the load, and starts it again.
+/// Kills a server during the load and starts it again.
 async fn crash_in_the_middle<S: Server>(server: &mut Running<S>, user: &User) -> Result<()> {
     wait_until("a job has ended and others have not", PATIENCE, async || {
         let jobs = user.jobs().await?;
@@ -37,7 +37,7 @@ async fn a_crash_of_rabbitmq_under_load_loses_nothing() -> Result<()> {
 #[tokio::test]
 async fn a_crash_of_mongodb_under_load_loses_nothing() -> Result<()> {
     let mut mongodb = Running::<MongoDb>::start().await?;
-    // Orphans are wanted dead soon, but an upload that waits for MongoDB is none.
+    // Orphans must be deleted soon, but an upload that waits for MongoDB must not count as one.
     let plan = Plan::new().on_mongodb(&mongodb.url()).with("ORPHAN_AGE", "40s");
     let mixdown = plan.start().await?;
     let user = mixdown.user().await?;

@@ -1,4 +1,4 @@
-//! Accounts as their owners see them: mails, changes, and the end.
+//! Accounts from their owners' view: mails, changes, and erasure.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn an_upload_needs_an_address_that_was_confirmed_and_the_mail_says_how() -
     assert!(mail.text.contains(&link) && mail.html.contains(&link), "{}", mail.text);
     assert!(mail.text.contains(&format!("curl -X POST {}/verify", mixdown().system().public_url())));
     user.verify(token).await?;
-    // With the token from before.
+    // With the token from before the confirmation.
     assert_eq!(user.post(file()).await?.status(), StatusCode::ACCEPTED);
     Ok(())
 }
@@ -72,7 +72,7 @@ async fn mails_about_jobs_come_as_they_are_wanted() -> Result<()> {
     user.token = user.log_in().await?.error_for_status()?.text().await?;
     let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     user.wait_for(job.id, "it is converted", |job| job.status == JobStatus::Converted).await;
-    // The mail about a job that fails comes after the one that does not come.
+    // Mails come in order: the mail about a failed job proves that the unwanted mail was not sent.
     let failed = user.submit(Form::default().file("b.mp4", b"no video")).await?;
     user.wait_for(failed.id, "its mail is sent", |job| {
         job.notices.iter().any(|notice| notice.state == NoticeState::Sent)
@@ -86,7 +86,7 @@ async fn mails_about_jobs_come_as_they_are_wanted() -> Result<()> {
     Ok(())
 }
 
-/// Whether any document of the databases has the text anywhere.
+/// The place of a text in any document of the databases, if there is one.
 pub(crate) async fn is_in_mongodb(prefix: &str, text: &str) -> Result<Option<String>> {
     use futures_util::TryStreamExt as _;
 
@@ -128,7 +128,7 @@ async fn mails_follow_an_account_to_its_new_address() -> Result<()> {
         Ok(())
     })
     .await;
-    // With a token that knows the old address.
+    // With a token that has the old address.
     user.upload(&sample).await?;
     mixdown.service(Service::Converter)?.restart().await?;
     let mails = inbox.wait_for_mails(&address, 3, PATIENCE).await;
@@ -177,7 +177,7 @@ async fn nothing_of_an_erased_account_is_left() -> Result<()> {
     })
     .await;
     other.download(&other.job(kept.id).await?).await?;
-    // The address is free again once the account is gone.
+    // The address can be registered again once the account is gone.
     let body = json!({ "email": user.email, "password": user.password });
     wait_until("the account is gone", PATIENCE, async || {
         user.anonymous(Method::POST, "/register").json(&body).send().await?.error_for_status()?;
@@ -193,7 +193,7 @@ async fn an_erasure_that_a_crash_interrupts_is_finished() -> Result<()> {
     let user = mixdown.user().await?;
     let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     user.wait_for_outcome(job.id).await;
-    // Auth has begun, and there is no gateway to go on.
+    // Auth has begun the erasure, and no gateway runs to continue it.
     mixdown.service(Service::Gateway)?.kill_hard().await;
     let auth = format!("http://127.0.0.1:{}/me", mixdown.system().ports.auth);
     let body = json!({ "password": user.password });

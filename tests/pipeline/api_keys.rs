@@ -1,4 +1,4 @@
-//! API keys: what they may do, and what they may not.
+//! API keys: what they may and may not do.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ async fn a_deleted_key_stops_to_work_and_made_up_ones_never_do() -> Result<()> {
 
 #[tokio::test]
 async fn guessing_keys_is_slowed_down_and_does_not_stop_a_key_that_works() -> Result<()> {
-    // One of its own: the guesses count for an address that all tests share.
+    // A Mixdown of its own: the guesses count against an address that all tests share.
     let plan = test_kit::mixdown::Plan::new();
     let mixdown = plan.only(&[test_kit::services::Service::Auth, test_kit::services::Service::Gateway]);
     let mixdown = mixdown.start().await?;

@@ -1,4 +1,4 @@
-//! Several files in one ZIP.
+//! Several files in one ZIP archive.
 
 use std::process::Command;
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn open(user: &User, path: &str) -> Result<Response> {
     Ok(user.anonymous(Method::GET, path).send().await?)
 }
 
-/// The files of an archive as another program reads them, each checked against its checksum.
+/// The files of an archive as another program reads them, each with its checksum verified.
 fn unpacked(archive: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("a.zip");

@@ -1,4 +1,4 @@
-//! What is refused, with which code; after it the service works on, and nothing of it stays.
+//! Refused requests and their codes. Afterwards the service works, and nothing of the request is left.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn post(user: &User, content_type: &str, body: impl Into<reqwest::Body>) -
 
 #[tokio::test]
 async fn a_bad_upload_is_refused_with_its_code_and_leaves_nothing() -> Result<()> {
-    // Nothing but the refusal itself may clean up.
+    // Orphans live long, so that only the refusal itself can clean up.
     let mixdown = Plan::new().with("ORPHAN_AGE", "1h").start().await?;
     let user = mixdown.user().await?;
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
@@ -76,7 +76,7 @@ async fn an_upload_over_the_limit_is_refused_by_its_length_or_as_soon_as_it_pass
     let answer = post(&user, &Form::content_type(), announced).await?;
     assert_problem("announced by its length", answer, ProblemCode::TooLarge).await?;
 
-    // Within what the length alone allows: the file itself is over.
+    // The body is short enough by its length, but the file in it is over the limit.
     let barely = Form::default().file("a.mp4", &vec![7; MAX_UPLOAD_BYTES + 1]).into_body();
     let answer = post(&user, &Form::content_type(), barely).await?;
     assert_problem("over by a byte", answer, ProblemCode::TooLarge).await?;
@@ -100,7 +100,7 @@ async fn a_client_that_is_still_sending_hears_the_refusal_and_can_go_on() -> Res
     for _ in 0..10 {
         let upload = user.anonymous(Method::POST, "/upload").header("content-type", Form::content_type());
         let refused = upload.body(body.clone()).send().await?;
-        // Without it the client would send its next request on a connection that is about to close.
+        // Without this header, the client would send its next request on a connection that is about to close.
         assert_eq!(refused.headers()["connection"], "close");
         assert_problem("an upload without a token", refused, ProblemCode::NoToken).await?;
         assert_eq!(user.jobs().await?, []);
@@ -109,7 +109,7 @@ async fn a_client_that_is_still_sending_hears_the_refusal_and_can_go_on() -> Res
 }
 
 #[tokio::test]
-async fn what_is_no_identifier_is_nobodys() -> Result<()> {
+async fn malformed_identifiers_are_answered_like_unknown_ones() -> Result<()> {
     let user = mixdown().user().await?;
     for id in ["1", "x", "..", "0190a3c4-0000-7000-8000-00000000000g", "%00", "665f1c2ab8e4a70012345678"] {
         for (method, path) in [
@@ -119,7 +119,7 @@ async fn what_is_no_identifier_is_nobodys() -> Result<()> {
             (Method::GET, format!("/download?fid={id}")),
             (Method::GET, format!("/d/{id}")),
         ] {
-            // A client takes `..` for the folder above.
+            // Clients resolve `..` to the parent folder before they send the request.
             if id != ".." || path.contains('?') {
                 let what = format!("{method} {path}");
                 let answer = user.request(method, &path).send().await?;

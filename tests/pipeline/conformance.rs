@@ -1,4 +1,4 @@
-//! The description of the interface, against what the gateway does: thousands of requests that Schemathesis makes up from it.
+//! Compares the gateway with its OpenAPI document: Schemathesis generates thousands of requests from it.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_mins(15);
 
-/// What there is to ask for, by the names under which `hooks.py` and `schemathesis.toml` know it.
+/// Existing objects to ask for, by their names in `hooks.py` and `schemathesis.toml`.
 async fn things(user: &User, spare: &User) -> Result<Vec<(&'static str, String)>> {
     let video = Sample::Mp4.file(Duration::from_secs(2)).await;
     let job = user.submit(Form::of_file(&video).await?).await?;
@@ -37,7 +37,7 @@ async fn things(user: &User, spare: &User) -> Result<Vec<(&'static str, String)>
     ])
 }
 
-/// The link that is made.
+/// The link that was created.
 async fn made(request: RequestBuilder) -> Result<String> {
     let answer: Value = request.send().await?.error_for_status()?.json().await?;
     Ok(last_part_of(answer["url"].as_str().with_context(|| format!("no address in {answer}"))?))
@@ -47,8 +47,8 @@ fn last_part_of(address: &str) -> String {
     address.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// No 5xx, no status, type or body that is not in the description, and nothing without a token that wants one; with a token of an
-/// administrator, so that every route is reached. The seed is in `schemathesis.toml`.
+/// Expects no 5xx, no undocumented status, type or body, and no success without a required token. Uses an
+/// administrator's token, so that every route is reached. The seed is in `schemathesis.toml`.
 #[tokio::test]
 async fn thousands_of_made_up_requests_are_answered_as_the_description_says() -> Result<()> {
     let project = Project::locate()?;
@@ -62,7 +62,7 @@ async fn thousands_of_made_up_requests_are_answered_as_the_description_says() ->
         .args(["-m", "schemathesis.cli", "--config-file"])
         .arg(folder.join("schemathesis.toml"))
         .args(["run", &format!("{}/openapi.json", mixdown.url())])
-        // It leaves notes for its next run where it runs.
+        // Schemathesis leaves files for its next run in its current folder.
         .current_dir(&mixdown.system().home)
         .env("SCHEMATHESIS_HOOKS", folder.join("hooks.py"))
         .env("PYTHONPATH", project.schemathesis()?)

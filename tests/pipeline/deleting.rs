@@ -1,4 +1,4 @@
-//! `DELETE /jobs/{id}`: cancelling what runs, removing what has ended.
+//! `DELETE /jobs/{id}` cancels a running job and deletes an ended one.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn a_running_job_is_cancelled_and_leaves_nothing() -> Result<()> {
     })
     .await;
 
-    // A job that comes after it is done when the converter has long noticed.
+    // When the next job is done, the converter has long noticed the cancellation.
     let next = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     user.wait_for_outcome(next.id).await;
     let cancelled = user.job(job.id).await?;

@@ -1,4 +1,4 @@
-//! Sign-in with an outside identity provider, as a browser does it.
+//! Sign-in with OpenID Connect, as a browser does it.
 
 use anyhow::{Context, Result};
 use reqwest::{Client, Response, StatusCode};
@@ -7,7 +7,7 @@ use test_kit::mixdown::Plan;
 use test_kit::provider::Provider;
 use test_kit::services::Service;
 
-/// The cookies that an answer sets, as the browser sends them.
+/// The cookies of an answer, as a browser sends them back.
 fn cookies(answer: &Response) -> Result<Vec<String>> {
     let set = answer.headers().get_all("set-cookie").iter();
     set.map(|cookie| {
@@ -18,7 +18,7 @@ fn cookies(answer: &Response) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_browser_that_signs_in_elsewhere_comes_back_with_a_session() -> Result<()> {
+async fn a_browser_that_signs_in_with_openid_connect_returns_with_a_session() -> Result<()> {
     let provider = Provider::start().await;
     let plan = Plan::new().with("OIDC_PROVIDERS", &provider.setting());
     let mixdown = plan.only(&[Service::Auth, Service::Gateway]).start().await?;

@@ -1,4 +1,4 @@
-//! The end of an account while something of its owner's is under way on another gateway, which hears nothing of it.
+//! Erases an account during an operation of its owner on another gateway, which is not told of the erasure.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use tokio::sync::oneshot;
 
 use crate::accounts::is_in_mongodb;
 
-/// Two gateways ask auth only when they start; nobody comes back later to what was left.
+/// The gateways ask auth for erased accounts only when they start, so no later check removes what was left.
 fn plan() -> Plan {
     Plan::new().with("REVOCATION_INTERVAL", "1h").with("ERASURE_INTERVAL", "1h").with("ORPHAN_AGE", "1h")
 }
 
-/// Erases the account through the first gateway, and waits until that is done.
+/// Erases the account through the first gateway and waits until it is done.
 async fn erase(user: &User) -> Result<()> {
     let body = json!({ "password": user.password });
     let asked = user.request(Method::DELETE, "/me").json(&body).send().await?;
@@ -54,7 +54,7 @@ async fn an_upload_that_ends_on_another_gateway_leaves_nothing() -> Result<()> {
     let elsewhere = user.at(&another.public_url());
     elsewhere.get("/jobs").await?.error_for_status()?;
 
-    // A form, and a resumable upload, of which the last bytes are missing.
+    // A form upload and a resumable upload, both without their last bytes.
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     let form = Form::default().file("a.mp4", &video).into_body();
     let (beginning, end) = (form[..form.len() / 2].to_vec(), form[form.len() / 2..].to_vec());
@@ -108,7 +108,7 @@ async fn a_retry_on_another_gateway_leaves_nothing() -> Result<()> {
     let failed = user.upload(&Sample::Text.file(Duration::from_secs(2)).await).await?;
     user.wait_for_outcome(failed.id).await;
     erase(&user).await?;
-    // Before, in the middle of, or behind the erasure: nobody can tell.
+    // Before, during or after the erasure: the order is random.
     let path = format!("/jobs/{}/retry", failed.id);
     for _ in 0..20 {
         elsewhere.request(Method::POST, &path).send().await?;

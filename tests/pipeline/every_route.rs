@@ -1,4 +1,4 @@
-//! Every route of the interface's description, with every token that must not work on it.
+//! Every documented route with every kind of token that must not work on it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Plan, User, mixdown};
 use test_kit::services::Service;
 
-/// A route that needs a token, as the gateway itself describes it.
+/// A route that needs a token, from the gateway's own document.
 #[derive(Debug)]
 struct Route {
     method: Method,
@@ -33,7 +33,7 @@ async fn routes(user: &User) -> Result<Vec<Route>> {
 
 const NOBODYS: &str = "0190a3c4-0000-7000-8000-000000000001";
 
-/// The route asked for something that is `job`'s.
+/// Requests the route for an object of `job`.
 async fn ask(user: &User, token: Option<&str>, route: &Route, job: &Value) -> Result<Response> {
     let path = match route.path.as_str() {
         path if path.starts_with("/jobs/") => path.replace("{id}", job["id"].as_str().unwrap_or(NOBODYS)),
@@ -63,14 +63,14 @@ async fn ask(user: &User, token: Option<&str>, route: &Route, job: &Value) -> Re
 
 async fn code(answer: Response) -> (u16, String) {
     let status = answer.status().as_u16();
-    // Events would never end.
+    // A stream of events would never end.
     let is_problem =
         answer.headers().get("content-type").is_some_and(|kind| kind == "application/problem+json");
     let body: Value = if is_problem { answer.json().await.unwrap_or_default() } else { Value::Null };
     (status, body["code"].as_str().unwrap_or_default().to_owned())
 }
 
-/// A job and a resumable upload of somebody.
+/// A user's job and resumable upload.
 async fn belongings(user: &User) -> Result<Value> {
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     let mut job = serde_json::to_value(user.submit(Form::default().file("a.mp4", &video)).await?)?;
@@ -89,7 +89,7 @@ async fn no_route_works_without_a_token_or_with_an_expired_or_changed_one() -> R
     let routes = routes(&user).await?;
     let (head, _) = user.token.rsplit_once('.').context("no token")?;
     let changed = format!("{head}.{}", "A".repeat(86));
-    // The clocks of two hosts may differ by five seconds.
+    // Two hosts' clocks may differ by five seconds.
     test_kit::wait_until("the token expires", Duration::from_mins(1), async || {
         let (status, _) = code(user.get("/jobs").await?).await;
         ensure!(status == 401, "{status}");
@@ -103,7 +103,7 @@ async fn no_route_works_without_a_token_or_with_an_expired_or_changed_one() -> R
             (Some(&changed), "invalid_token"),
         ] {
             let answer = code(ask(&user, token, route, &Value::Null).await?).await;
-            // A HEAD has no body.
+            // The answer to HEAD has no body.
             let expected = if route.method == Method::HEAD { "" } else { expected };
             assert_eq!(answer, (401, expected.to_owned()), "{route:?}");
         }
@@ -141,7 +141,7 @@ async fn no_route_shows_what_is_anothers_or_lets_a_key_do_what_it_is_not_for() -
             assert_eq!(is_refused, is_account || !may, "{route:?} with a key: {status}");
         }
     }
-    // All that is the owner's is still there.
+    // The owner's objects all still exist.
     let id = theirs["id"].as_str().context("no id")?;
     assert_eq!(owner.get(&format!("/jobs/{id}")).await?.status(), 200);
     Ok(())

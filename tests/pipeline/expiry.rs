@@ -1,4 +1,4 @@
-//! What becomes of jobs whose time is over.
+//! Jobs whose retention time is over.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What people upload, and what they get.
+//! Input and output formats.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::mp3::Mp3;
 
 const LENGTH: Duration = Duration::from_secs(5);
 
-/// A video in, an MP3 and a mail out; the link in the mail works without a token.
+/// A video becomes an audio file and a mail. The link in the mail works without a token.
 async fn becomes_an_mp3(sample: Sample) -> Result<()> {
     let user = mixdown().user().await?;
     let job = user.upload(&sample.file(LENGTH).await).await?;
@@ -71,7 +71,7 @@ async fn avi_with_mp3_becomes_an_mp3() -> Result<()> {
     becomes_an_mp3(Sample::Avi).await
 }
 
-/// A file that can't be converted fails with this code, and the mail says why in the same words.
+/// The file fails with this code, and the mail gives the reason in the same words.
 async fn fails(sample: Sample, code: FailureCode) -> Result<()> {
     let user = mixdown().user().await?;
     let job = user.upload(&sample.file(LENGTH).await).await?;

@@ -1,4 +1,4 @@
-//! Who asks too often is told to wait.
+//! Rate limits: too many requests are refused with the time to wait.
 
 use anyhow::Result;
 use contracts::ProblemCode;
@@ -31,7 +31,7 @@ async fn behind_a_proxy_the_address_that_it_saw_counts() -> Result<()> {
         .with("CLIENT_IP_SOURCE", "RightmostXForwardedFor")
         .with("TRUSTED_PROXIES", "127.0.0.0/8");
     let mixdown = plan.only(&[Service::Auth, Service::Gateway]).start().await?;
-    // A registration and a login that name nobody: they are the proxy's own.
+    // A registration and a login without a client address: they count against the proxy's own.
     let user = mixdown.user().await?;
     let log_in_from = async |forwarded_for: &str| {
         let login = user.anonymous(Method::POST, "/login").basic_auth(&user.email, Some(&user.password));

@@ -1,4 +1,4 @@
-//! The links in the mails: each opens one file, for a while.
+//! The links in mails: each opens one file for a limited time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Mixdown, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::wait_until;
 
-/// The path of the link that a person was sent for a converted video.
+/// The path of the link in a user's mail about a converted video.
 async fn link_of(mixdown: &Mixdown, user: &User) -> Result<String> {
     let job = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;
     user.wait_for_outcome(job.id).await;

@@ -1,4 +1,5 @@
-//! The whole system from outside: the four programs on real servers, real video in, mails and MP3s out.
+//! The whole system from outside: the four services on real servers, real videos as input, mails and audio
+//! files as output.
 //!
 //! Needs the four services beside it: `cargo build --release --bins`.
 

@@ -6,7 +6,7 @@ use tempfile::NamedTempFile;
 use test_kit::project::find_program;
 use tokio::process::Command;
 
-/// What ffprobe says about an MP3.
+/// ffprobe's facts about an MP3.
 #[derive(Debug)]
 pub(crate) struct Mp3 {
     pub(crate) codec: String,
@@ -43,7 +43,7 @@ impl Mp3 {
         })
     }
 
-    /// Within 2 %: what the converter promises.
+    /// Allows 2 %, as the converter promises.
     pub(crate) fn assert_length(&self, seconds: f64) {
         assert_eq!(self.codec, "mp3");
         assert!((self.seconds / seconds - 1.0).abs() <= 0.02, "it lasts {} s, not {seconds} s", self.seconds);

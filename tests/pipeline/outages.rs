@@ -1,4 +1,5 @@
-//! A server that is away: 503 with `Retry-After` instead of a hang, and all is well when it is back.
+//! A server that is down: requests get 503 with `Retry-After` and do not hang, and everything works when it
+//! is back.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use test_kit::proxy::{Proxy, Traffic};
 use test_kit::services::Service;
 use test_kit::{shared, wait_until};
 
-/// The longest that anyone waits for such an answer.
+/// The timeout for such an answer.
 const BOUND: Duration = Duration::from_secs(30);
 
 async fn assert_unavailable(what: String, request: RequestBuilder) -> Result<()> {
@@ -41,7 +42,7 @@ async fn wait_until_it_works(user: &User, video: &[u8]) {
     assert_eq!(job.status, JobStatus::Converted);
 }
 
-/// Everything that reads or writes jobs and files, with a file and a link that exist.
+/// Every route that reads or writes jobs and files, with an existing file and link.
 async fn requests_to_the_store(
     mixdown: &Mixdown,
     user: &User,
@@ -66,7 +67,7 @@ async fn requests_to_the_store(
 #[tokio::test]
 async fn without_mongodb_every_route_says_503_in_time_and_works_again_after() -> Result<()> {
     let (url, proxy) = Proxy::before(&shared().mongodb_url).await?;
-    // Directly: a member of a replica set would tell the way around the proxy.
+    // A direct connection: a member of a replica set would announce its real address and bypass the proxy.
     let mixdown =
         Plan::new().on_mongodb(&url.replace("replicaSet=rs0", "directConnection=true")).start().await?;
     let user = mixdown.user().await?;
@@ -147,14 +148,14 @@ async fn a_mail_that_auth_had_promised_when_it_was_killed_comes_once() -> Result
     let user = mixdown.user().await?;
     let address = json!({ "email": user.email });
     let forget = async || user.anonymous(Method::POST, "/password/forgot").json(&address).send().await;
-    // It is written down, and its way to RabbitMQ has no end.
+    // Auth has recorded the mail, but cannot send it to RabbitMQ.
     proxy.set(Traffic::Stall);
     assert_eq!(forget().await?.status(), StatusCode::ACCEPTED);
     mixdown.service(Service::Auth)?.kill_hard().await;
     proxy.set(Traffic::Pass);
     mixdown.service(Service::Auth)?.restart().await?;
     Inbox::shared().wait_for_mail(&user.email, PATIENCE).await;
-    // Mails come in turn: behind this one nothing of the first can follow.
+    // Mails are sent in order: no mail of the first request can follow after this one.
     assert_eq!(forget().await?.status(), StatusCode::ACCEPTED);
     let mails = Inbox::shared().wait_for_mails(&user.email, 2, PATIENCE).await;
     assert_eq!(mails.len(), 2);

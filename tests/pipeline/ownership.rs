@@ -1,4 +1,4 @@
-//! Two people: whatever one does with the other's identifiers, there is nothing.
+//! Two users: another user's identifiers are answered like unknown ones.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn every_route_answers_404_to_anothers_identifiers() -> Result<()> {
     assert_eq!(eve.jobs().await?, []);
     let archive = eve.request(Method::POST, "/archives").json(&serde_json::json!({ "jobs": [job.id] }));
     assert_problem("an archive", archive.send().await?, ProblemCode::NotFound).await?;
-    // A cursor from another's list shows nothing of it.
+    // A cursor from another user's list shows nothing of it.
     let page: serde_json::Value = eve.get(&format!("/jobs?cursor={}", job.id)).await?.json().await?;
     assert_eq!(page["jobs"], serde_json::json!([]));
 

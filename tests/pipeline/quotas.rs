@@ -1,4 +1,4 @@
-//! What one user may take up, and that others get their turn.
+//! One user's quotas, and fair turns between users.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use test_kit::services::Service;
 use test_kit::wait_until;
 
 #[tokio::test]
-async fn somebody_with_one_video_does_not_wait_for_all_of_anothers() -> Result<()> {
-    // One at a time, so that the order can be told.
+async fn a_user_with_one_video_does_not_wait_for_all_videos_of_another() -> Result<()> {
+    // One conversion at a time, so that the order is visible.
     let plan = Plan::new().with("SLOTS", "1").with("JOBS_AT_ONCE", "2").without_mails();
     let mixdown = plan.only(&[Service::Auth, Service::Gateway, Service::Converter]).start().await?;
     let (many, one) = (mixdown.user().await?, mixdown.user().await?);
@@ -34,14 +34,14 @@ async fn somebody_with_one_video_does_not_wait_for_all_of_anothers() -> Result<(
         many.wait_for(job, "all of the other's are converted", |job| job.status == JobStatus::Converted)
             .await;
     }
-    // Those that were done before it came, and the two in front of it.
+    // The jobs that were done before it came, and the two in front of it.
     let earlier = earlier().await?;
     ensure!(earlier < 15, "{earlier} of the other's 20 were converted before");
     Ok(())
 }
 
 #[tokio::test]
-async fn who_has_taken_up_enough_is_refused_and_nothing_of_it_stays() -> Result<()> {
+async fn an_upload_over_the_quota_is_refused_and_leaves_nothing() -> Result<()> {
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     let file = || Form::default().file("a.mp4", &video);
     let room = (video.len() * 5 / 2).to_string();
@@ -72,7 +72,7 @@ async fn who_has_taken_up_enough_is_refused_and_nothing_of_it_stays() -> Result<
     assert_eq!(taken, (Some(2 * video.len() as u64), Some(2)), "{usage}");
     assert_eq!(usage["max_stored_bytes"].to_string(), room);
 
-    // Another has room of their own, and so has who deletes something.
+    // Another user still has room, and so does the same user after a deletion.
     mixdown.user().await?.submit(file()).await?;
     assert_eq!(user.delete(&format!("/jobs/{}", first.id)).await?.status(), 204);
     user.submit(file()).await?;
@@ -107,7 +107,7 @@ async fn unfinished_jobs_and_minutes_are_counted() -> Result<()> {
     let minute = Sample::Mp4.bytes(Duration::from_secs(61)).await;
     let job = user.submit(Form::default().file("minute.mp4", &minute)).await?;
     user.wait_for(job.id, "it is converted", |job| job.status == JobStatus::Converted).await;
-    // Deleting it gives no minutes back.
+    // Deleting it does not give minutes back.
     assert_eq!(user.delete(&format!("/jobs/{}", job.id)).await?.status(), 204);
     wait_until("the minute is counted", PATIENCE, async || {
         let refused = user.post(file()).await?;

@@ -1,5 +1,4 @@
-//! A client behind something that lets it reach only gateways which say that they are ready, as a Service of
-//! Kubernetes does.
+//! A client behind a load balancer that forwards only to ready gateways, like a Service of Kubernetes.
 
 use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
@@ -11,12 +10,12 @@ use test_kit::{shared, wait_until};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 
-/// Asks for each connection whether the gateway is ready, and closes it if not. Quicker than any probe, so
-/// that a gateway which is away for a moment is noticed.
+/// Checks for each connection whether the gateway is ready, and closes it if not. This is quicker than any
+/// probe, so a short outage of the gateway is noticed.
 async fn balancer(mixdown: &Mixdown) -> Result<Proxy> {
     let ports = mixdown.system().ports;
     Proxy::with(move |client| async move {
-        // An error is a connection that one side closed.
+        // An error means that one side closed the connection.
         let _ = pass_if_ready(client, ports).await;
     })
     .await
@@ -32,12 +31,12 @@ async fn pass_if_ready(mut client: TcpStream, ports: ServicePorts) -> Result<()>
 }
 
 async fn status(what: &str, request: RequestBuilder) -> Result<u16> {
-    // A connection of its own, as of a client that comes for the first time.
+    // A new connection, like that of a new client.
     let answer = request.header("connection", "close").send().await;
     Ok(answer.with_context(|| format!("{what} was refused"))?.status().as_u16())
 }
 
-/// What a service's metrics say of a part.
+/// The state of a part in a service's metrics.
 async fn is_up(mixdown: &Mixdown, service: Service, part: &str) -> Result<bool> {
     let url = format!("http://127.0.0.1:{}/metrics", mixdown.system().ports.admin(service));
     let text = reqwest::get(url).await?.text().await?;
@@ -84,7 +83,7 @@ async fn without_rabbitmq_the_site_stays_where_readiness_is_obeyed() -> Result<(
             assert_eq!(answer.status(), 200, "{traffic:?}, {}: {}", service.name(), answer.text().await?);
         }
     }
-    // One that is started meanwhile can answer as well.
+    // A gateway that starts meanwhile can answer too.
     let gateway = mixdown.service(Service::Gateway)?;
     gateway.kill_hard().await;
     let restarted = tokio::spawn({
@@ -124,7 +123,7 @@ async fn without_mongodb_or_mysql_every_request_is_answered_where_readiness_is_o
     assert_eq!(status("the login", login()).await?, 503);
     assert_eq!(status("the list", user.request(Method::GET, "/jobs")).await?, 200);
     let auth = mixdown.system().ports;
-    // Auth itself stays, with the keys that gateways which have just started ask for.
+    // Auth stays available: gateways that have just started need its keys.
     let keys = format!("http://127.0.0.1:{}/.well-known/jwks.json", auth.auth);
     assert_eq!(reqwest::get(keys).await?.status(), 200);
     assert_eq!(reqwest::get(format!("http://127.0.0.1:{}/readyz", auth.auth_admin)).await?.status(), 200);

@@ -24,7 +24,7 @@ async fn a_failed_job_is_tried_again_and_its_owner_hears_of_it_again() -> Result
     let again = user.wait_for_outcome(job.id).await;
     assert_eq!((again.status, again.attempts), (JobStatus::Failed, 1));
     let mails = Inbox::shared().wait_for_mails(&user.email, 2, PATIENCE).await;
-    // Mailboxes drop what they have seen before.
+    // Mail clients drop a mail whose id they have seen before.
     assert_ne!(mails[0].message_id(), mails[1].message_id());
 
     let done = user.upload(&Sample::Mp4.file(Duration::from_secs(2)).await).await?;

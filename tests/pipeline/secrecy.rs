@@ -1,4 +1,4 @@
-//! What no log may hold, and what it must.
+//! What logs must not contain, and what they must.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn assert_no_log_holds(mixdown: &Mixdown, secrets: &[&str]) -> Result<()> {
 
 #[tokio::test]
 async fn no_log_holds_a_secret_or_who_sent_what() -> Result<()> {
-    // More than an operator would ever turn on, and all of it from our own code.
+    // More than an operator would ever enable, from all of our own code.
     let levels =
         "info,gateway=trace,auth=trace,converter=trace,notification=trace,service_kit=trace,tower_http=trace";
     let mixdown = Plan::new().with("RUST_LOG", levels).start().await?;

@@ -1,4 +1,4 @@
-//! Sessions as a client sees them: refreshing, logging out, cookies, new signing keys.
+//! Sessions from a client's view: refresh, logout, cookies, new signing keys.
 
 use anyhow::{Context, Result, ensure};
 use contracts::ProblemCode;
@@ -44,7 +44,7 @@ async fn logging_out_ends_the_access_token_at_once_and_everywhere_soon() -> Resu
     let body = json!({ "refresh_token": next.refresh });
     let logged_out = user.anonymous(Method::POST, "/logout").json(&body).send().await?;
     assert_eq!(logged_out.status(), StatusCode::NO_CONTENT);
-    // The old one of the session, too.
+    // The session's old access token has ended too.
     for ended in [&first.access, &next.access] {
         assert_eq!(status(&user, ended).await?, StatusCode::UNAUTHORIZED);
     }
@@ -66,7 +66,7 @@ async fn another_gateway_hears_of_an_ended_session_and_keeps_to_it_while_auth_is
     let ended = session(&user).await?;
     let other = session(&user).await?;
     let body = json!({ "refresh_token": ended.refresh });
-    // Past the gateway, as another one would.
+    // Directly at auth, as if another gateway had asked.
     let auth = format!("http://127.0.0.1:{}/logout", mixdown.system().ports.auth);
     reqwest::Client::new().post(auth).json(&body).send().await?.error_for_status()?;
     wait_until("the gateway has heard of it", PATIENCE, async || {
@@ -136,7 +136,7 @@ async fn rotate(mixdown: &Mixdown) -> Result<()> {
 }
 
 #[tokio::test]
-async fn new_signing_keys_log_nobody_out_and_are_learned_by_themselves() -> Result<()> {
+async fn new_signing_keys_end_no_session_and_are_fetched_automatically() -> Result<()> {
     let mixdown = Plan::new().only(&[Service::Auth, Service::Gateway]).start().await?;
     let user = mixdown.user().await?;
     let session = session(&user).await?;
@@ -151,7 +151,7 @@ async fn new_signing_keys_log_nobody_out_and_are_learned_by_themselves() -> Resu
             Ok(token)
         })
         .await;
-        // Not at the first try, if something unknown was asked for a moment ago.
+        // The gateway refuses at first if it asked for another unknown key a moment ago.
         wait_until("the gateway takes it", PATIENCE, async || {
             let status = status(&user, &latest).await?;
             ensure!(status == StatusCode::OK, "{status}");
@@ -168,7 +168,7 @@ async fn new_signing_keys_log_nobody_out_and_are_learned_by_themselves() -> Resu
 }
 
 #[tokio::test]
-async fn sign_in_elsewhere_fails_back_to_the_page() -> Result<()> {
+async fn a_failed_openid_connect_sign_in_returns_to_the_page() -> Result<()> {
     let user = mixdown().user().await?;
     let providers: Value = user.anonymous(Method::GET, "/oidc/providers").send().await?.json().await?;
     assert_eq!(providers, json!({ "providers": [] }));

@@ -1,4 +1,4 @@
-//! Tokens that must not work.
+//! Tokens that must be refused.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ async fn assert_refused(user: &User, what: &str, token: &str) -> Result<()> {
     Ok(())
 }
 
-/// The token with its header changed, and without a signature.
+/// The token with a changed header and no signature.
 fn with_header(token: &str, change: impl FnOnce(&mut serde_json::Value)) -> Result<String> {
     let mut parts = token.split('.');
     let (header, claims) = parts.next().zip(parts.next()).context("not a token")?;
@@ -114,7 +114,7 @@ async fn an_expired_token_is_refused_and_a_new_login_helps() -> Result<()> {
     let plan = Plan::new().with("ACCESS_TOKEN_LIFETIME", "1s").only(&[Service::Auth, Service::Gateway]);
     let mixdown = plan.start().await?;
     let mut user = mixdown.user().await?;
-    // Past the leeway for clocks that differ.
+    // After the leeway for clock differences.
     let answer = wait_until("the token has expired", PATIENCE, async || {
         let answer = user.get("/jobs").await?;
         anyhow::ensure!(answer.status() != 200, "it is still accepted");
@@ -127,12 +127,12 @@ async fn an_expired_token_is_refused_and_a_new_login_helps() -> Result<()> {
     Ok(())
 }
 
-/// Our own claims signed with a key of the attacker's, who says in every way that there is where the key is.
+/// Our own claims, signed with an attacker's key. Every header field that may name a key points to it.
 #[tokio::test]
 async fn keys_that_a_token_brings_along_or_points_to_are_not_used() -> Result<()> {
     let user = mixdown().user().await?;
     let (_, signature) = user.token.rsplit_once('.').context("not a token")?;
-    // What a server that fetches keys would be sent to.
+    // A server that fetches keys would connect to this address.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}/keys", listener.local_addr()?);
     let jwk = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([7; 32]), "kid": "mine" });
@@ -187,7 +187,7 @@ async fn made_up_key_names_do_not_become_requests_to_auth() -> Result<()> {
         assert_problem("a made-up name", answer, ProblemCode::InvalidToken).await?;
     }
     let asked = key_requests(&mixdown).await? - before;
-    // One each five seconds, however long it took.
+    // One request per five seconds, however long the test took.
     let allowed = 1 + began.elapsed().as_secs() / 5;
     assert!((1..=allowed).contains(&asked), "{asked} requests, {allowed} allowed");
     Ok(())

@@ -11,7 +11,7 @@ use test_kit::mixdown::{Form, PATIENCE, Plan, User, assert_problem, mixdown};
 use test_kit::services::Service;
 use tokio::time::timeout;
 
-/// The jobs in a stream of events, whole or broken off in the last.
+/// The jobs in a stream of events. The last event may be cut off.
 fn jobs_in(stream: &[u8]) -> Result<Vec<Job>> {
     let text = String::from_utf8_lossy(stream);
     let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
@@ -52,13 +52,13 @@ async fn a_watcher_sees_the_whole_job_at_once_then_each_change_until_the_end() -
     let last = seen.last().context("there was none")?;
     assert_eq!(last.status, JobStatus::Converted);
 
-    // Of a job that has ended, there is one event.
+    // A job that has ended has one event.
     let text = timeout(Duration::from_secs(10), user.get(&path).await?.bytes()).await??;
     assert_eq!(jobs_in(&text)?.len(), 1);
     Ok(())
 }
 
-/// The events of a stream, one after the other.
+/// The events of a stream, one after another.
 struct Events {
     answer: Response,
     text: String,
@@ -75,7 +75,7 @@ impl Events {
                 self.text = rest;
                 match found {
                     Some(found) => return found,
-                    // A comment that keeps the connection alive.
+                    // A comment keeps the connection alive.
                     None => continue,
                 }
             }
@@ -84,7 +84,7 @@ impl Events {
         }
     }
 
-    /// The next event that is not about a stream that was interrupted.
+    /// The next event that does not report an interrupted stream.
     async fn next_news(&mut self) -> Result<(String, Value)> {
         loop {
             let event = self.next().await?;
@@ -96,7 +96,7 @@ impl Events {
 }
 
 #[tokio::test]
-async fn one_stream_tells_of_all_own_jobs_and_of_nobody_elses() -> Result<()> {
+async fn one_stream_reports_all_jobs_of_its_user_and_no_others() -> Result<()> {
     let (ada, eve) = tokio::try_join!(mixdown().user(), mixdown().user())?;
     let answer = ada.get("/jobs/events").await?.error_for_status()?;
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
@@ -146,7 +146,7 @@ async fn one_user_cannot_hold_every_connection_with_streams() -> Result<()> {
     Ok(())
 }
 
-/// Two streams of each kind, as they begin.
+/// Opens two streams of each kind.
 async fn streams(user: &User, job: JobId, token: &str) -> Result<Vec<Response>> {
     let mut open = Vec::new();
     for path in ["/jobs/events".to_owned(), format!("/jobs/{job}/events")] {
@@ -156,7 +156,7 @@ async fn streams(user: &User, job: JobId, token: &str) -> Result<Vec<Response>> 
     Ok(open)
 }
 
-/// That each is ended by the gateway, and not by a client that has waited long enough.
+/// Checks that the gateway ends each stream before the client's timeout.
 async fn end(streams: Vec<Response>) -> Result<()> {
     for mut stream in streams {
         let rest = async {
@@ -184,7 +184,7 @@ async fn streams_of_one_job_are_bounded_with_the_others() -> Result<()> {
     Ok(())
 }
 
-/// A job that stays as it is, without a converter.
+/// A job that stays unfinished, because there is no converter.
 async fn unfinished(user: &User) -> Result<JobId> {
     Ok(user.submit(Form::default().file("a.mp4", b"any")).await?.id)
 }
@@ -215,11 +215,11 @@ async fn streams_end_with_the_session_or_the_key_that_opened_them() -> Result<()
     user.delete(&format!("/keys/{id}")).await?.error_for_status()?;
     end(of_key).await?;
 
-    // The first session goes on, and its streams with it until it ends, too.
+    // The first session's streams continue until this session ends too.
     let mut events = Events { answer: kept.into_iter().next().context("there is one")?, text: String::new() };
     assert_eq!(events.next().await?.0, "ready");
     let other = unfinished(&user).await?;
-    // The first job may be told of again, when it is announced once more.
+    // The first job may be reported again when it is announced again.
     while events.next_news().await?.1["id"] != serde_json::json!(other) {}
     user.delete("/sessions").await?.error_for_status()?;
     end(vec![events.answer]).await

@@ -1,4 +1,4 @@
-//! The promise that tests of faults end with: nothing accepted is lost, nothing is done twice.
+//! The check at the end of fault tests: no accepted upload is lost, and none is processed twice.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,10 +16,11 @@ use test_kit::mixdown::{Form, Mixdown, User};
 use test_kit::wait_until;
 use tokio_util::sync::CancellationToken;
 
-/// A lease of notification lasts a minute, a server takes half a minute to start on a busy machine.
+/// The timeout. Notification's lease lasts a minute, and a server takes half a minute to start on a busy
+/// machine.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Uploads a short video again and again until it is accepted: that much a client does by itself.
+/// Uploads a short video again and again until it is accepted, as clients do.
 async fn upload_patiently(user: &User) -> Result<JobId> {
     let video = Sample::Mp4.bytes(Duration::from_secs(2)).await;
     let job = wait_until("an upload is accepted", PATIENCE, async || {
@@ -31,13 +32,13 @@ async fn upload_patiently(user: &User) -> Result<JobId> {
     Ok(job.id)
 }
 
-/// So many accepted uploads, a few at a time.
+/// Makes `count` accepted uploads, a few at a time.
 pub async fn load(user: &User, count: usize) -> Result<Vec<JobId>> {
     let uploads = stream::iter(0..count).map(|_| upload_patiently(user)).buffer_unordered(3);
     uploads.collect::<Vec<_>>().await.into_iter().collect()
 }
 
-/// The broker as the services of a Mixdown see it.
+/// A client of the broker with a Mixdown's queue names.
 pub fn broker_of(mixdown: &Mixdown) -> Result<Broker> {
     let config = BrokerConfig {
         queue_prefix: mixdown.prefix().to_owned(),
@@ -47,10 +48,11 @@ pub fn broker_of(mixdown: &Mixdown) -> Result<Broker> {
     Ok(Broker::new(&config, "test", CancellationToken::new())?)
 }
 
-/// Waits until every job of a user has ended as promised: all of `accepted` among them, each with one outcome
-/// and one mail, each converted one with one whole MP3, and nothing else in GridFS or in the queues.
+/// Waits until every job of a user has ended as promised. All of `accepted` are among them. Each has one
+/// outcome and one mail, each converted one has one whole MP3, and GridFS and the queues hold nothing else.
 ///
 /// # Panics
+/// The promise is broken.
 /// When the promise is broken.
 pub async fn assert_kept(mixdown: &Mixdown, user: &User, accepted: &[JobId]) -> Result<Vec<Job>> {
     let jobs = wait_until("every job has its outcome and its mail", PATIENCE, async || {

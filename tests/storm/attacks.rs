@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// What somebody does to a gateway.
+/// An attack on a gateway.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Attack {
     OddMethods,
@@ -39,7 +39,7 @@ impl Attack {
         Self::WrongPasswords,
     ];
 
-    /// Goes on with it, by one user with one finished file.
+    /// Attacks for some time, as one user with one finished file.
     pub(crate) async fn go_on_for(
         self,
         length: Duration,
@@ -87,13 +87,13 @@ fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: a\r\n{headers}\r\n")
 }
 
-/// The path of a link that is asked for.
+/// The path of a link that the gateway creates.
 async fn link(user: &User, path: &str, wish: Option<Value>) -> Result<String> {
     let request = user.request(Method::POST, path);
     let request = if let Some(wish) = wish { request.json(&wish) } else { request };
     let made: Value = request.send().await?.error_for_status()?.json().await?;
     let url = made["url"].as_str().context("there is no link")?;
-    // Behind the scheme, the host begins with the third slash.
+    // After the scheme, the third slash ends the host.
     let (_, path) = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).context("no link")?;
     Ok(format!("/{path}"))
 }
@@ -103,7 +103,7 @@ async fn wrong_passwords(user: &User, end: Instant) -> Result<()> {
         while Instant::now() < end {
             let wrong = format!("wrong {number}");
             let login = user.anonymous(Method::POST, "/login").basic_auth(&user.email, Some(&wrong));
-            // Whatever is answered.
+            // Any answer is accepted.
             let _ = timeout_at(end, login.send()).await;
         }
         Ok::<_, anyhow::Error>(())
@@ -122,13 +122,13 @@ impl Storm<'_> {
         TcpStream::connect(("127.0.0.1", self.port)).await.context("the gateway takes no connection")
     }
 
-    /// So many connections that send this, read nothing, and stay.
+    /// Keeps `connections` connections open that send this and read nothing.
     async fn hold(&self, connections: usize, request: &str) -> Result<()> {
         let connection = async |_| {
-            // What is refused or cut off is begun again, as an attacker would.
+            // A refused or closed connection is opened again, as an attacker would do.
             while Instant::now() < self.end {
                 let mut stream = self.connect().await?;
-                // Fails where the gateway has had enough.
+                // Fails when the gateway closes the connection.
                 if timeout_at(self.end, stream.write_all(request.as_bytes()))
                     .await
                     .is_ok_and(|sent| sent.is_ok())
@@ -172,7 +172,7 @@ impl Storm<'_> {
         )
     }
 
-    /// A head of a part, a preamble and a field's name, none of which ends.
+    /// An endless part header, an endless preamble, and an endless field name.
     async fn endless_forms(&self) -> Result<()> {
         let boundary = Form::content_type().split_once('=').map(|(_, boundary)| boundary.to_owned());
         let boundary = boundary.context("there is a boundary")?;

@@ -9,18 +9,18 @@ use reqwest::Method;
 use test_kit::media::Sample;
 use test_kit::mixdown::{Form, Mixdown, User};
 
-/// Longer than that, nobody waits for an answer.
+/// The timeout of a request: users do not wait longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two requests of one client.
+/// The pause between two requests of one client.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// People who do what people do.
+/// Ordinary users.
 pub(crate) struct Honest {
     people: Vec<(User, Job)>,
 }
 
-/// How it went for them.
+/// Their results during an attack.
 pub(crate) struct Report {
     answered: usize,
     requests: usize,
@@ -52,7 +52,7 @@ impl Honest {
         Ok(Self { people: try_join_all((0..4).map(person)).await? })
     }
 
-    /// So many clients of theirs work as long as this goes on.
+    /// Lets `clients` clients work while the storm lasts.
     pub(crate) async fn work_during<T>(&self, clients: usize, storm: impl Future<Output = T>) -> (T, Report) {
         let (answered, requests) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let last_failure = std::sync::Mutex::new(None);
@@ -85,7 +85,7 @@ impl Honest {
 
 const STEPS: usize = 6;
 
-/// One request, of several kinds in turn.
+/// One request. The kind alternates.
 async fn step(user: &User, job: &Job, round: usize) -> Result<()> {
     let (answer, expected) = match round % STEPS {
         0 => (user.get("/jobs").await?, 200),

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// A process whose memory is limited as Kubernetes does it, where this machine lets us; it is measured either way.
+/// A process with a memory limit like in Kubernetes, if this machine permits. Its memory is measured in any
+/// case.
 pub(crate) struct Limited {
     pid: u32,
     group: Option<PathBuf>,
@@ -23,12 +24,12 @@ impl Limited {
         Self { pid, group }
     }
 
-    /// What it has in memory.
+    /// Its current memory.
     pub(crate) fn memory(&self) -> Result<u64> {
         self.status("VmRSS:")
     }
 
-    /// The most that it had since [`Self::forget_peak`], whoever looked when.
+    /// Its highest memory since [`Self::forget_peak`].
     pub(crate) fn peak(&self) -> Result<u64> {
         self.status("VmHWM:")
     }
@@ -50,7 +51,7 @@ impl Limited {
 impl Drop for Limited {
     fn drop(&mut self) {
         if let Some(group) = &self.group {
-            // A group can be removed once nothing runs in it.
+            // A group can be removed only when no process is in it.
             let parent = group.parent().unwrap_or(group);
             let _ = fs::write(parent.join("cgroup.procs"), self.pid.to_string());
             let _ = fs::remove_dir(group);
@@ -58,7 +59,7 @@ impl Drop for Limited {
     }
 }
 
-/// A memory group below our own, of version 1 or 2, with this process in it.
+/// Creates a memory group below our own, of cgroup version 1 or 2, and moves the process into it.
 fn limited_group(bytes: u64, pid: u32) -> Result<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup")?;
     let version_1 = own.lines().find_map(|line| line.split_once(":memory:").map(|(_, path)| path));

@@ -1,4 +1,4 @@
-//! Storms: what strangers and users can do to a gateway that has 512 MiB of memory, while others work with it.
+//! Attacks by strangers and users on a gateway with 512 MiB of memory, while other users work with it.
 //!
 //! Each attack lasts `STORM_SECONDS`, by default three; `make storm` takes a minute for each.
 
@@ -23,7 +23,7 @@ const MEBIBYTE: u64 = 1 << 20;
 /// The gateway's limit in `k8s/base/gateway.yaml`.
 const MEMORY_LIMIT: u64 = 512 * MEBIBYTE;
 
-/// How much more memory than before may be left a minute after an attack.
+/// How much more memory may remain in use a minute after an attack than before it.
 const LEFT_OVER: u64 = 20 * MEBIBYTE;
 
 const HONEST_CLIENTS: usize = 20;
@@ -44,10 +44,10 @@ async fn a_gateway_survives_each_attack_while_others_work_with_it() -> Result<()
     let gateway = Limited::to(MEMORY_LIMIT, mixdown.service(Service::Gateway)?.pid());
 
     let length = length_of_an_attack()?;
-    // What is made once, such as connections to the stores, is there before the first attack.
+    // Memory that is allocated once, such as for connections to the stores, must not count as an attack's.
     honest.work_during(HONEST_CLIENTS, tokio::time::sleep(length)).await;
     let mut complaints = Vec::new();
-    // The same for all: what each leaves would add up.
+    // Measured once for all attacks, because what each leaves would add up.
     let before = gateway.memory()?;
     for attack in Attack::ALL {
         gateway.forget_peak()?;
@@ -77,7 +77,7 @@ async fn a_gateway_survives_each_attack_while_others_work_with_it() -> Result<()
     Ok(())
 }
 
-/// The memory as soon as it is as little as it must be, or else after a minute.
+/// The memory once it has fallen to the allowed value, or else after a minute.
 async fn memory_left(gateway: &Limited, before: u64) -> Result<u64> {
     let settled = wait_until_settled(gateway, before);
     match tokio::time::timeout(Duration::from_mins(1), settled).await {

@@ -1,11 +1,11 @@
-"""What Schemathesis can't know by itself: how the bytes of a tus upload look, and what there is on the tried system."""
+"""Tells Schemathesis what it cannot know: the bytes of a tus upload, and the objects on the tested system."""
 
 import collections
 import os
 
 import schemathesis
 
-# One user's things: something made up gets no further than 404.
+# One user's objects. A random id would only get 404.
 THERE = {
     "/archives/{link}": os.environ["MIXDOWN_ARCHIVE"],
     "/d/{link}": os.environ["MIXDOWN_LINK"],
@@ -32,7 +32,7 @@ def some_bytes(context, value):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Every second call asks for something that is there, unless it would delete that."""
+    """Makes every second call ask for an existing object, unless the call would delete it."""
     path = case.operation.path
     calls[case.operation.label] += 1
     if path in THERE and case.method != "DELETE" and calls[case.operation.label] % 2:

@@ -1,12 +1,13 @@
-// Uploads a file with tus-js-client, as a page would: upload.mjs ENDPOINT FILE OPTIONS, where OPTIONS is JSON with `token`, and
-// `url` to go on with an upload, `stopAt` to stop at that many bytes, `chunkSize`, `parallel`, `metadata`.
-// Prints JSON: the upload's url, the offset, the job's address once it is there, and the statuses of the answers.
+// Uploads a file with tus-js-client, like a page: upload.mjs ENDPOINT FILE OPTIONS. OPTIONS is JSON with
+// `token`, and optionally `url` to resume an upload, `stopAt` to stop at that many bytes, `chunkSize`,
+// `parallel`, `metadata`. Prints JSON: the upload's url, the offset, the job's address once it exists, and
+// the answers' statuses.
 import { createReadStream, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 const [endpoint, file, given] = process.argv.slice(2)
 const options = JSON.parse(given)
-// Beside the tools, where the installer put it.
+// In the tools' folder, where the installer put it.
 const { Upload } = createRequire(`${options.modules}/`)('tus-js-client')
 
 const result = { url: null, offset: 0, job: null, statuses: [] }

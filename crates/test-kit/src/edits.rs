@@ -1,4 +1,4 @@
-//! What happens to files on their way: bytes that are lost or broken, headers that lie, and clocks that are not even.
+//! Edits of media files: lost or broken bytes, wrong headers, and uneven clocks.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,42 +9,42 @@ use anyhow::{Context, Result};
 use crate::seeded::Random;
 use crate::sources::Source;
 
-/// A change of a file, or of how it is made.
+/// An edit of a file, or of how it is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Edit {
-    /// Nothing: the file as it was.
+    /// No edit.
     None,
-    /// Zeros in place of a part of the bytes.
+    /// A part of the bytes replaced with zeros.
     Zeros(Part),
-    /// Random bytes in place of a part of them.
+    /// A part of the bytes replaced with random bytes.
     Noise(Part),
-    /// A part of the bytes taken out.
+    /// A part of the bytes removed.
     Removal(Part),
-    /// Only this share of the bytes, from the front.
+    /// The file cut off after this share of its bytes.
     CutOff(f64),
-    /// The file and once more the file.
+    /// The file twice, one copy after the other.
     Twice,
-    /// The sound begins later than the picture, by so many seconds.
+    /// The audio begins this many seconds after the picture.
     LateSound(f64),
-    /// There is no sound between these seconds.
+    /// The audio is missing between these seconds.
     Gap(f64, f64),
-    /// The timestamps of the sound are off by up to this share of a packet.
+    /// The audio's timestamps are wrong by up to this share of a packet.
     Jitter(f64),
-    /// The headers declare so many times the real length.
+    /// The headers declare the real length multiplied by this.
     DeclaredLength(f64),
 }
 
 /// A part of a file, in shares of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Part {
-    /// Where it begins.
+    /// Its beginning.
     pub start: f64,
-    /// How long it is.
+    /// Its length.
     pub length: f64,
 }
 
 impl Edit {
-    /// One of those that are possible with such a file.
+    /// A random edit among those that are possible with such a file.
     pub fn random(source: Source, random: &mut Random) -> Self {
         loop {
             let edit = Self::any(random);
@@ -73,27 +73,29 @@ impl Edit {
         }
     }
 
-    /// Whether this can happen to such a file.
+    /// Whether the edit is possible with such a file.
     #[must_use]
     pub fn is_possible_with(self, source: Source) -> bool {
         match self {
-            // In an AVI file, FFmpeg puts the first packet at the beginning all the same.
+            // In an AVI file, FFmpeg puts the first packet at the beginning regardless.
             Self::LateSound(_) => source.has_picture() && source.ending() != "avi",
             Self::DeclaredLength(_) => Declaration::of(source).is_some(),
             _ => true,
         }
     }
 
-    /// Whether all of the sound is there after it, and nothing in the file contradicts it: such a file must be converted.
+    /// Whether all of the audio is still there and nothing in the file contradicts it. Such a file must be
+    /// converted.
     #[must_use]
     pub fn is_harmless(self) -> bool {
         matches!(self, Self::None | Self::LateSound(_) | Self::Gap(..) | Self::Jitter(_))
     }
 
-    /// The bytes of such a file of so many seconds, after the edit. It is made in a folder, which may not have one yet.
+    /// The bytes of such a file of that many seconds, after the edit. The file is made in `folder`, which
+    /// must not contain one yet.
     ///
     /// # Errors
-    /// When FFmpeg is missing or fails, or the declaration is not found that should be edited.
+    /// FFmpeg is missing or fails, or the file has no declaration to edit.
     pub async fn apply(self, source: Source, seconds: u32, seed: u64, folder: &Path) -> Result<Vec<u8>> {
         let path = match self {
             Self::LateSound(late) => {
@@ -173,22 +175,22 @@ fn share(bytes: usize, share: f64) -> usize {
     ((bytes as f64 * share) as usize).min(bytes)
 }
 
-/// Where containers say how long they are: numbers behind a name, in every place where the name is.
+/// Where a container declares its length: a number after a name, at every place with that name.
 struct Declaration {
     names: &'static [Name],
     number: Number,
 }
 
-/// What stands in front of a declared length, and how many bytes are between the two.
+/// The name before a declared length, and the number of bytes between the two.
 type Name = (&'static [u8], usize);
 
 #[derive(Clone, Copy)]
 enum Number {
-    /// Of 32 bits, the most significant first.
+    /// 32 bits, big-endian.
     BigEndian,
-    /// Of 32 bits, the least significant first.
+    /// 32 bits, little-endian.
     LittleEndian,
-    /// A floating-point number of 64 bits, the most significant first.
+    /// A big-endian floating-point number of 64 bits.
     Float,
 }
 
@@ -209,7 +211,7 @@ impl Declaration {
         Some(Self { names, number })
     }
 
-    /// Multiplies all of them; `None` if there are none.
+    /// Multiplies all declared lengths. `None` if there are none.
     fn multiply(&self, bytes: &mut [u8], factor: f64) -> Option<()> {
         let places: Vec<usize> = (0..bytes.len())
             .filter_map(|at| {

@@ -1,4 +1,4 @@
-//! What is really in GridFS, read behind the services' backs.
+//! Reads the content of GridFS directly, not through the services.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,31 +11,31 @@ use mongodb::{Client, Database};
 
 use crate::wait_until;
 
-/// For a service that first has to notice, on a busy machine.
+/// Long enough for a service to notice on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One of the two databases with files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// The uploads.
+    /// Uploaded videos.
     Videos,
-    /// The results.
+    /// Converted audio files.
     Mp3s,
 }
 
-/// How much a store holds.
+/// The content of a store, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contents {
     /// Whole files.
     pub files: u64,
-    /// Files of which there are chunks only.
+    /// Files without a description, of which only chunks exist.
     pub fragments: u64,
     /// Markers of unfinished uploads and deletions.
     pub pending: u64,
 }
 
 impl Contents {
-    /// So many whole files, and nothing half done.
+    /// That many whole files, and nothing unfinished.
     #[must_use]
     pub fn whole(files: u64) -> Self {
         Self { files, fragments: 0, pending: 0 }
@@ -53,7 +53,7 @@ impl GridFs {
     /// The files in the databases whose names begin with `prefix`.
     ///
     /// # Errors
-    /// When the URL is none.
+    /// The URL is malformed.
     pub async fn at(mongodb_url: &str, prefix: &str) -> Result<Self> {
         let client = Client::with_uri_str(mongodb_url).await.context("the MongoDB URL is not usable")?;
         Ok(Self { client, prefix: prefix.to_owned() })
@@ -67,14 +67,14 @@ impl GridFs {
         self.client.database(&format!("{}{name}", self.prefix))
     }
 
-    /// Everything that a store holds.
+    /// The content of a store.
     ///
     /// # Errors
-    /// When MongoDB doesn't answer.
+    /// MongoDB does not answer.
     pub async fn contents(&self, store: Store) -> Result<Contents> {
         let database = self.database(store);
         let collection = |name: &str| database.collection::<Document>(name);
-        // Chunks first: a file whose deletion comes between the two would otherwise look like a fragment.
+        // Chunks first: otherwise a file that is deleted between the two queries would look like a fragment.
         let chunked = distinct(&collection("fs.chunks").distinct("files_id", doc! {}).await?);
         let files = distinct(&collection("fs.files").distinct("_id", doc! {}).await?);
         let pending = collection("fs.pending").count_documents(doc! {}).await?;
@@ -82,11 +82,11 @@ impl GridFs {
         Ok(Contents { files: files.len() as u64, fragments, pending })
     }
 
-    /// Waits until a store holds nothing of any file: no description, no chunk, no marker. Deletions go on
-    /// after an answer.
+    /// Waits until a store has nothing left of any file: no description, no chunk, no marker. A service
+    /// deletes files after it has answered.
     ///
     /// # Panics
-    /// When it holds something two minutes later.
+    /// The store is not empty within two minutes.
     pub async fn wait_until_empty(&self, store: Store) {
         wait_until("nothing is stored any more", PATIENCE, async || {
             let contents = self.contents(store).await?;
@@ -96,10 +96,10 @@ impl GridFs {
         .await;
     }
 
-    /// Whether anything of a file is there, be it a single chunk.
+    /// Whether anything of a file exists, even a single chunk.
     ///
     /// # Errors
-    /// When the identifier is none, or MongoDB doesn't answer.
+    /// The identifier is malformed, or MongoDB does not answer.
     pub async fn has_any_of(&self, store: Store, fid: &str) -> Result<bool> {
         let fid = ObjectId::parse_str(fid).context("no file has such an identifier")?;
         let database = self.database(store);
@@ -115,7 +115,7 @@ impl GridFs {
     /// Reads a file with the driver's own stream, piece by piece.
     ///
     /// # Errors
-    /// When there is no such file, or not all of it.
+    /// The file is missing or incomplete.
     pub async fn read(&self, store: Store, fid: &str, mut pass: impl FnMut(&[u8])) -> Result<()> {
         let fid = ObjectId::parse_str(fid).context("no file has such an identifier")?;
         let bucket = self.database(store).gridfs_bucket(None);

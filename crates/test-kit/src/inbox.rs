@@ -1,4 +1,4 @@
-//! The mail catcher's inbox, as tests read it.
+//! The mail catcher's inbox for tests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,9 +20,9 @@ pub struct Inbox {
 /// One caught mail.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// The catcher's name for it.
+    /// The catcher's id of the mail.
     pub id: String,
-    /// The addresses it was really sent to (`RCPT TO`), which the `To` header need not show.
+    /// The addresses of `RCPT TO`. The `To` header may show others.
     pub recipients: Vec<String>,
     /// The address in the `From` header.
     pub from: String,
@@ -49,7 +49,7 @@ impl Mail {
         self.header("message-id")
     }
 
-    /// The token of a link that has one after `#`.
+    /// The token after `#` in a link of the mail.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         let start = self.text.find("#token=")? + "#token=".len();
@@ -83,7 +83,7 @@ impl Inbox {
     /// The mails to an address, oldest first. The catcher shows a mail shortly after it has accepted it.
     ///
     /// # Errors
-    /// When the catcher doesn't answer.
+    /// The catcher doesn't answer.
     pub async fn mails_to(&self, address: &str) -> Result<Vec<Mail>> {
         let mails: Vec<CaughtMail> = self
             .client
@@ -103,10 +103,10 @@ impl Inbox {
             .collect())
     }
 
-    /// Waits until an address has at least `count` mails, and gives all it has.
+    /// Waits until an address has at least `count` mails, and returns all of them.
     ///
     /// # Panics
-    /// When it hasn't by the deadline.
+    /// There are fewer at the deadline.
     pub async fn wait_for_mails(&self, address: &str, count: usize, deadline: Duration) -> Vec<Mail> {
         wait_until(&format!("{count} mails are in the inbox"), deadline, async || {
             let mails = self.mails_to(address).await?;
@@ -118,7 +118,7 @@ impl Inbox {
     /// Deletes a mail.
     ///
     /// # Errors
-    /// When the catcher doesn't.
+    /// The catcher refuses or does not answer.
     pub async fn delete(&self, mail: &Mail) -> Result<()> {
         let request = self.client.delete(format!("{}/email/{}", self.url, mail.id)).timeout(REQUEST_DEADLINE);
         let answer = request.send().await.and_then(reqwest::Response::error_for_status);
@@ -128,13 +128,13 @@ impl Inbox {
     /// Waits for the first mail to an address.
     ///
     /// # Panics
-    /// When there is none by the deadline.
+    /// There is none at the deadline.
     pub async fn wait_for_mail(&self, address: &str, deadline: Duration) -> Mail {
         self.wait_for_mails(address, 1, deadline).await.swap_remove(0)
     }
 }
 
-/// A mail as the catcher lists it; the fields that nobody reads are left out.
+/// A mail in the catcher's list. Unused fields are left out.
 #[derive(Deserialize)]
 struct CaughtMail {
     id: String,
@@ -164,7 +164,7 @@ impl From<CaughtMail> for Mail {
     fn from(mail: CaughtMail) -> Self {
         let text_of = |value: serde_json::Value| match value {
             serde_json::Value::String(text) => text,
-            // A header that occurs twice is a list.
+            // A repeated header is a list.
             other => other.to_string(),
         };
         Self {

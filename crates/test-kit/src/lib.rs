@@ -1,13 +1,11 @@
-//! Helpers of the tests: real servers and services as processes of this machine, and what tests look at them
-//! with.
+//! Shared code of the tests: real servers and services as processes, and tools to inspect them.
 //!
-//! No service depends on it outside its tests. The tools do: `stack` starts the same servers for people, and
-//! `bench` measures them. Tests find the [`shared()`] servers in the environment that
-//! `stack run -- COMMAND` gives them, keep apart by [`unique_name`], and wait with [`wait_until`]. A test
-//! that breaks a server starts its own: [`servers::Running`].
+//! Services depend on it only in their tests. Two tools use it too: `stack` starts the same servers for
+//! people, and `bench` measures them. `stack run -- COMMAND` puts the addresses of the [`shared()`] servers
+//! into the environment. Tests keep apart with [`unique_name`] and wait with [`wait_until`]. A test that
+//! breaks a server starts its own: [`servers::Running`].
 //!
-//! [`sound`] compares what the converter makes with its source, [`sources`] and [`edits`] are what it is
-//! tried with.
+//! [`sound`] compares the converter's output with its source. [`sources`] and [`edits`] make its input.
 
 pub mod edits;
 pub mod gridfs;

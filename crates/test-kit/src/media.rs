@@ -1,4 +1,5 @@
-//! Sample media, made by FFmpeg: a test picture and a sine tone. Made once per target folder, then reused.
+//! Sample media made by FFmpeg: a test picture and a sine tone. Each is made once per target folder and
+//! reused.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +11,7 @@ use tokio::process::Command;
 
 use crate::project::find_program;
 
-/// The kinds of media that people upload, and some that they shouldn't.
+/// The kinds of media that users upload, and some that they should not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sample {
     /// H.264 and AAC in MP4, with the index in front.
@@ -27,12 +28,12 @@ pub enum Sample {
     Silent,
     /// A Matroska file that ends in the middle of its data.
     Truncated,
-    /// No media at all.
+    /// Not a media file.
     Text,
 }
 
 impl Sample {
-    /// The usual end of such a file's name.
+    /// The usual extension of such a file.
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -48,7 +49,7 @@ impl Sample {
     /// The file, made on first use.
     ///
     /// # Panics
-    /// When FFmpeg is missing or fails: a test can't go on without its media.
+    /// FFmpeg is missing or fails: a test cannot continue without its media.
     pub async fn file(self, length: Duration) -> PathBuf {
         match self.cached(length).await {
             Ok(path) => path,
@@ -59,7 +60,7 @@ impl Sample {
     /// The file's bytes.
     ///
     /// # Panics
-    /// As [`file`](Self::file).
+    /// Like [`file`](Self::file).
     pub async fn bytes(self, length: Duration) -> Vec<u8> {
         let path = self.file(length).await;
         match tokio::fs::read(&path).await {
@@ -73,7 +74,8 @@ impl Sample {
         let name = format!("{self:?}-{}ms.{}", length.as_millis(), self.extension()).to_lowercase();
         let path = folder.join(name);
         if !path.exists() {
-            // Other tests make the same sample at the same time: whoever is last replaces a file by an equal one.
+            // Another test may make the same sample at the same time. The last one replaces the file with an
+            // equal one.
             let unfinished = tempfile::Builder::new()
                 .suffix(&format!(".{}", self.extension()))
                 .tempfile_in(&folder)
@@ -100,7 +102,7 @@ impl Sample {
         }
     }
 
-    /// The codecs. Speed matters here, looks don't.
+    /// The codecs, chosen for speed, not for quality.
     fn codecs(self) -> &'static [&'static str] {
         const X264: &str = "libx264";
         match self {
@@ -133,7 +135,7 @@ async fn run_ffmpeg(sample: Sample, length: Duration, output: &Path) -> Result<(
     let mut command = Command::new(find_program("ffmpeg")?);
     command.args(["-nostdin", "-v", "error", "-y"]);
     command.args(["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=15"]);
-    // Two tones, so that a mix-up of left and right would be heard.
+    // Two tones, so that swapped channels are audible.
     command.args(["-f", "lavfi", "-i", "aevalsrc=0.4*sin(2*PI*440*t)|0.4*sin(2*PI*554*t):s=44100"]);
     command.args(sample.codecs()).args(["-pix_fmt", "yuv420p", "-t", &seconds]).arg(output);
     let made =
@@ -142,7 +144,7 @@ async fn run_ffmpeg(sample: Sample, length: Duration, output: &Path) -> Result<(
     Ok(())
 }
 
-/// `test-media` in the target folder that this program was built into; the temporary folder for one from elsewhere.
+/// `test-media` in the target folder of this program, or in the temporary folder if it was built elsewhere.
 fn cache_folder() -> Result<PathBuf> {
     let executable = std::env::current_exe().context("this program has no path")?;
     let target = executable.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
@@ -151,17 +153,17 @@ fn cache_folder() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A long sound with hardly a picture, which takes seconds to make and many more to convert. Made on first use.
+/// A long file with hardly any picture: seconds to make, many more to convert. Made on first use.
 ///
 /// # Errors
-/// When FFmpeg is missing or fails.
+/// FFmpeg is missing or fails.
 pub async fn long_video(length: Duration) -> Result<PathBuf> {
     let folder = cache_folder()?;
     let path = folder.join(format!("long-{}s.mkv", length.as_secs()));
     if !path.exists() {
         let unfinished =
             tempfile::Builder::new().suffix(".mkv").tempfile_in(&folder).context("no temporary file")?;
-        // MP2 is what FFmpeg encodes fastest among what is no MP3 yet. Noise, so that the encoder has work.
+        // FFmpeg encodes no other format but MP3 faster than MP2. Noise, so that the encoder has work.
         let made = Command::new(find_program("ffmpeg")?)
             .args(["-nostdin", "-v", "error", "-y"])
             .args(["-f", "lavfi", "-i", "color=size=16x16:rate=1"])

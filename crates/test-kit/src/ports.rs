@@ -9,17 +9,17 @@ use anyhow::{Context, Result};
 
 use crate::random::random_bytes;
 
-// Below the range that the kernel takes outgoing connections' ports from (32768 and up), so that a port which is
-// remembered for the next start isn't lost to a passing connection.
+// Below the range from which the kernel takes ports for outgoing connections (32768 and up). So a port that
+// is remembered for the next start is not lost to such a connection.
 const RANGE: Range<u16> = 20_000..30_000;
 const ATTEMPTS: usize = 1_000;
 
 static HANDED_OUT: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);
 
-/// A port nobody listens on, and that this process was not given before.
+/// A free port that this process was not given before.
 ///
 /// # Errors
-/// When a thousand random ones are all taken.
+/// A thousand random ports are all taken.
 pub fn free_port() -> Result<u16> {
     let mut handed_out = HANDED_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     for _ in 0..ATTEMPTS {
@@ -32,12 +32,13 @@ pub fn free_port() -> Result<u16> {
     None.context("there is no free port between 20000 and 30000")
 }
 
-/// Whether nobody listens on a port, neither on the loopback addresses nor on all.
+/// Whether a port is free on the loopback addresses and on all addresses.
 #[must_use]
 pub fn is_free(port: u16) -> bool {
     let is_free_on_ipv6 = match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
         Ok(_) => true,
-        // A machine without IPv6 has nobody listening there; `localhost` could otherwise lead to a stranger.
+        // Checked for IPv6 too, because `localhost` could lead to another program there. A machine without
+        // IPv6 has none.
         Err(error) => error.kind() != std::io::ErrorKind::AddrInUse,
     };
     is_free_on_ipv6 && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_that_somebody_listens_on_is_not_free() {
+    fn a_port_with_a_listener_is_not_free() {
         let loopback = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         assert!(!is_free(loopback.local_addr().unwrap().port()));
         let everywhere = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();

@@ -1,23 +1,23 @@
-//! Where things are: the checkout, the tools that `scripts/install.sh` put there, programs on the PATH.
+//! Paths: the checkout, the tools that `scripts/install.sh` put into it, and programs on the PATH.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The checkout that this program works for.
+/// The checkout that this program belongs to.
 #[derive(Debug, Clone)]
 pub struct Project {
     root: PathBuf,
 }
 
-// What makes a folder the checkout's root.
+// The file that identifies the checkout's root folder.
 const LANDMARK: &str = "tools/mail-catcher/package.json";
 
 impl Project {
     /// Finds the checkout above the current folder or, failing that, above this executable.
     ///
     /// # Errors
-    /// When neither lies in one.
+    /// Neither is in a checkout.
     pub fn locate() -> Result<Self> {
         let here = std::env::current_dir().ok();
         let executable = std::env::current_exe().ok();
@@ -50,36 +50,36 @@ impl Project {
         folder.join("index.html").is_file().then_some(folder)
     }
 
-    /// The MongoDB server: one on the PATH first, else the one that the installer put into `.stack/tools`.
+    /// The MongoDB server: from the PATH, or else from `.stack/tools`, where the installer puts it.
     ///
     /// # Errors
-    /// When there is neither.
+    /// There is none.
     pub fn mongod(&self) -> Result<PathBuf> {
         find_program("mongod").or_else(|_| installed(self.stack_dir().join("tools/mongodb/mongod")))
     }
 
-    /// The mail catcher's JavaScript, to be run by node.
+    /// The mail catcher's JavaScript, which node runs.
     ///
     /// # Errors
-    /// When it is not installed.
+    /// It is not installed.
     pub fn mail_catcher(&self) -> Result<PathBuf> {
         installed(self.stack_dir().join("tools/mail-catcher/node_modules/maildev/bin/maildev"))
     }
 
-    /// The folder where the stock tus client of the tests is installed.
+    /// The folder in which the tests' tus client is installed.
     ///
     /// # Errors
-    /// When it is not.
+    /// It is not installed.
     pub fn tus_client(&self) -> Result<PathBuf> {
         let folder = self.stack_dir().join("tools/tus-client");
         installed(folder.join("node_modules/tus-js-client/package.json"))?;
         Ok(folder)
     }
 
-    /// The folder where Schemathesis is installed, to be run by Python.
+    /// The folder in which Schemathesis is installed, for Python.
     ///
     /// # Errors
-    /// When it is not.
+    /// It is not installed.
     pub fn schemathesis(&self) -> Result<PathBuf> {
         let folder = self.stack_dir().join("tools/schemathesis");
         installed(folder.join("schemathesis/__init__.py"))?;
@@ -90,10 +90,10 @@ impl Project {
 /// The absolute path of a program.
 ///
 /// # Errors
-/// When it is not on the PATH, nor where Debian keeps servers.
+/// It is neither on the PATH nor in Debian's folders for servers.
 pub fn find_program(name: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // A normal user's PATH leaves out the sbin folders, where mariadbd is.
+    // A normal user's PATH lacks the sbin folders, where mariadbd is.
     std::env::split_paths(&path)
         .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|dir| dir.join(name))
@@ -101,13 +101,13 @@ pub fn find_program(name: &str) -> Result<PathBuf> {
         .with_context(|| format!("{name} is missing: run `make install`"))
 }
 
-/// A program of this workspace, beside the running one: one `cargo build` makes them all.
+/// A program of this workspace, beside the running one: one `cargo build` makes all.
 ///
 /// # Errors
-/// When it isn't built.
+/// It is not built.
 pub fn built_program(name: &str) -> Result<PathBuf> {
     let executable = std::env::current_exe().context("this program has no path")?;
-    // A test runs in target/release/deps.
+    // A test program is in target/release/deps.
     executable
         .ancestors()
         .skip(1)

@@ -1,4 +1,4 @@
-//! An OpenID Connect provider of the tests' own, which tells lies on demand.
+//! An OpenID Connect provider for tests, which gives wrong answers on demand.
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "in a test a panic is the report")]
 
@@ -20,30 +20,30 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// What Mixdown is called there.
+/// Mixdown's client id at the provider.
 pub const CLIENT_ID: &str = "mixdown client";
-/// With characters that need escaping in `Authorization: Basic`.
+/// It contains characters that need escaping in `Authorization: Basic`.
 pub const CLIENT_SECRET: &str = "s3cret:with/marks";
-/// Where browsers are sent back to, unless a test says otherwise.
+/// The callback address, unless a test sets another.
 pub const REDIRECT_URI: &str = "https://mixdown.test/oidc/main/callback";
 const CODE: &str = "the code of this attempt";
 
 /// How the provider answers.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
-    /// What ID tokens are signed with.
+    /// The algorithm of the ID tokens' signature.
     pub algorithm: Algorithm,
-    /// Stands in the header in the place of the real key's name.
+    /// Replaces the key's name in the header.
     pub kid: Option<String>,
     /// Changes the claims of the next ID tokens.
     pub claims: Value,
     /// Replaces the token.
     pub token: Option<String>,
-    /// Whom the metadata names, if not the provider itself.
+    /// The issuer in the metadata. `None`: the provider itself.
     pub issuer_in_metadata: Option<String>,
-    /// Answers no request for its metadata.
+    /// Whether requests for the metadata fail.
     pub is_broken: bool,
-    /// Where browsers are sent back to.
+    /// The callback address.
     pub redirect_uri: String,
 }
 
@@ -65,12 +65,12 @@ struct Inner {
     issuer: String,
     keys: [(Algorithm, EncodingKey); 3],
     behaviour: Mutex<Behaviour>,
-    /// Nonce and challenge of the attempt.
+    /// Nonce and challenge of the last sign-in attempt.
     attempt: Mutex<(String, String)>,
     key_requests: Mutex<usize>,
 }
 
-/// The provider, until it is dropped.
+/// The provider. It stops when it is dropped.
 pub struct Provider {
     inner: Arc<Inner>,
     task: tokio::task::JoinHandle<()>,
@@ -105,7 +105,7 @@ impl Provider {
         Self { inner, task }
     }
 
-    /// The setting that names it.
+    /// The value of the setting that configures it.
     #[must_use]
     pub fn setting(&self) -> String {
         json!([{
@@ -115,7 +115,7 @@ impl Provider {
         .to_string()
     }
 
-    /// Behaves from now on as by default, but for these changes.
+    /// Resets the behaviour to the default, then applies a change.
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
         let mut behaviour = Behaviour::default();
         change(&mut behaviour);
@@ -128,13 +128,13 @@ impl Provider {
         &self.inner.issuer
     }
 
-    /// How often its keys were asked for.
+    /// How often its keys were requested.
     #[must_use]
     pub fn key_requests(&self) -> usize {
         *self.inner.key_requests.lock().unwrap()
     }
 
-    /// Plays the browser: follows the address and signs in. Returns the state and code of the callback.
+    /// Acts as the browser: follows the address and signs in. Returns the callback's state and code.
     #[must_use]
     pub fn sign_in(&self, location: &str) -> (String, String) {
         let url = Url::parse(location).unwrap();
@@ -151,7 +151,7 @@ impl Provider {
         (value("state"), CODE.to_owned())
     }
 
-    /// A token with these claims, signed as the header says with the key of an algorithm.
+    /// A token with these claims, signed with the key of the algorithm in the header.
     #[must_use]
     pub fn sign(&self, header: &Header, with: Algorithm, claims: &Value) -> String {
         jsonwebtoken::encode(header, claims, self.inner.key(with)).unwrap()

@@ -1,5 +1,5 @@
-//! A TCP proxy in front of a server: the network between a service and its server, which can go silent or
-//! break.
+//! A TCP proxy in front of a server. It stands for the network between a service and a server, which can go
+//! silent or break.
 
 use std::net::SocketAddr;
 
@@ -10,18 +10,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What the proxy does from now on, also on connections that are already open.
+/// What the proxy does from now on, also with open connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traffic {
     /// Everything passes.
     Pass,
-    /// Connections stay, and nothing comes through any more. What is under way comes through later, when all
-    /// passes again.
+    /// Connections stay open but transfer nothing. Data on the way arrive when the traffic passes again.
     Stall,
-    /// Connections stay, and nothing comes through any more. What is under way is lost, and with it the
-    /// connection: it never comes back to life, as with a host that vanished.
+    /// Connections stay open but transfer nothing. Data on the way are lost, and the connection never
+    /// recovers, like one to a host that vanished.
     Lose,
-    /// Connections break, and new ones at once. What was under way is lost.
+    /// Open connections break, and new ones break at once. Data on the way are lost.
     Refuse,
 }
 
@@ -32,9 +31,9 @@ struct State {
     cuts: u64,
 }
 
-/// A running proxy; it closes with all of its connections when it is dropped.
+/// A running proxy. When it is dropped, it closes with all of its connections.
 ///
-/// A proxy that looks into what passes takes each connection with a function of its own: [`Proxy::with`].
+/// A proxy that inspects the traffic handles each connection with its own function: [`Proxy::with`].
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -46,28 +45,28 @@ impl Proxy {
     /// A proxy to the server at `host:port`.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// No port can be opened.
     pub async fn to(server: &str) -> Result<Self> {
         let state = watch::Sender::new(State { traffic: Traffic::Pass, cuts: 0 });
         let (server, watched) = (server.to_owned(), state.subscribe());
         Self::start(state, move |client| pass(client, server.clone(), watched.clone())).await
     }
 
-    /// A proxy to the server of a URL, and the URL that leads through it.
+    /// A proxy to the server of a URL, and the URL that leads through the proxy.
     ///
     /// # Errors
-    /// When the URL names no server or no port can be opened.
+    /// The URL names no server, or no port can be opened.
     pub async fn before(url: &str) -> Result<(String, Self)> {
         let proxy = Self::to(server_of(url)?).await?;
         Ok((proxy.url(url)?, proxy))
     }
 
-    /// A proxy that serves each connection with a function, which connects to the server itself.
-    /// [`Traffic::Stall`] and [`Traffic::Lose`] are that function's own business; the rest works as with the
-    /// others.
+    /// A proxy that handles each connection with a function, which connects to the server itself. The
+    /// function must implement [`Traffic::Stall`] and [`Traffic::Lose`]; the rest works as with other
+    /// proxies.
     ///
     /// # Errors
-    /// When no port can be opened.
+    /// No port can be opened.
     pub async fn with<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Result<Self>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -86,7 +85,7 @@ impl Proxy {
         let address = listener.local_addr().context("the proxy has no address")?;
         let watched = state.subscribe();
         let task = tokio::spawn(async move {
-            // Aborted with this task.
+            // Aborted together with this task.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let State { traffic, cuts } = *watched.borrow();
@@ -99,16 +98,16 @@ impl Proxy {
         Ok(Self { address, state, task })
     }
 
-    /// Where it listens.
+    /// The proxy's address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL of a server as it leads through the proxy: its host and port replaced.
+    /// A server's URL with the proxy's host and port.
     ///
     /// # Errors
-    /// When the URL names no server.
+    /// The URL names no server.
     pub fn url(&self, server_url: &str) -> Result<String> {
         let (account, _, path) = parts_of(server_url)?;
         Ok(format!("{account}{}{path}", self.address))
@@ -118,12 +117,12 @@ impl Proxy {
     pub fn set(&self, traffic: Traffic) {
         self.state.send_modify(|state| {
             state.traffic = traffic;
-            // Connections break even if this is taken back before anybody has noticed it.
+            // Connections break even if the traffic passes again before they notice the change.
             state.cuts += u64::from(traffic == Traffic::Refuse);
         });
     }
 
-    /// Breaks every connection there is; what was under way is lost. New ones are served as before.
+    /// Breaks every open connection. Data on the way are lost. New connections are served as before.
     pub fn cut(&self) {
         self.state.send_modify(|state| state.cuts += 1);
     }
@@ -138,7 +137,7 @@ impl Drop for Proxy {
 /// The `host:port` in a URL.
 ///
 /// # Errors
-/// When the URL names no server.
+/// The URL names no server.
 pub fn server_of(url: &str) -> Result<&str> {
     parts_of(url).map(|(_, server, _)| server)
 }
@@ -153,9 +152,9 @@ fn parts_of(url: &str) -> Result<(&str, &str, &str)> {
 
 async fn until_cut(cuts: u64, mut state: watch::Receiver<State>, connection: impl Future<Output = ()>) {
     tokio::select! {
-        // First, so that nothing passes after a cut.
+        // The cut is checked first, so that nothing passes after it.
         biased;
-        // Also the proxy itself going away.
+        // This also ends when the proxy itself is dropped.
         _ = state.wait_for(|state| state.cuts != cuts) => {}
         () = connection => {}
     }
@@ -182,6 +181,6 @@ async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: wat
             break;
         }
     }
-    // The other side learns of the end, as it would without a proxy.
+    // Without a proxy, the other side would learn of the end too.
     let _ = to.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! Randomness for secrets and for names that nobody else has.
+//! Random bytes for secrets and unique names.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 /// Bytes from the kernel, fit for keys.
 ///
 /// # Errors
-/// When `/dev/urandom` can't be read.
+/// `/dev/urandom` can't be read.
 pub fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     File::open("/dev/urandom")
@@ -21,7 +21,7 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N]> {
 /// `bytes` random bytes as lower-case hex: safe in URLs, SQL strings and configuration files.
 ///
 /// # Errors
-/// When `/dev/urandom` can't be read.
+/// `/dev/urandom` can't be read.
 pub fn random_hex<const BYTES: usize>() -> Result<String> {
     Ok(random_bytes::<BYTES>()?.iter().fold(String::new(), |mut hex, byte| {
         // Writing to a String can't fail.

@@ -1,6 +1,6 @@
-//! Chance that can be repeated.
+//! Repeatable random numbers.
 
-/// The same numbers for the same seed (`SplitMix64`).
+/// Returns the same numbers for the same seed (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
 
@@ -14,21 +14,21 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below the bound; 0 for a bound of 0.
+    /// A number below the bound. 0 if the bound is 0.
     pub fn below(&mut self, bound: usize) -> usize {
         let bound = u64::try_from(bound.max(1)).unwrap_or(u64::MAX);
         usize::try_from(self.number() % bound).unwrap_or_default()
     }
 
-    /// One of them.
+    /// A random element.
     ///
     /// # Panics
-    /// When there is none.
+    /// The slice is empty.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
-    /// So many random bytes.
+    /// `count` random bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.number().to_le_bytes()[0]).collect()
     }

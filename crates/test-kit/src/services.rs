@@ -1,4 +1,5 @@
-//! The four services as processes: their settings, in one place, for the native stack and for tests of the whole system.
+//! The four services as processes. Their settings are in one place, for the native stack and for tests of the
+//! whole system.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,14 +23,14 @@ pub enum Service {
     Auth,
     /// The public HTTP interface.
     Gateway,
-    /// Videos to MP3s.
+    /// Converts videos to audio files.
     Converter,
-    /// Mails.
+    /// Sends mails.
     Notification,
 }
 
 impl Service {
-    /// All four; each may be started before the others.
+    /// All four. They may be started in any order.
     pub const ALL: [Self; 4] = [Self::Auth, Self::Gateway, Self::Converter, Self::Notification];
 
     /// The name of its binary, also in logs and messages.
@@ -43,10 +44,10 @@ impl Service {
         }
     }
 
-    /// Its binary beside this program, as one `cargo build` makes them all.
+    /// Its binary beside this program, as one `cargo build` makes all.
     ///
     /// # Errors
-    /// When it isn't built.
+    /// It is not built.
     pub fn program(self) -> Result<PathBuf> {
         built_program(self.name())
     }
@@ -59,7 +60,7 @@ pub struct ServicePorts {
     pub gateway: u16,
     /// The gateway's admin port.
     pub gateway_admin: u16,
-    /// The auth service, for the gateway.
+    /// The auth service's port for the gateway.
     pub auth: u16,
     /// The auth service's admin port.
     pub auth_admin: u16,
@@ -73,7 +74,7 @@ impl ServicePorts {
     /// Six free ports.
     ///
     /// # Errors
-    /// When there are none.
+    /// There are none.
     pub fn free() -> Result<Self> {
         Ok(Self {
             gateway: free_port()?,
@@ -97,10 +98,10 @@ impl ServicePorts {
     }
 }
 
-/// One whole system: what its services need to find each other and the servers.
+/// A whole system: what its services need to find each other and the servers.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// The folder of its secrets and of the converter's scratch files.
+    /// The folder for its secrets and the converter's scratch files.
     pub home: PathBuf,
     /// The auth service's database, named in the URL.
     pub database_url: String,
@@ -108,26 +109,26 @@ pub struct System {
     pub mongodb_url: String,
     /// RabbitMQ.
     pub rabbitmq_url: String,
-    /// Where mails go.
+    /// The mail server.
     pub smtp_url: String,
-    /// Where the services listen.
+    /// The ports of the services.
     pub ports: ServicePorts,
-    /// Variables for every service beside those that make the system: limits, prefixes, log levels.
+    /// Additional variables for every service: limits, prefixes, log levels.
     pub variables: BTreeMap<String, String>,
 }
 
 impl System {
-    /// Where people find it.
+    /// The public address.
     #[must_use]
     pub fn public_url(&self) -> String {
         format!("http://localhost:{}", self.ports.gateway)
     }
 
-    /// Writes the secrets that the services read, each into a file that only its owner can read. Keys are made once and
-    /// then kept: without them nobody could read what they protect.
+    /// Writes the services' secrets, each into a file that only its owner can read. Existing keys are kept,
+    /// because data protected with them would otherwise be lost.
     ///
     /// # Errors
-    /// When the folder can't be written.
+    /// The folder cannot be written.
     pub fn write_secrets(&self) -> Result<()> {
         create_private_dir(&self.secrets())?;
         create_private_dir(&self.scratch())?;
@@ -142,7 +143,7 @@ impl System {
     /// How to start a service.
     ///
     /// # Errors
-    /// When it isn't built.
+    /// It is not built.
     pub fn launch(&self, service: Service) -> Result<Launch> {
         let loopback = |port: u16| format!("127.0.0.1:{port}");
         let mut launch = Launch::new(service.program()?)
@@ -170,7 +171,7 @@ impl System {
         Ok(launch)
     }
 
-    /// What the two services need that make links and follow them.
+    /// Adds the settings of the two services that create and open links.
     fn with_links(&self, launch: Launch) -> Launch {
         launch
             .variable("MONGODB_URL_FILE", self.secret_path("mongodb_url"))
@@ -178,10 +179,10 @@ impl System {
             .variable("PUBLIC_URL", self.public_url())
     }
 
-    /// Waits until a service says that it is ready and that nothing it works with is away.
+    /// Waits until a service reports that it is ready and that all of its servers are reachable.
     ///
     /// # Errors
-    /// When it ends, or isn't ready in time.
+    /// It ends, or is not ready in time.
     pub async fn wait_until_ready(&self, service: Service, process: &Process, log: &Path) -> Result<()> {
         let url = format!("http://127.0.0.1:{}/readyz", self.ports.admin(service));
         let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
@@ -192,7 +193,7 @@ impl System {
                 Ok(answer) => {
                     let status = answer.status();
                     let text = answer.text().await.unwrap_or_default();
-                    // It is ready without its stores; nobody who has just started it wants to be told that they are away.
+                    // A service is ready even without its servers, but a fresh start must have them.
                     if status.is_success() && !text.contains(": away") {
                         return Ok(());
                     }
@@ -234,13 +235,13 @@ impl System {
 
 const READY_DEADLINE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
-/// A service drains for up to a minute before it gives up by itself.
+/// A service drains for up to a minute and then ends by itself.
 pub const DRAIN_PATIENCE: Duration = Duration::from_secs(75);
 
-/// A secret from its file; made and written there the first time.
+/// Reads a secret from its file. Creates the secret and the file on first use.
 ///
 /// # Errors
-/// When the file can be neither read nor written.
+/// The file can be neither read nor written.
 pub fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result<String> {
     match fs::read_to_string(path) {
         Ok(secret) => Ok(secret),
@@ -253,7 +254,8 @@ pub fn kept_secret(path: &Path, make: impl FnOnce() -> Result<String>) -> Result
     }
 }
 
-/// A service that a test started, with the right to stop, kill and restart it. It dies with the thread that started it.
+/// A service started by a test, with the right to stop, kill and restart it. It ends with the thread that
+/// started it.
 #[derive(Debug)]
 pub struct RunningService {
     system: System,
@@ -263,17 +265,18 @@ pub struct RunningService {
 }
 
 impl RunningService {
-    /// Starts a service of a system whose [secrets are written](System::write_secrets), and waits until it is ready.
+    /// Starts a service of a system whose [secrets are written](System::write_secrets), and waits until it is
+    /// ready.
     ///
     /// # Errors
-    /// When it isn't built or doesn't get ready.
+    /// It is not built or does not become ready.
     pub async fn start(system: &System, service: Service) -> Result<Self> {
         let log = system.home.join(format!("{}.log", service.name()));
         let process = start(system, service, &log).await?;
         Ok(Self { system: system.clone(), service, process, log })
     }
 
-    /// Where its gateway's interface is, if it is one.
+    /// The URL of its HTTP interface, if it is a gateway.
     #[must_use]
     pub fn public_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.system.ports.gateway)
@@ -285,7 +288,7 @@ impl RunningService {
         format!("http://127.0.0.1:{}", self.system.ports.admin(self.service))
     }
 
-    /// The number of its process.
+    /// Its process number.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.identity().pid
@@ -302,7 +305,7 @@ impl RunningService {
         self.process.stop(DRAIN_PATIENCE).await;
     }
 
-    /// Kills it as a crash would, without warning.
+    /// Kills it without warning, like a crash.
     pub async fn kill_hard(&mut self) {
         self.process.kill_hard().await;
     }
@@ -313,10 +316,10 @@ impl RunningService {
         self.process.is_running()
     }
 
-    /// Stops it if it runs, then starts it again on the same ports, and waits until it is ready.
+    /// Stops the service if it runs, starts it on the same ports, and waits until it is ready.
     ///
     /// # Errors
-    /// When it doesn't come up again.
+    /// It does not become ready.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await;
         self.process = start(&self.system, self.service, &self.log).await?;
@@ -325,7 +328,7 @@ impl RunningService {
 }
 
 impl Drop for RunningService {
-    // Before its system's folder goes, and before the next test takes its port.
+    // Killed before its system's folder is removed and before the next test takes its port.
     fn drop(&mut self) {
         self.process.kill_now();
     }

@@ -2,19 +2,19 @@ use std::sync::LazyLock;
 
 use crate::random::random_hex;
 
-/// The names under which `stack run` tells tests its servers.
+/// The variables with which `stack run` passes its servers to tests.
 const MYSQL_URL: &str = "MIXDOWN_TEST_MYSQL_URL";
 const MONGODB_URL: &str = "MIXDOWN_TEST_MONGODB_URL";
 const RABBITMQ_URL: &str = "MIXDOWN_TEST_RABBITMQ_URL";
 const SMTP_URL: &str = "MIXDOWN_TEST_SMTP_URL";
 const INBOX_URL: &str = "MIXDOWN_TEST_INBOX_URL";
 
-/// The real servers that all tests of a run share. A test keeps to databases, queues and addresses of its own.
+/// The real servers that all tests of a run share. A test uses its own databases, queues and addresses.
 #[derive(Debug, Clone)]
 pub struct SharedServers {
-    /// `mysql://user:password@host:port`, without a database; the account may create any.
+    /// `mysql://user:password@host:port`, without a database. The account may create any.
     pub mysql_url: String,
-    /// `mongodb://user:password@host:port/?…`, without a database; the account may do everything.
+    /// `mongodb://user:password@host:port/?…`, without a database. The account may do everything.
     pub mongodb_url: String,
     /// `amqp://user:password@host:port/%2f`: the default virtual host.
     pub rabbitmq_url: String,
@@ -31,7 +31,7 @@ impl SharedServers {
         format!("{}/{database}", self.mysql_url)
     }
 
-    /// The variables by which `stack run` tells a command of them, and [`shared()`] finds them.
+    /// The variables with which `stack run` passes them to a command. [`shared()`] reads them.
     #[must_use]
     pub fn environment(&self) -> [(&'static str, &str); 5] {
         [
@@ -55,7 +55,7 @@ static SHARED: LazyLock<SharedServers> = LazyLock::new(|| SharedServers {
 /// The shared servers of this test run.
 ///
 /// # Panics
-/// When the run wasn't started by `stack run`.
+/// The run was not started by `stack run`.
 #[must_use]
 pub fn shared() -> &'static SharedServers {
     &SHARED
@@ -71,10 +71,11 @@ fn required(name: &str) -> String {
     }
 }
 
-/// `prefix_` and 16 hex digits: a name that no other test, run or person has, for databases, queues and addresses.
+/// `prefix_` and 16 hex digits: a unique name for databases, queues and addresses. No other test, run or
+/// person uses it.
 ///
 /// # Panics
-/// When the kernel has no randomness.
+/// The kernel has no randomness.
 #[must_use]
 pub fn unique_name(prefix: &str) -> String {
     match random_hex::<8>() {

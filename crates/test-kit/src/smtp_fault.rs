@@ -1,4 +1,4 @@
-//! A gate in front of an SMTP server that refuses, stalls or breaks off when it is told to.
+//! A proxy in front of an SMTP server that refuses, stalls or breaks off on demand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,26 +13,26 @@ use crate::proxy::Proxy;
 
 const TOO_BUSY: &str = "421 4.3.2 too busy";
 
-/// What the gate does from now on, also on connections that are already open.
+/// What the gate does from now on, also on open connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpFault {
     /// Everything passes.
     None,
-    /// New connections and every command are answered with `421` and closed: the server is busy.
+    /// New connections and every command get `421` and are closed: the server is busy.
     Busy,
     /// `RCPT` is answered with `451`: try later.
     TransientRecipient,
     /// `RCPT` is answered with `550`: there is no such mailbox.
     PermanentRecipient,
-    /// The server accepts the mail, but the connection breaks before the client hears of it.
+    /// The server accepts the mail, but the connection breaks before the client gets the answer.
     LostAcceptance,
-    /// Nothing is answered any more until another fault is set.
+    /// Nothing is answered until another fault is set.
     Hang,
     /// The go-ahead for a mail's content (`354`) is held back until another fault is set.
     HeldGoAhead,
 }
 
-/// A running gate; it closes with all of its connections when it is dropped.
+/// A running gate. When it is dropped, it closes with all of its connections.
 #[derive(Debug)]
 pub struct SmtpGate {
     proxy: Proxy,
@@ -41,10 +41,10 @@ pub struct SmtpGate {
 }
 
 impl SmtpGate {
-    /// Opens a gate to the server at `smtp://host:port`, letting everything pass at first.
+    /// Opens a gate to the server at `smtp://host:port`. At first, everything passes.
     ///
     /// # Errors
-    /// When the URL is of another kind or no port can be opened.
+    /// The URL is of another kind, or no port can be opened.
     pub async fn open(server_url: &str) -> Result<Self> {
         let server =
             server_url.strip_prefix("smtp://").context("the server's URL must begin with smtp://")?;
@@ -54,7 +54,7 @@ impl SmtpGate {
         let proxy = Proxy::with(move |client| {
             let mut keeper = keeper.clone();
             async move {
-                // An error is a connection that one side closed: the visit is over.
+                // An error means that one side closed the connection, which ends the visit.
                 let _ = keeper.admit(client).await;
             }
         });
@@ -72,14 +72,14 @@ impl SmtpGate {
         self.fault.send_replace(fault);
     }
 
-    /// How many times it refused, stalled or broke off so far.
+    /// How many times it has refused, stalled or broken off.
     #[must_use]
     pub fn refusals(&self) -> usize {
         self.refusals.load(Ordering::SeqCst)
     }
 }
 
-/// Applies the fault of the moment to one client's conversation with the server.
+/// Applies the current fault to one client's conversation with the server.
 #[derive(Clone)]
 struct Keeper {
     server: String,
@@ -137,7 +137,7 @@ impl Keeper {
         Ok(client.write_all(format!("{reply}\r\n").as_bytes()).await?)
     }
 
-    /// The fault of the moment, once it isn't to hang.
+    /// The current fault. Waits while it is [`SmtpFault::Hang`].
     async fn current_fault(&mut self) -> Result<SmtpFault> {
         if *self.fault.borrow() == SmtpFault::Hang {
             self.refusals.fetch_add(1, Ordering::SeqCst);
@@ -166,7 +166,7 @@ impl Conversation {
         }
     }
 
-    /// A whole reply: every line but its last has a hyphen after the code.
+    /// A whole reply. Every line except the last has a hyphen after the code.
     async fn server_reply(&mut self) -> Result<Vec<u8>> {
         let mut reply = Vec::new();
         loop {
@@ -179,7 +179,7 @@ impl Conversation {
         }
     }
 
-    /// Passes the mail on, up to the lone dot.
+    /// Passes the mail's content on, up to the line with a single dot.
     async fn relay_mail(&mut self) -> Result<()> {
         loop {
             let line = read_line(&mut self.from_client).await?;

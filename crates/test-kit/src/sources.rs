@@ -1,4 +1,4 @@
-//! One small file of every kind that people upload, with a sound in which each moment is recognised.
+//! One small file of every kind that users upload. Each moment of its audio can be recognised.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,9 +11,9 @@ use crate::project::find_program;
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source {
-    /// A name for such a file; its ending says which container it is.
+    /// A name for such a file. Its extension names the container.
     pub name: &'static str,
-    /// FFmpeg's options for what is in it.
+    /// FFmpeg's options for its tracks.
     pub codecs: &'static [&'static str],
 }
 
@@ -57,8 +57,8 @@ pub const SOURCES: [Source; 33] = [
     Source::new("tone.caf", &["-vn"]),
 ];
 
-/// Tones that rise all the time, over a hiss that is never the same. The right channel is another and quieter, so that a
-/// mix-up of the two is heard.
+/// Tones that rise all the time, with noise that never repeats. The right channel differs and is quieter, so
+/// that swapped channels are noticed.
 const SOUND: &str = "aevalsrc='0.35*sin(2*PI*(300*t+90*t*t))+0.05*(random(0)-0.5)\
     |0.12*sin(2*PI*(400*t+110*t*t))+0.05*(random(1)-0.5)':s=44100";
 
@@ -69,26 +69,26 @@ impl Source {
         Self { name, codecs }
     }
 
-    /// The ending of its name.
+    /// The extension of its name.
     pub(crate) fn ending(self) -> &'static str {
         self.name.rsplit('.').next().unwrap_or_default()
     }
 
-    /// Whether there is a picture beside the sound.
+    /// Whether it has a picture.
     #[must_use]
     pub fn has_picture(self) -> bool {
         !self.codecs.contains(&"-vn")
     }
 
-    /// Makes such a file of so many seconds in a folder.
+    /// Makes such a file of that many seconds in a folder.
     ///
     /// # Errors
-    /// When FFmpeg is missing or fails.
+    /// FFmpeg is missing or fails.
     pub async fn make(self, folder: &Path, seconds: u32) -> Result<PathBuf> {
         self.make_with(folder, seconds, &[], &[]).await
     }
 
-    /// The same with further options of FFmpeg: for its sound as an input, and for the output.
+    /// Like [`make`](Self::make), with more FFmpeg options: for the audio input, and for the output.
     pub(crate) async fn make_with(
         self,
         folder: &Path,

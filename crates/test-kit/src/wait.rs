@@ -3,15 +3,15 @@ use std::time::{Duration, Instant};
 
 const POLL: Duration = Duration::from_millis(50);
 
-/// What a poll may answer: `bool`, `Option<T>` or `Result<T, status>`.
+/// The type of a poll's answer: `bool`, `Option<T>` or `Result<T, status>`.
 pub trait Condition {
-    /// What is known once it holds.
+    /// The value once the condition holds.
     type Value;
 
-    /// The value if it holds, else what to report should it never hold.
+    /// The value if the condition holds.
     ///
     /// # Errors
-    /// The status, when it doesn't hold yet.
+    /// The status to report if the condition never holds.
     fn holds(self) -> Result<Self::Value, String>;
 }
 
@@ -39,7 +39,7 @@ impl<T, E: Display> Condition for Result<T, E> {
     }
 }
 
-/// Polls every 50 ms until the condition holds, and gives its value.
+/// Polls every 50 ms until the condition holds, and returns its value.
 ///
 /// ```
 /// # async fn example(jobs: Vec<u32>) {
@@ -49,7 +49,7 @@ impl<T, E: Display> Condition for Result<T, E> {
 /// ```
 ///
 /// # Panics
-/// When it doesn't hold by the deadline: with `what` and the status of the last poll.
+/// The condition does not hold by the deadline. The message has `what` and the status of the last poll.
 pub async fn wait_until<C: Condition>(
     what: &str,
     deadline: Duration,
@@ -58,7 +58,7 @@ pub async fn wait_until<C: Condition>(
     let end = Instant::now() + deadline;
     let mut last_status = None;
     while let Some(left) = end.checked_duration_since(Instant::now()) {
-        // A poll that hangs is a failed wait, not a test that never ends.
+        // A poll that hangs must fail the wait, not block the test forever.
         match tokio::time::timeout(left, poll()).await.map(Condition::holds) {
             Ok(Ok(value)) => return value,
             Ok(Err(status)) => last_status = Some(status),

@@ -38,7 +38,7 @@ impl Client {
         }
     }
 
-    /// Says everything up to the recipient, and gives the answer to that.
+    /// Sends everything up to the recipient. Returns the answer to that.
     async fn begin_mail(&mut self, recipient: &str) -> Result<String> {
         self.say("EHLO test").await?;
         self.say("MAIL FROM:<test@mixdown.test>").await?;

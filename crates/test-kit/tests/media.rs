@@ -1,4 +1,4 @@
-//! The sample media are what their names say.
+//! Checks that the sample media match their names.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 const LENGTH: Duration = Duration::from_secs(2);
 
-/// What ffprobe says about the audio track; empty if there is none.
+/// ffprobe's name of the audio codec. Empty if there is no audio track.
 async fn audio_codec(sample: Sample) -> Result<String> {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", "a", "-show_entries", "stream=codec_name", "-of", "csv=p=0"])

@@ -1,4 +1,4 @@
-//! The proxy does to connections what it is told to.
+//! Checks the proxy's behaviour.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -29,7 +29,7 @@ async fn connect(proxy: &Proxy) -> TcpStream {
     TcpStream::connect(proxy.address()).await.unwrap()
 }
 
-/// What comes back of a byte, if anything does in time; an error for a connection that is broken.
+/// The answer to a byte, if one comes in time. An error if the connection is broken.
 async fn echo(client: &mut TcpStream, byte: u8) -> std::io::Result<Option<u8>> {
     client.write_all(&[byte]).await?;
     match tokio::time::timeout(A_MOMENT, client.read_u8()).await {

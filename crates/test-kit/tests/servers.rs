@@ -1,4 +1,4 @@
-//! The servers that tests start for themselves: each really answers, and comes back with its data.
+//! Checks the servers that tests start themselves: each answers, and restarts with its data.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use test_kit::servers::{MailCatcher, MongoDb, MySql, RabbitMq, Running, Server};
 use tokio::net::TcpStream;
 
-/// Through its whole life, as fault tests use it.
+/// Runs a server through the phases of a fault test.
 async fn lives_through_faults<S: Server>() -> Result<()> {
     let mut server = Running::<S>::start().await?;
     server.greet().await?;

@@ -1,4 +1,4 @@
-//! The judge of sounds sees what was done to one.
+//! Checks that the comparison of audio detects changes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use test_kit::sources::SOURCES;
 
 const SECONDS: u32 = 8;
 
-/// A sound, and a folder to make others of it.
+/// Audio, and a folder for changed copies of it.
 struct Original {
     folder: TempDir,
     path: PathBuf,
@@ -24,7 +24,7 @@ impl Original {
         Ok(Self { folder, path })
     }
 
-    /// What FFmpeg makes of it with these options.
+    /// A changed copy that FFmpeg makes with these options.
     fn made(&self, name: &str, options: &[&str]) -> Result<PathBuf> {
         let made = self.folder.path().join(name);
         let status = Command::new("ffmpeg")
@@ -41,7 +41,7 @@ impl Original {
         compared(&self.path, other).await
     }
 
-    /// What is noticed of a filter's work.
+    /// The differences that are found after a filter.
     async fn differences(&self, filter: &str) -> Result<Vec<String>> {
         let edited = self.made("edited.wav", &["-af", filter])?;
         Ok(self.against(&edited).await?.differences())

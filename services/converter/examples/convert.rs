@@ -1,6 +1,6 @@
-//! Runs the engine on files, to see what the converter makes of them:
-//! `convert [OPTION=VALUE…] FILE…`. With `KEEP=FOLDER` in the environment what is made stays there;
-//! `PARALLEL_FROM=SECONDS` says from which length on several encoders work.
+//! Runs the engine on files and prints the results: `convert [OPTION=VALUE…] FILE…`. Environment:
+//! `KEEP=FOLDER` keeps the audio files there; `PARALLEL_FROM=SECONDS` sets the length from which several
+//! encoders work.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ fn main() -> anyhow::Result<ExitCode> {
         return Ok(ended);
     }
     let runtime = tokio::runtime::Runtime::new()?;
-    // On a worker of the runtime, as in the service: the main thread would have to be woken for everything.
+    // On a worker of the runtime, as in the service: the main thread would have to be woken for every event.
     runtime.block_on(runtime.spawn(convert_all()))??;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,9 @@
-//! Converts seeded mutations of small valid files, to see that none of them hangs the converter, crashes it,
-//! leaves anything behind, or becomes a file with less sound than plain FFmpeg decodes: `make fuzz`.
-//! `MUTATIONS` says how many, `SEED` from which on, `SECONDS` after how long it stops early.
+//! Converts seeded mutations of small valid files: `make fuzz`. Checks that no mutation hangs or crashes the
+//! converter, leaves a file behind, or becomes a file with less audio than plain FFmpeg decodes. `MUTATIONS`
+//! is their number, `SEED` the first one, `SECONDS` the time limit.
 //!
-//! Each mutation is made from its number alone: `SEED=4711 MUTATIONS=1` tries
-//! one again, and `KEEP=FILE` keeps it.
+//! A mutation depends only on its number: `SEED=4711 MUTATIONS=1` repeats one, and `KEEP=FILE` keeps its
+//! file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,10 +20,10 @@ use test_kit::sources::SOURCES;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// How much less of a broken sound the converter may decode than plain FFmpeg.
+/// How much less the converter may decode of broken audio than plain FFmpeg.
 const TOLERANCE_SECONDS: f64 = 0.5;
 
-/// Such a file takes half a second on an idle machine, and no file may take this long on a busy one.
+/// Such a file takes half a second on an idle machine. No file may take this long, even on a busy one.
 const DEADLINE: Duration = Duration::from_mins(2);
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -61,7 +61,7 @@ async fn fuzz() -> anyhow::Result<bool> {
     Ok(summary.bad == 0)
 }
 
-/// A second of sound of every kind.
+/// A second of audio of every kind.
 async fn files(folder: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut files = Vec::new();
     for source in SOURCES {
@@ -70,7 +70,7 @@ async fn files(folder: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
     Ok(files)
 }
 
-/// More often near the front, where headers are.
+/// A random position, more often near the front, where headers are.
 fn position(random: &mut Random, length: usize) -> usize {
     match random.below(3) {
         0 => random.below(length.min(64)),
@@ -81,7 +81,7 @@ fn position(random: &mut Random, length: usize) -> usize {
 
 /// One to eight changes of one of the files.
 fn mutation(files: &[Vec<u8>], number: u64) -> Vec<u8> {
-    /// The numbers at which parsers break.
+    /// Numbers at which parsers typically break.
     const EDGES: [u32; 8] = [0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff];
     let mut random = Random(number);
     let mut bytes = random.pick(files).clone();
@@ -125,10 +125,10 @@ struct Bench {
 
 struct Attempt {
     number: u64,
-    /// Its place among the formats.
+    /// The format's index.
     format: usize,
     outcome: String,
-    /// What is wrong with that, if anything is.
+    /// The fault, if there is one.
     fault: Option<String>,
     took: Duration,
 }
@@ -139,7 +139,7 @@ impl Bench {
             max_duration: Duration::from_hours(1),
             max_audio_bytes: 200_000_000,
             max_conversion_time: Duration::from_mins(5),
-            // Both courses are tried.
+            // Lets both ways of encoding run: one encoder and several.
             parallel_from: Duration::from_millis(1010),
             ..EngineConfig::default()
         })?;
@@ -162,7 +162,7 @@ impl Bench {
         let (outcome, fault) = match converted {
             Ok(converted) => ("converted".to_owned(), loss(&scratch, &converted).await?),
             Err(ConversionError::Failed { code, detail }) => {
-                // FFmpeg's own crashes are what it is confined for; they are counted.
+                // FFmpeg is confined because it may crash, so a crash is counted but is not a fault.
                 let crashed = if detail.contains("signal: ") { ", FFmpeg crashed" } else { "" };
                 (format!("{code:?}{crashed}"), None)
             }
@@ -183,7 +183,8 @@ impl Bench {
     }
 }
 
-/// What a finished file lacks of what the converter says, and of what plain FFmpeg decodes of the mutation.
+/// The audio that a finished file lacks compared with the converter's report and with plain FFmpeg's decoding
+/// of the mutation.
 async fn loss(scratch: &Scratch, converted: &Converted) -> anyhow::Result<Option<String>> {
     let said = converted.audio.duration_seconds;
     let Some(made) = Sound::of(&converted.path, Timing::AsDecoded).await? else {
@@ -192,7 +193,7 @@ async fn loss(scratch: &Scratch, converted: &Converted) -> anyhow::Result<Option
     if (made.seconds - said).abs() > made.frame_seconds() {
         return Ok(Some(format!("it lasts {:.3} s, but {said:.3} s are said", made.seconds)));
     }
-    // Some mutations are too much for plain FFmpeg, which nobody limits: they tell nothing.
+    // Plain FFmpeg has no limits and fails on some mutations. These cannot be compared.
     let plain = Sound::of(&scratch.source(), Timing::AsDecoded).await.ok().flatten();
     let lacks = |plain: &Sound| made.seconds < plain.seconds - TOLERANCE_SECONDS;
     Ok(plain.filter(lacks).map(|plain| {
@@ -202,7 +203,7 @@ async fn loss(scratch: &Scratch, converted: &Converted) -> anyhow::Result<Option
 
 #[derive(Default)]
 struct Summary {
-    /// How often, for each format.
+    /// The number of attempts with each outcome, by format.
     outcomes: BTreeMap<String, [u64; 5]>,
     slowest: Option<(Duration, u64)>,
     tried: u64,

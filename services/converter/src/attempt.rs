@@ -1,4 +1,4 @@
-//! One attempt at a job: from the video in the store to an MP3 in the store.
+//! One attempt at a job: downloads the video from the store, converts it, and stores the audio file.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,13 +18,14 @@ use crate::engine::{Converted, Report, Reservation, ReservationError};
 use crate::lease::LeaseKeeper;
 use crate::transfer::{self, TransferError};
 
-/// How long the storing of an MP3 is tried again: as long as a MongoDB server takes to start.
+/// Delays between attempts to store an audio file. Together they last as long as a MongoDB server takes to
+/// start.
 const STORE_DELAYS: [Duration; 3] = [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
 impl Conversions {
-    /// Makes the MP3 while keeping the lease.
+    /// Converts the video and stores the audio file, while it renews the lease.
     ///
-    /// The MP3 is in the store then, and no job refers to it yet.
+    /// The file is in the store when this returns, but no job refers to it yet.
     pub(crate) async fn make(&self, lease: &ConversionLease, record: &Record) -> Result<Audio, AttemptError> {
         let _running = Running::begin();
         let (report, reports) = watch::channel(Report::default());
@@ -34,7 +35,8 @@ impl Conversions {
         let made = tokio::select! {
             made = &mut work => made,
             lost = keeper.keep() => {
-                // Not just dropped: when the job is somebody else's, no FFmpeg of ours works on it any more.
+                // Cancelled, not only dropped: when another converter owns the job, none of our FFmpeg
+                // processes may still work on it.
                 stop.cancel();
                 self.forget(work.await).await;
                 return Err(lost.into());
@@ -61,8 +63,8 @@ impl Conversions {
         let fetched =
             unless(stop, async { Ok(transfer::fetch(&self.videos, source.fid, &path).await?) }).await;
         let converted = match fetched {
-            // All that a conversion keeps while it waits would else be moved
-            // along with every future around it.
+            // Boxed: the conversion's state is large, and would otherwise be moved with every future around
+            // it.
             Ok(()) => Box::pin(self.engine.convert(&scratch, &record.job.options, report, stop)).await,
             Err(error) => return Err(self.judge_full_disk(error, &scratch)),
         };
@@ -84,15 +86,15 @@ impl Conversions {
         })
     }
 
-    /// Before the download, so that a disk is not filled to the brim for a job that cannot succeed.
+    /// Runs before the download, so that a job that cannot succeed does not fill the disk.
     async fn reserve_room(
         &self,
         video_bytes: u64,
         options: &ConversionOptions,
     ) -> Result<Reservation, AttemptError> {
         const LEAST: u64 = 64 * 1024 * 1024;
-        // Sound alone, at 128 kbit/s, has a twelfth of what it has in a WAV file. Lossy
-        // formats are seldom larger than a video.
+        // The worst input is audio alone at 128 kbit/s: as a WAV file it is twelve times as large. A lossy
+        // file is seldom larger than its video.
         let times = if options.format.is_lossless() { 12 } else { 1 };
         let audio = video_bytes.saturating_mul(times).max(LEAST).min(self.config.engine.max_audio_bytes);
         let (scratch, needed) = (Arc::clone(&self.scratch), video_bytes.saturating_add(audio));
@@ -100,7 +102,7 @@ impl Conversions {
         Ok(reserved.map_err(|panic| ReservationError::Look(panic.into()))??)
     }
 
-    /// Stores the MP3, with patience for a database that restarts: making it anew costs more.
+    /// Stores the audio file. Retries while the database restarts: that costs less than another conversion.
     async fn store(
         &self,
         lease: &ConversionLease,
@@ -120,7 +122,7 @@ impl Conversions {
         Ok(transfer::store(&self.mp3s, &name, converted, lease.right()).await?)
     }
 
-    /// Deletes what an attempt made whose job is not ours any more.
+    /// Deletes the file of an attempt that no longer owns its job.
     async fn forget(&self, made: Result<Audio, AttemptError>) {
         if let Ok(audio) = made {
             self.give_way(audio.fid).await;
@@ -128,7 +130,7 @@ impl Conversions {
     }
 }
 
-/// Does the work, unless it is to be stopped.
+/// Runs `work` until it ends or is cancelled.
 async fn unless<T>(
     stop: &CancellationToken,
     work: impl Future<Output = Result<T, AttemptError>>,
@@ -140,7 +142,7 @@ async fn unless<T>(
     }
 }
 
-/// Counts an attempt as running for as long as it lives, also if it panics.
+/// Counts an attempt as running until it is dropped, which a panic does too.
 struct Running(Instant);
 
 impl Running {

@@ -2,7 +2,7 @@ use crate::engine::{ConversionError, ReservationError};
 use crate::lease::LeaseLost;
 use crate::transfer::TransferError;
 
-/// Why an attempt ended without an MP3.
+/// Why an attempt ended without an audio file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AttemptError {
     #[error(transparent)]
@@ -19,7 +19,7 @@ pub(crate) enum AttemptError {
     LeaseLost(#[from] LeaseLost),
 }
 
-/// MongoDB's disk has no room for what a job becomes.
+/// MongoDB's disk has no room for the audio file.
 #[derive(Debug, thiserror::Error)]
 #[error("MongoDB's disk has {usable} bytes to use, and {needed} are needed")]
 pub(crate) struct StoreFull {

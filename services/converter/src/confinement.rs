@@ -1,12 +1,12 @@
-//! Whether FFmpeg can be confined on this machine, found out before any job.
+//! Checks before the first job whether FFmpeg can be confined on this machine.
 
 use anyhow::{Context as _, bail};
 
 use crate::engine::{Engine, ScratchSpace};
 use crate::sandbox::Finding;
 
-/// Refuses a machine on which a layer does not hold, unless it is allowed to go without. Returns the
-/// layers that do, for the operator to read.
+/// Fails on a machine where a layer does not hold, unless `ALLOW_UNSANDBOXED_FFMPEG` permits it. Returns the
+/// layers that hold, as a text for the operator.
 pub(crate) async fn check(
     engine: &Engine,
     scratch: &ScratchSpace,

@@ -1,4 +1,4 @@
-//! What a converter does with a `video` message.
+//! Handles a `video` message.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ use crate::engine::{ConversionError, Engine, ReservationError, ScratchSpace};
 use crate::lease::LeaseLost;
 use crate::transfer::TransferError;
 
-/// How long a commit is tried again: as long as a MongoDB replica set takes to elect a primary.
+/// Delays between attempts to commit. Together they last as long as a MongoDB replica set takes to elect a
+/// primary.
 const COMMIT_DELAYS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 
@@ -36,15 +37,15 @@ pub(crate) struct Conversions {
     pub turns: Turns,
     pub engine: Arc<Engine>,
     pub scratch: Arc<ScratchSpace>,
-    /// Cancelled when conversions must be given back, done or not.
+    /// Cancelled when the running conversions must be given back, finished or not.
     pub stop: CancellationToken,
     pub worker: String,
     pub config: Config,
 }
 
 impl Conversions {
-    /// Handles one message. Every way through this may be cut off by a crash at
-    /// any point, and then begins again.
+    /// Handles one message. A crash may interrupt this at any point. The message is then delivered again, and
+    /// every step is safe to repeat.
     pub(crate) async fn deliver(&self, delivery: Delivery<ConversionRequested>) -> Verdict {
         let message = delivery.message;
         if message.version != MESSAGE_VERSION {
@@ -52,15 +53,17 @@ impl Conversions {
         }
         let span = tracing::info_span!("convert", job.id = %message.job_id);
         async {
-            // Before the claim, so that jobs that wait change nothing in a database that has no room.
+            // Before the claim: a waiting job must not write to a database that has no room.
             if let Err(full) = self.find_room_in_store(0).await {
                 return wait_for_room(&full);
             }
             match self.jobs.claim(message.job_id, &self.worker, self.config.lease).await {
                 Ok(Claim::Claimed(lease, record)) => self.attempt(&lease, *record).await,
-                // Its converter may have died: the message must be there when the lease has run out.
+                // Its converter may have died. The message must be delivered again after the lease has run
+                // out.
                 Ok(Claim::Busy) => Verdict::Defer { delay: self.config.lease },
-                // It ended before, but perhaps not to the point that this message was acknowledged.
+                // The job has ended, but perhaps a crash prevented the announcement or the acknowledgement of
+                // this message.
                 Ok(Claim::Finished(_, record)) => self.announce(&record).await,
                 Ok(Claim::Gone) => Verdict::Done,
                 Err(error) => retry("could not claim the job", &error),
@@ -85,8 +88,8 @@ impl Conversions {
         match self.commit_converted(lease, &audio).await {
             Ok(true) => {}
             Ok(false) => return self.give_way(audio.fid).await,
-            // The file stays: the commit may have taken effect. If it has not, the sweep
-            // for files that nothing refers to finds it.
+            // The file stays: the commit may have taken effect. If it has not, the sweep for unreferenced
+            // files deletes it.
             Err(error) => return retry("could not commit the job", &error),
         }
         counter!("mixdown_conversions_total", "outcome" => "converted").increment(1);
@@ -101,7 +104,7 @@ impl Conversions {
         verdict
     }
 
-    /// Commits, and finds out what became of a commit that got no answer. `false`: the job is not ours.
+    /// Commits the job. Checks the result of a commit that got no answer. `false`: the job is no longer ours.
     async fn commit_converted(&self, lease: &ConversionLease, audio: &Audio) -> Result<bool, JobsError> {
         let mut delays = COMMIT_DELAYS.iter();
         loop {
@@ -109,7 +112,7 @@ impl Conversions {
                 self.jobs.commit_converted(lease, audio, self.config.keep_mp3, self.config.keep_video).await;
             match (committed, delays.next()) {
                 (Ok(true), _) => return Ok(true),
-                // The lease is gone as well if an earlier try was carried out.
+                // The lease is also gone if an earlier try took effect.
                 (Ok(false), _) => {
                     let record = self.jobs.get(lease.job()).await?;
                     return Ok(record
@@ -136,7 +139,7 @@ impl Conversions {
                 tracing::error!(error, "a job's video is not in the store");
                 self.end_failed(lease, record, FailureCode::Damaged).await
             }
-            // Whoever has the job now has a message of their own, unless they die too.
+            // The new owner has its own message, unless it dies too.
             AttemptError::LeaseLost(LeaseLost) => {
                 tracing::info!("a job was cancelled or taken over");
                 Verdict::Defer { delay: self.config.lease }
@@ -150,13 +153,13 @@ impl Conversions {
                 tracing::error!(error = %Chain(&error), "a video is larger than the scratch folder's disk");
                 self.end_failed(lease, record, FailureCode::FileTooLarge).await
             }
-            // Nothing was begun that could have failed.
+            // No step was started that could have failed.
             error @ (AttemptError::NoRoom(ReservationError::NoRoom { .. }) | AttemptError::StoreFull(_)) => {
                 note_unreturned(self.jobs.release(lease).await);
                 wait_for_room(&error)
             }
-            // Others have filled the disk meanwhile. Each time costs a conversion, so
-            // that the next is to come later each time.
+            // Other jobs have filled the disk meanwhile. Every retry costs a whole conversion, so the delay
+            // grows.
             error if error.is_of_a_full_disk() => {
                 counter!("mixdown_conversions_total", "outcome" => "retried").increment(1);
                 note_unreturned(self.jobs.release(lease).await);
@@ -183,22 +186,23 @@ impl Conversions {
         self.announce(&record).await
     }
 
-    /// Tells notification how the job ended. The `video` message is done when the broker has this one.
+    /// Tells notification how the job ended. The `video` message may be acknowledged when the broker has
+    /// confirmed this one.
     async fn announce(&self, record: &Record) -> Verdict {
         let Some(message) = ConversionFinished::of(&record.job, &record.owner) else { return Verdict::Done };
         if let Err(error) = self.jobs.settle_usage(record.job.id).await {
-            // The job says that it is due, so the gateway's reconciler does it.
+            // The job stays marked as due, so the gateway's reconciler counts it.
             tracing::warn!(error = %Chain(&error), "could not count a conversion yet");
         }
         if let Err(error) = self.broker.publish(Queue::Mp3, &message.message_id(), &message).await {
             return retry("could not announce the job's outcome", &error);
         }
         if let Err(error) = self.jobs.mark_outcome_announced(record).await {
-            // Costs a second message later, which notification knows to be one.
+            // The cost is a second message later, which notification recognises as a duplicate.
             tracing::warn!(error = %Chain(&error), "could not mark a job as announced");
         }
         if let Err(error) = self.turns.give(record.owner.id).await {
-            // The gateway's reconciler does it then.
+            // The gateway's reconciler does it later.
             tracing::warn!(error = %Chain(&error), "could not announce a user's next job");
         }
         Verdict::Done
@@ -211,7 +215,7 @@ impl Conversions {
             Ok::<_, TransferError>(())
         };
         if let Err(error) = deleted.await {
-            // The job says that it is due, so the sweeper comes.
+            // The job stays marked as due, so the sweeper deletes the video.
             tracing::warn!(error = %Chain(&error), "could not delete a converted video");
         }
     }
@@ -225,7 +229,7 @@ impl Conversions {
     }
 }
 
-/// How long a job waits that finds no room: looking for some costs little.
+/// Delay of a job that finds no room. Checking again costs little.
 const ROOM_DELAY: Duration = Duration::from_secs(30);
 
 fn wait_for_room(error: &(dyn Error + 'static)) -> Verdict {
@@ -238,7 +242,8 @@ fn retry(what: &str, error: &(dyn Error + 'static)) -> Verdict {
     Verdict::Retry { reason: format!("{what}: {}", Chain(error)) }
 }
 
-/// A job that could not be given back stays ours until its lease runs out: it is late then, but not lost.
+/// Logs that a job could not be given back. It stays ours until its lease runs out: it is late then, but not
+/// lost.
 fn note_unreturned<T>(returned: Result<T, JobsError>) {
     if let Err(error) = returned {
         tracing::warn!(error = %Chain(&error), "could not record what became of a job");

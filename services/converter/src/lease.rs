@@ -1,4 +1,4 @@
-//! The sign of life that a converter gives while it works on a job.
+//! Renews a converter's lease on a job while it works.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::engine::Report;
 
-/// How often a person watching a job sees its progress, and how soon a cancelled one is stopped.
+/// The interval between reports. It decides how often a user sees progress, and how soon a cancelled job is
+/// stopped.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
-/// Writes reports into the job while it is being worked on, which keeps its lease.
+/// Writes reports into the job during the work, which renews its lease.
 #[derive(Debug)]
 pub(crate) struct LeaseKeeper<'a> {
     jobs: &'a JobStore,
@@ -22,7 +23,7 @@ pub(crate) struct LeaseKeeper<'a> {
     is_source_written: bool,
 }
 
-/// The job is not this converter's any more: it was cancelled, or another converter took it.
+/// The job no longer belongs to this converter: it was cancelled, or another converter took it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the lease is lost")]
 pub(crate) struct LeaseLost;
@@ -39,7 +40,7 @@ impl<'a> LeaseKeeper<'a> {
 
     /// Reports until the lease is lost.
     ///
-    /// A database that is away is no loss: nobody else can take the job then, so the work goes on.
+    /// An unreachable database is not a loss: no other converter can take the job then, so the work goes on.
     pub(crate) async fn keep(&mut self) -> LeaseLost {
         let mut tick = interval_at(Instant::now() + REPORT_EVERY, REPORT_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -47,17 +48,17 @@ impl<'a> LeaseKeeper<'a> {
             let mut reports = self.reports.clone();
             tokio::select! {
                 _ = tick.tick() => {}
-                // At once, so that it is there when a short job ends.
+                // Written at once, so that it is there before a short job ends.
                 () = source_found(&mut reports), if !self.is_source_tried => self.is_source_tried = true,
             }
-            // Also when there is nothing new to report: this is how a cancellation becomes known.
+            // Also without news: only a write shows a cancellation.
             if let Err(LeaseLost) = self.write().await {
                 return LeaseLost;
             }
         }
     }
 
-    /// Writes what was found in the source, if that has not been done.
+    /// Writes the facts about the source, if that has not been done.
     pub(crate) async fn write_source(&mut self) -> Result<(), LeaseLost> {
         let is_found = self.reports.borrow().source.is_some();
         if is_found && !self.is_source_written { self.write().await } else { Ok(()) }
@@ -83,7 +84,7 @@ impl<'a> LeaseKeeper<'a> {
 }
 
 async fn source_found(reports: &mut watch::Receiver<Report>) {
-    // The sender ends with the work, and this with it.
+    // The sender ends with the work, and so does this task.
     if reports.wait_for(|report| report.source.is_some()).await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -1,13 +1,13 @@
-//! The converter owns the conversion. It consumes queue `video`, makes an MP3 of each video, commits the job
+//! The converter service. It consumes queue `video`, converts each video to an audio file, commits the job
 //! and announces its outcome on queue `mp3`.
 //!
-//! **Nothing is lost to a crash.** The `video` message is acknowledged last, after the job was committed and
-//! the broker has confirmed the `mp3` message. Whatever happens before that, the message comes again, and
-//! whoever gets it finds in the job's document how far it was.
+//! **No job is lost in a crash.** The `video` message is acknowledged last, after the job was committed and
+//! the broker has confirmed the `mp3` message. If anything fails before that, the message is delivered again,
+//! and the next converter reads in the job's document how far it was.
 //!
-//! **Nothing is done twice that counts.** A job is worked on under a lease, and every
-//! change of it names the lease's token: of two converters that believe a job theirs, one
-//! commits, and the other deletes what it made.
+//! **No outcome is committed twice.** A job is worked on under a lease, and every change of it names the
+//! lease's token. If two converters believe that a job is theirs, one commits, and the other deletes its
+//! file.
 
 mod attempt;
 mod attempt_error;
@@ -38,12 +38,12 @@ pub use crate::config::Config;
 use crate::conversions::Conversions;
 use crate::engine::{Engine, ScratchSpace, cores};
 
-/// How long the handlers may take to kill FFmpeg and to give their jobs back, once they are told to stop.
+/// How long the handlers may take to kill FFmpeg and give their jobs back after they are told to stop.
 const HAND_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Converts videos until the process is shut down.
 ///
-/// On a drain the conversions under way go on. Those that are not done at the abort are given back for
+/// During a drain, running conversions continue. Those that are unfinished at the abort are given back for
 /// another converter, and do not count as an attempt.
 pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let folder = config.scratch_dir.clone();
@@ -58,7 +58,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let jobs = JobStore::new(databases.mixdown());
     let mp3s = MediaStore::new(databases.mp3s(), tasks.clone());
 
-    // Outlives the drain: the verdicts of the last conversions still have to reach the broker.
+    // Outlives the drain: the last conversions' verdicts must still reach the broker.
     let closing = CancellationToken::new();
     let broker = Broker::new(&config.rabbitmq, "converter", closing.clone())?;
     let shutdown = process.serve_admin(readiness(&jobs, &broker, &engine, &layers));
@@ -96,7 +96,7 @@ pub async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the operator sees as the holder of a lease: the machine's name and the process's number on it.
+/// The lease holder's name for the operator: the machine's name and the process id.
 fn worker_name() -> String {
     let system = rustix::system::uname();
     format!("{}/{}", system.nodename().to_string_lossy(), std::process::id())
@@ -114,8 +114,8 @@ fn readiness(jobs: &JobStore, broker: &Broker, engine: &Arc<Engine>, layers: &st
         .tells("ffmpeg is confined by", layers)
 }
 
-/// Waits for MongoDB and makes the indexes without which no MP3 may be stored.
-/// `false`: the process ends before.
+/// Waits for MongoDB and creates the indexes that storing an audio file needs. `false`: the process ends
+/// before.
 async fn prepared(mp3s: &MediaStore, shutdown: &Shutdown) -> bool {
     let prepare = async {
         let mut delay = Duration::from_millis(500);

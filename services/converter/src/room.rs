@@ -1,5 +1,5 @@
-//! Room on the two disks that a conversion fills: the scratch folder's and MongoDB's. A job that
-//! finds none waits; nothing of it is spent.
+//! Space on the two disks that a conversion fills: the scratch folder's and MongoDB's. A job that finds too
+//! little waits, and this does not count as an attempt.
 
 use std::io;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use crate::transfer::TransferError;
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 impl Conversions {
-    /// Whether MongoDB has room for an audio file of so many bytes.
+    /// Whether MongoDB has space for an audio file of that many bytes.
     ///
-    /// A server that does not say, or does not answer, is believed to have
-    /// some: where it has not, storing fails.
+    /// If the server does not report its disk or does not answer, this assumes that there is space. If there
+    /// is none, storing fails.
     pub(crate) async fn find_room_in_store(&self, bytes: u64) -> Result<(), StoreFull> {
         let Ok(Some(room)) = self.mp3s.room().await else { return Ok(()) };
-        // Uploads keep out of the whole reserve: half of it is for what they
-        // become, and lets their videos be deleted.
+        // Uploads stay out of the whole reserve. Half of it is for the audio files, whose commit allows their
+        // videos to be deleted.
         let usable = room.usable_bytes(room.reserve(self.config.mongodb_reserve_bytes) / 2);
         if usable == 0 || bytes > usable { Err(StoreFull { usable, needed: bytes }) } else { Ok(()) }
     }
 
-    /// Finds out of a job that has met a full disk whether it was the job that filled it.
+    /// Finds out whether a job that met a full disk filled it itself.
     pub(crate) fn judge_full_disk(&self, error: AttemptError, scratch: &Scratch) -> AttemptError {
         if !error.is_of_a_full_disk() || !self.scratch.is_filled_by(scratch).unwrap_or(false) {
             return error;
@@ -64,7 +64,7 @@ impl AttemptError {
     }
 }
 
-/// Tells the metrics how full the scratch folder's disk is.
+/// Reports to the metrics how full the scratch folder's disk is.
 pub(crate) async fn keep_measuring(conversions: Arc<Conversions>, drain: CancellationToken) {
     let mut ticks = interval(MEASURE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! Files between GridFS and the scratch directory.
+//! Copies files between GridFS and the scratch directory.
 
 use std::io;
 use std::path::Path;
@@ -12,10 +12,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::engine::Converted;
 
-/// Why a file did not get to the other side.
+/// Why a copy failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TransferError {
-    /// The store does not have the file, or not all of it.
+    /// The store does not have the file, or only a part of it.
     #[error("the video is not in the store")]
     Missing(#[source] Option<StoreError>),
     /// The store failed.
@@ -44,24 +44,24 @@ pub(crate) async fn fetch(videos: &MediaStore, fid: VideoFid, path: &Path) -> Re
     let stored = videos.open(fid.0).await?.ok_or(TransferError::Missing(None))?;
     let mut pieces = std::pin::pin!(videos.read(&stored, 0..stored.bytes));
     let mut file = File::create_new(path).await?;
-    // A piece is a chunk, of which the file would otherwise write an eighth at a time.
+    // Pieces are whole chunks. The default buffer would split each into eight writes.
     file.set_max_buf_size(1024 * 1024);
     while let Some(piece) = pieces.try_next().await? {
         file.write_all(&piece).await?;
     }
-    // Errors of the last writes come out here.
+    // Errors of the last writes appear here.
     file.flush().await?;
     Ok(())
 }
 
-/// As much as the store sends in one go.
+/// The store's transfer size.
 const PIECE_BYTES: usize = 512 * 1024;
 
-/// Eight times what a picture of noise has, and a quarter of what a document of MongoDB holds.
+/// Eight times the size of a picture of pure noise, and a quarter of MongoDB's document limit.
 const MAX_PICTURE_BYTES: usize = 4 << 20;
 
-/// Copies a finished file, its waveform and its picture into the store. Until a job
-/// refers to it, it is the caller's to delete.
+/// Copies a finished file, its waveform and its picture into the store. Until a job refers to it, the caller
+/// must delete it on failure.
 pub(crate) async fn store(
     mp3s: &MediaStore,
     name: &str,
@@ -71,8 +71,8 @@ pub(crate) async fn store(
     let mut file = File::open(&converted.path).await?;
     file.set_max_buf_size(PIECE_BYTES);
     let mut upload = mp3s.begin(name, converted.format.media_type()).await?;
-    // However long it takes until the job is committed: as long as it can be,
-    // the sweeper leaves the file alone.
+    // The sweeper must not delete the file before the job is committed, so it is reserved for as long as that
+    // may take.
     upload.reserve(right);
     upload.attach(Bytes::copy_from_slice(&converted.peaks));
     if let Some(cover) = &converted.cover {
@@ -91,7 +91,7 @@ pub(crate) async fn store(
     Ok(Mp3Fid(upload.finish().await?.fid))
 }
 
-/// The name of what is made of a video: its own, with another ending.
+/// The audio file's name: the video's name with another extension.
 pub(crate) fn file_name(video: &str, format: AudioFormat) -> String {
     let stem = match video.rsplit_once('.') {
         Some((stem, ending)) if !stem.is_empty() && ending.len() <= 5 => stem,

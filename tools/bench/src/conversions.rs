@@ -1,5 +1,4 @@
-//! How long it takes from the first byte of an upload to the MP3, against FFmpeg on a file that is there
-//! already.
+//! Compares the time from an upload's first byte to its MP3 with FFmpeg's time for a file on the disk.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -20,14 +19,13 @@ const VIDEO_ROUNDS: usize = 3;
 const BATCH_ROUNDS: usize = 3;
 const BATCH: usize = 40;
 
-/// Browsers keep six connections to a server.
+/// Browsers open six connections to a server.
 const UPLOADS_AT_ONCE: usize = 6;
 
-/// After "converted" the mail goes out and the video is deleted, for which the plain tool shall not have to
-/// make room.
+/// After "converted", the mail is sent and the video deleted. The plain tool must not compete with that work.
 const AFTERMATH: Duration = Duration::from_millis(500);
 
-/// When which news of a job came, from the start of its upload.
+/// The times of a job's events, counted from the start of its upload.
 #[derive(Debug)]
 pub(crate) struct Conversion {
     accepted: Duration,
@@ -62,7 +60,7 @@ pub(crate) async fn convert(user: &User, video: &Path) -> Result<Conversion> {
     })
 }
 
-/// A round of both, in turns so that neither always comes second.
+/// A round of both. The order alternates, so that neither always comes second.
 async fn round(user: &User, clips: &Clips, video: &Path, number: usize) -> Result<(Conversion, Duration)> {
     if number.is_multiple_of(2) {
         let ours = convert(user, video).await?;
@@ -77,7 +75,7 @@ async fn round(user: &User, clips: &Clips, video: &Path, number: usize) -> Resul
 }
 
 pub(crate) async fn clip(user: &User, clips: &Clips) -> Result<Row> {
-    // The first connections, and FFmpeg's libraries in the page cache.
+    // A warm-up: opens the connections and loads FFmpeg's libraries into the page cache.
     round(user, clips, &clips.ten_seconds, 0).await?;
     let mut duel = Duel::default();
     let [mut accepted, mut claimed, mut encoding] = [(); 3].map(|()| Series::default());
@@ -129,8 +127,8 @@ pub(crate) async fn video(user: &User, clips: &Clips) -> Result<Row> {
     })
 }
 
-/// A long video, from the delivery to the converter until it is committed, against FFmpeg on a file that is
-/// there.
+/// A long video: the time from its delivery to the converter until the commit, compared with FFmpeg on a file
+/// on the disk.
 pub(crate) async fn long(
     world: &World,
     user: &User,
@@ -210,7 +208,7 @@ pub(crate) async fn batch(world: &mut World, user: &User, clips: &Clips) -> Resu
     })
 }
 
-/// From the start of the converter, when all of them are queued, to the last MP3.
+/// The time from the start of the converter, with all clips queued, to the last MP3.
 async fn convert_batch(world: &mut World, user: &User, clip: &Path) -> Result<Duration> {
     world.stop(Service::Converter).await?;
     let upload = Content::File(clip.to_path_buf());

@@ -1,4 +1,4 @@
-//! What the gateway and auth do for many at a time, and what their time tells a stranger.
+//! The gateway's and auth's throughput, and whether their response times reveal accounts.
 
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,13 @@ use crate::memory::field;
 use crate::world::World;
 use test_kit::mixdown::User;
 
-/// Requests under way at the same time.
+/// Concurrent requests.
 const CONNECTIONS: usize = 16;
 
 const LOOKUPS: usize = 5000;
 const ROUNDS: usize = 3;
 
-/// `GET /jobs/{id}` with a token, against the driver looking up the same document.
+/// `GET /jobs/{id}` with a token, compared with the driver's lookup of the same document.
 pub(crate) async fn lookups(world: &World, user: &User, job: JobId) -> Result<Row> {
     let jobs = world.database("mixdown").collection::<Document>("jobs");
     let id = job.to_string();
@@ -64,10 +64,10 @@ pub(crate) async fn lookups(world: &World, user: &User, job: JobId) -> Result<Ro
 
 const LOGINS: usize = 200;
 
-/// When somebody comes again who was told that too many wait.
+/// The pause after an answer that too many requests are waiting.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// So many people sign in at the same moment: the rate, and what auth needs for it.
+/// Many users sign in at the same moment: the rate, and the memory that auth needs.
 pub(crate) async fn logins(world: &mut World) -> Result<Row> {
     let mut people = Vec::new();
     for _ in 0..LOGINS {
@@ -99,7 +99,7 @@ pub(crate) async fn logins(world: &mut World) -> Result<Row> {
     })
 }
 
-/// How often they were told to come again.
+/// Logs in. Returns how often the client was told to come again.
 async fn log_in(user: &User) -> Result<u32> {
     let mut refused = 0;
     loop {
@@ -112,17 +112,17 @@ async fn log_in(user: &User) -> Result<u32> {
     }
 }
 
-/// Tries with an address that has an account, and as many with one that has none.
+/// Tries with addresses that have an account, and as many with addresses that have none.
 const TRIES: usize = 1000;
 
-/// So few with each address that no delay begins.
+/// Few enough for each address that no delay begins.
 const TRIES_EACH: usize = 4;
 
-/// Medians further apart than this tell a stranger who has an account.
+/// If medians differ by more than this share, they reveal who has an account.
 const MOST_APART: f64 = 0.05;
 
-/// A login with a wrong password, a forgotten password and a registration, each of somebody who is known and
-/// of somebody who is not.
+/// A login with a wrong password, a password reset and a registration, each for a known and for an unknown
+/// address.
 pub(crate) async fn secrecy(user: &User) -> Result<Vec<Row>> {
     let known: Vec<String> = stream::iter(0..TRIES / TRIES_EACH)
         .map(async |_| register(user).await)
@@ -141,7 +141,7 @@ pub(crate) async fn secrecy(user: &User) -> Result<Vec<Row>> {
         for number in 0..TRIES {
             let stranger = format!("{}@example.com", unique_name("nobody"));
             let friend = known[number % known.len()].clone();
-            // Who goes first alternates, as everywhere here.
+            // The order alternates, as in all comparisons.
             let mut pair = [(friend, &mut of_known), (stranger, &mut of_unknown)];
             if number % 2 == 1 {
                 pair.reverse();
@@ -170,7 +170,7 @@ pub(crate) async fn secrecy(user: &User) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How a wish about an address is answered, of somebody who is not signed in.
+/// The status of the answer to a request about an address, without a login.
 async fn knock(user: &User, path: &str, email: &str, password: &str) -> Result<StatusCode> {
     let body = json!({ "email": email, "password": password });
     status_of(user.anonymous(Method::POST, path).json(&body).send().await?).await
@@ -178,7 +178,7 @@ async fn knock(user: &User, path: &str, email: &str, password: &str) -> Result<S
 
 async fn status_of(answer: Response) -> Result<StatusCode> {
     let status = answer.status();
-    // To its end, so that the connection can be used again.
+    // Read to its end, so that the connection can be used again.
     answer.bytes().await?;
     Ok(status)
 }
@@ -193,7 +193,8 @@ async fn register(user: &User) -> Result<String> {
 const SLOW: usize = 1000;
 const ORDINARY: usize = 1000;
 
-/// A thousand clients that send a byte a second, and a thousand requests of others, with and without them.
+/// A thousand clients that send a byte a second, and a thousand requests of other users with and without
+/// them.
 pub(crate) async fn slow_clients(world: &mut World, user: &User, job: JobId) -> Result<Row> {
     let alone = ordinary(user, job).await;
     let address = world.url().trim_start_matches("http://").to_owned();
@@ -211,7 +212,7 @@ pub(crate) async fn slow_clients(world: &mut World, user: &User, job: JobId) -> 
     let dripping = async {
         loop {
             for stream in &mut slow {
-                // Some are closed meanwhile, which is right.
+                // The gateway closes some of them meanwhile, as it should.
                 let _ = stream.write_all(b"a").await;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -237,7 +238,7 @@ pub(crate) async fn slow_clients(world: &mut World, user: &User, job: JobId) -> 
     })
 }
 
-/// How long those took that were answered as they should.
+/// The response times of the requests that succeeded.
 async fn ordinary(user: &User, job: JobId) -> Vec<f64> {
     let requests = stream::iter(0..ORDINARY).map(async |_| {
         let began = Instant::now();

@@ -1,8 +1,8 @@
-//! What was measured, and the table that it becomes.
+//! The measurements, and the table that is printed of them.
 
 use std::time::Duration;
 
-/// The same thing measured several times.
+/// Repeated measurements of the same thing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Series(Vec<f64>);
 
@@ -12,7 +12,7 @@ impl Series {
         self.0.sort_by(f64::total_cmp);
     }
 
-    /// Not a number if nothing was measured.
+    /// NaN if nothing was measured.
     pub(crate) fn median(&self) -> f64 {
         let middle = self.0.len() / 2;
         match (self.0.get(middle), self.0.len() % 2) {
@@ -22,7 +22,7 @@ impl Series {
         }
     }
 
-    /// The value below which this share of all is; not a number if nothing was measured.
+    /// The value below which this share of all values is. NaN if nothing was measured.
     pub(crate) fn at(&self, share: f64) -> f64 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -34,7 +34,7 @@ impl Series {
         self.0.get(index.min(self.0.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
     }
 
-    /// The median and, in parentheses, the lowest and the highest, each in this form.
+    /// The median, with the lowest and the highest in parentheses, formatted with `form`.
     pub(crate) fn show(&self, form: impl Fn(f64) -> String) -> String {
         match self.0.as_slice() {
             [] => "nothing".to_owned(),
@@ -54,7 +54,7 @@ impl FromIterator<f64> for Series {
     }
 }
 
-/// Our time and the plain tool's, of rounds in which both did the same work.
+/// Our time and the plain tool's, for rounds in which both did the same work.
 #[derive(Debug, Default)]
 pub(crate) struct Duel(Vec<(Duration, Duration)>);
 
@@ -64,7 +64,7 @@ impl Duel {
         self.0.push((ours, plain));
     }
 
-    /// How many rounds there were.
+    /// The number of rounds.
     pub(crate) fn rounds(&self) -> usize {
         self.0.len()
     }
@@ -87,7 +87,7 @@ impl Duel {
         self.0.iter().map(|(ours, plain)| plain.as_secs_f64() / ours.as_secs_f64()).collect()
     }
 
-    /// The seconds that we took longer, round by round.
+    /// How many seconds longer we took, round by round.
     pub(crate) fn excess(&self) -> Series {
         self.0.iter().map(|(ours, plain)| ours.as_secs_f64() - plain.as_secs_f64()).collect()
     }
@@ -103,7 +103,7 @@ pub(crate) struct Row {
     pub(crate) aim: &'static str,
     /// `None` where no aim is set.
     pub(crate) is_met: Option<bool>,
-    /// What else was seen, for below the table.
+    /// A remark to print below the table.
     pub(crate) note: Option<String>,
 }
 

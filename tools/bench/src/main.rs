@@ -1,6 +1,6 @@
-//! `bench`: measures the whole system against the plain tools, and prints a Markdown table. See `docs/BENCHMARKS.md`.
+//! `bench`: compares the whole system with plain tools and prints a Markdown table. See `docs/BENCHMARKS.md`.
 //!
-//! Started by `stack run -- bench`, which gives it servers of its own.
+//! Started by `stack run -- bench`, which gives it its own servers.
 
 mod conversions;
 mod edge;
@@ -25,16 +25,16 @@ use crate::media::Clips;
 use crate::world::World;
 use test_kit::mixdown::{Content, User};
 
-/// On two idle cores it takes about twenty minutes.
+/// A run takes about twenty minutes on two idle cores.
 const DEADLINE: Duration = Duration::from_mins(30);
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut rows = Vec::new();
-    // A wait in vain is a panic.
+    // A wait that times out panics.
     let measuring = AssertUnwindSafe(measure(&mut rows)).catch_unwind();
     let measured = tokio::time::timeout(DEADLINE, measuring).await;
-    // What was measured before something went wrong still counts.
+    // Measurements before a failure still count.
     print_table(&rows);
     let measured = measured.context("the time is up").and_then(|measured| match measured {
         Ok(measured) => measured,
@@ -49,7 +49,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What can be measured alone: `bench edge`.
+/// The parts that can be measured alone: `bench edge`.
 const PARTS: [&str; 3] = ["conversions", "edge", "transfers"];
 
 async fn measure(rows: &mut Vec<Row>) -> Result<()> {
@@ -60,11 +60,11 @@ async fn measure(rows: &mut Vec<Row>) -> Result<()> {
     let is_wanted = |name| part.as_deref().is_none_or(|part| part == name);
     let world = &mut World::start().await?;
     if is_wanted("conversions") {
-        // Of a system that nobody has used yet.
+        // Measured on a system that was not used yet.
         eprintln!("Idle memory");
         rows.push(memory::idle(world).await?);
     }
-    // While there is a service that sends the mail by which they confirm their address.
+    // Created while a service still sends the mail that confirms the address.
     let user = &world.user().await?;
     if is_wanted("conversions") {
         measure_conversions(world, user, rows).await?;
@@ -125,7 +125,7 @@ async fn measure_transfers(world: &mut World, user: &User, rows: &mut Vec<Row>) 
     Ok(())
 }
 
-/// They would take the cores, and convert what is sent.
+/// The workers would use the cores and convert the uploads.
 async fn stop_the_workers(world: &mut World) -> Result<()> {
     for service in [Service::Converter, Service::Notification] {
         world.stop(service).await?;

@@ -1,4 +1,4 @@
-//! The videos that are converted, and the plain tools that they are compared with.
+//! The videos to convert, and the plain tools for comparison.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use test_kit::project::find_program;
 use tokio::process::Command;
 
-/// H.264 at 640 × 360 and AAC at 48 kHz in stereo, in MP4.
+/// The videos: H.264 at 640 × 360 and AAC at 48 kHz in stereo, in MP4.
 #[derive(Debug)]
 pub(crate) struct Clips {
     pub(crate) ten_seconds: PathBuf,
@@ -32,14 +32,14 @@ impl Clips {
         encode(&clips.thirty_seconds).await?;
         let copy = |options: &'static [&'static str], output| copy(&clips.thirty_seconds, options, output);
         copy(&["-t", "10"], &clips.ten_seconds).await?;
-        // Repeated, since encoding ten minutes of pictures would take longer than all that is measured.
+        // Repeated, because encoding ten minutes of pictures would take longer than all measurements.
         copy(&["-stream_loop", "19"], &clips.ten_minutes).await?;
         copy(&["-stream_loop", "39"], &clips.twenty_minutes).await?;
         copy(&["-stream_loop", "239"], &clips.two_hours).await?;
         Ok(clips)
     }
 
-    /// What a user would do with a file on their own disk.
+    /// Converts a file on the disk with FFmpeg, as a user would.
     pub(crate) async fn plain_conversion(&self, video: &Path) -> Result<Duration> {
         let output = self.plain_output();
         let began = Instant::now();
@@ -54,12 +54,12 @@ impl Clips {
         Ok(began.elapsed())
     }
 
-    /// Where that puts its MP3.
+    /// Where that MP3 is written.
     pub(crate) fn plain_output(&self) -> PathBuf {
         self.scratch.join("plain.mp3")
     }
 
-    /// The same for many, with one FFmpeg for each core at a time.
+    /// The same for many files, with one FFmpeg for each core at a time.
     pub(crate) async fn plain_batch(&self, video: &Path, count: usize) -> Result<Duration> {
         let cores = std::thread::available_parallelism().context("unknown number of cores")?;
         let numbers: Vec<String> = (0..count).map(|number| number.to_string()).collect();
@@ -83,7 +83,7 @@ impl Clips {
 const QUIET: [&str; 4] = ["-nostdin", "-v", "error", "-y"];
 
 async fn encode(output: &Path) -> Result<()> {
-    // Two tones in noise: silence or a pure tone would be too easy for an encoder.
+    // Two tones in noise, because silence or a pure tone would be too easy for an encoder.
     let sound =
         "aevalsrc=0.3*sin(2*PI*220*t)+0.1*random(0)-0.05|0.3*sin(2*PI*277*t)+0.1*random(1)-0.05:s=48000";
     run(Command::new(find_program("ffmpeg")?)

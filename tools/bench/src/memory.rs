@@ -1,4 +1,4 @@
-//! Memory, as the kernel counts it.
+//! Memory as the kernel counts it.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use crate::transfers::{LongMp3, PIECES};
 use crate::world::World;
 use test_kit::mixdown::{Content, User};
 
-/// After that long nothing of the start is left to do.
+/// After this time, all work of the start is done.
 const REST: Duration = Duration::from_secs(10);
 
-/// With a new process for each.
+/// Each round starts a new process.
 const ROUNDS: usize = 2;
 
-/// The four services' resident memory when nobody uses them.
+/// The four idle services' resident memory.
 pub(crate) async fn idle(world: &World) -> Result<Row> {
     tokio::time::sleep(REST).await;
     let (mut resident, mut proportional) = (0.0, 0.0);
@@ -50,7 +50,7 @@ pub(crate) async fn idle(world: &World) -> Result<Row> {
     })
 }
 
-/// The gateway's peak with so many uploads at a time.
+/// The gateway's peak with this many uploads at a time.
 pub(crate) async fn of_uploads(world: &mut World, user: &User, transfers: usize) -> Result<Row> {
     let mut peaks = Series::default();
     for _ in 0..ROUNDS {
@@ -70,7 +70,7 @@ pub(crate) async fn of_uploads(world: &mut World, user: &User, transfers: usize)
     Ok(row("uploads", transfers, &peaks))
 }
 
-/// The gateway's peak with so many downloads at a time.
+/// The gateway's peak with this many downloads at a time.
 pub(crate) async fn of_downloads(
     world: &mut World,
     user: &User,
@@ -92,7 +92,7 @@ pub(crate) async fn of_downloads(
     Ok(row("downloads", transfers, &peaks))
 }
 
-/// A gibibyte altogether: the peak is reached long before, and MongoDB gives the disk back late.
+/// A gibibyte altogether: the peak is reached long before, and MongoDB is slow to give the disk space back.
 fn pieces_each(transfers: usize) -> usize {
     PIECES / transfers
 }

@@ -1,10 +1,10 @@
-//! Processor time, as the kernel counts it.
+//! Processor time as the kernel counts it.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// Of which processes.
+/// The processes to count.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Whose {
     /// A process and all its children that have ended.
@@ -13,7 +13,7 @@ pub(crate) enum Whose {
     OwnChildren,
 }
 
-/// The kernel counts in these, on every architecture that it shows to programs (`USER_HZ`).
+/// The kernel's unit for programs on every architecture (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// User and system time (`proc_pid_stat(5)`, fields 14 to 17).
@@ -23,7 +23,7 @@ pub(crate) fn time(whose: Whose) -> Result<Duration> {
         Whose::OwnChildren => ("/proc/self/stat".to_owned(), 2),
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
-    // The name in parentheses may hold anything.
+    // The name in parentheses may contain any character.
     let (_, fields) = text.rsplit_once(") ").context("it has no name")?;
     let times = fields.split(' ').skip(11).take(4).skip(first);
     let ticks = times.map(str::parse::<f64>).sum::<Result<f64, _>>().context("it is no number")?;

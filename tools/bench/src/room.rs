@@ -1,5 +1,4 @@
-//! Room on the disk: what is measured is deleted at once, and MongoDB is made to use its room for what comes
-//! next.
+//! Disk space: each measurement's data are deleted at once, and MongoDB must reuse their space for the next.
 
 use std::path::Path;
 
@@ -9,13 +8,13 @@ use mongodb::bson::doc;
 
 const GIB: u64 = 1 << 30;
 
-/// Room for some rounds whose room is not used again yet, beside what the gateway keeps free.
+/// Space for some rounds whose space is not reused yet, in addition to what the gateway keeps free.
 const NEEDED_BYTES: u64 = 20 * GIB;
 
-/// Below that the gateway is about to refuse uploads of a gibibyte, and a full disk would be measured.
+/// With less, the gateway would soon refuse uploads of a gibibyte, and the bench would measure a full disk.
 const LEAST_BYTES: u64 = 9 * GIB;
 
-/// Ends the bench before it begins where the folder's disk is too full for it.
+/// Fails before the bench begins if the folder's disk is too full for it.
 pub(crate) fn look_first(folder: &Path) -> Result<()> {
     let free = free_bytes(folder)?;
     ensure!(
@@ -28,17 +27,17 @@ pub(crate) fn look_first(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Has MongoDB forget deleted files at once: by default it keeps their bytes for five minutes, for whoever
-/// reads the past.
+/// Lets MongoDB drop deleted files at once. By default it keeps their bytes for five minutes, for reads of
+/// the past.
 pub(crate) async fn forget_the_past(client: &Client) -> Result<()> {
     let set = doc! { "setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0 };
     let set = client.database("admin").run_command(set).await;
     set.context("could not have MongoDB forget deleted files").map(drop)
 }
 
-/// Has the room of deleted files used for new ones, between two rounds.
+/// Makes MongoDB reuse the space of deleted files, between two rounds.
 pub(crate) async fn reclaim(client: &Client, folder: &Path) -> Result<()> {
-    // One checkpoint leaves the blocks out, the next may use them.
+    // One checkpoint frees the blocks, and the next may use them.
     for _ in 0..2 {
         let checkpoint = client.database("admin").run_command(doc! { "fsync": 1 }).await;
         checkpoint.context("MongoDB could not write a checkpoint")?;

@@ -1,4 +1,5 @@
-//! A gibibyte through the gateway, against the same bytes through the MongoDB driver's own GridFS streams.
+//! Transfers a gibibyte through the gateway, and the same bytes through the MongoDB driver's own GridFS
+//! streams.
 
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,10 @@ pub(crate) const PIECES: usize = 1024;
 
 const ROUNDS: usize = 3;
 
-/// Both do nearly the same, so that what the disk does besides counts for more.
+/// More rounds, because both do nearly the same work, so the disk's other work has more influence.
 const RESUMABLE_ROUNDS: usize = 9;
 
-/// An MP3 of 1 GiB, which no video of ours becomes.
+/// An MP3 of 1 GiB. No real conversion makes one.
 #[derive(Debug)]
 pub(crate) struct LongMp3 {
     id: ObjectId,
@@ -33,9 +34,9 @@ impl LongMp3 {
     }
 }
 
-/// Stores an MP3 with the driver, and makes it what a job was converted to.
+/// Stores an MP3 with the driver and makes it the result of a job.
 ///
-/// Past the crate that owns the job documents: nothing but a bench needs such a thing.
+/// It bypasses the crate that owns the job documents, because only a bench needs this.
 pub(crate) async fn store_long_mp3(world: &World, job: JobId) -> Result<LongMp3> {
     let (id, _) = driver_upload(&world.database("mp3s").gridfs_bucket(None)).await?;
     let bytes = i64::try_from(PIECES * PIECE_BYTES)?;
@@ -93,7 +94,7 @@ pub(crate) async fn resumable_uploads(world: &World, user: &User, rows: &mut Vec
 
 pub(crate) async fn downloads(world: &World, user: &User, mp3: &LongMp3) -> Result<Row> {
     let bucket = world.database("mp3s").gridfs_bucket(None);
-    // Both find the file in the same caches.
+    // A first download, so that both find the file in the same caches.
     driver_download(&bucket, mp3).await?;
     let mut duel = Duel::default();
     for number in 0..ROUNDS {
@@ -110,7 +111,7 @@ pub(crate) async fn downloads(world: &World, user: &User, mp3: &LongMp3) -> Resu
     row("Download of 1 GiB", &duel, "≥ 1.0×", 1.0, ROUNDS).context("no round was measured")
 }
 
-/// What the rounds that came to their end say, if there are any.
+/// The row for the completed rounds, if there are any.
 fn row(what: &str, duel: &Duel, aim: &'static str, least: f64, rounds: usize) -> Option<Row> {
     let measured = duel.rounds();
     #[expect(clippy::cast_precision_loss, reason = "it is 1024")]
@@ -126,7 +127,7 @@ fn row(what: &str, duel: &Duel, aim: &'static str, least: f64, rounds: usize) ->
     })
 }
 
-/// Until the gateway has accepted it: stored, made a job, and announced to the converters.
+/// Uploads until the gateway has accepted: stored, made a job, and announced to the converters.
 async fn upload(world: &World, user: &User) -> Result<Duration> {
     let began = Instant::now();
     let job = user.send(&Content::Pieces(PIECES)).await?;

@@ -1,4 +1,4 @@
-//! The whole system, on the servers of `stack run`, with data of its own.
+//! The whole system on the servers of `stack run`, with its own data.
 
 use std::path::Path;
 
@@ -19,17 +19,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Call it on the main thread: the services die with the thread that started them.
+    /// Call it on the main thread: the services end with the thread that started them.
     pub(crate) async fn start() -> Result<Self> {
         let scratch = scratch()?;
         room::look_first(scratch.path())?;
         let mixdown = Plan::new()
-            // As they are in use; a plan for tests has them short.
+            // The real value. A plan for tests has a short one.
             .with("LEASE", "30s")
             .with("UNANNOUNCED_AFTER", "30s")
             .with("RECONCILE_INTERVAL", "15s")
             .with("SWEEP_INTERVAL", "5m")
-            // On a slow machine a part takes longer than the 15 minutes that tokens last.
+            // On a slow machine, a part takes longer than a token's usual 15 minutes.
             .with("ACCESS_TOKEN_LIFETIME", "1h")
             .start()
             .await?;
@@ -38,7 +38,7 @@ impl World {
         Ok(Self { mixdown, client, scratch })
     }
 
-    /// A new user, who can confirm their address while there is a service that sends mails.
+    /// A new user. A service must be running that sends the mail to confirm the address.
     pub(crate) async fn user(&self) -> Result<User> {
         self.mixdown.user().await
     }
@@ -47,7 +47,7 @@ impl World {
         self.mixdown.url()
     }
 
-    /// Where the videos and the plain tools' output go.
+    /// The folder for the videos and the plain tools' output.
     pub(crate) fn scratch(&self) -> &Path {
         self.scratch.path()
     }
@@ -57,7 +57,7 @@ impl World {
         self.client.database(&format!("{}{name}", self.mixdown.prefix()))
     }
 
-    /// Has the room of what was deleted used again; an error where the disk fills up nevertheless.
+    /// Makes MongoDB reuse the space of deleted files. Fails if the disk becomes full nevertheless.
     pub(crate) async fn reclaim(&self) -> Result<()> {
         room::reclaim(&self.client, self.scratch()).await
     }
@@ -67,7 +67,7 @@ impl World {
         Ok(())
     }
 
-    /// Replaces a service's process by a new one, whose memory nothing has used yet.
+    /// Replaces a service's process with a new one, whose memory is unused.
     pub(crate) async fn restart(&mut self, service: Service) -> Result<()> {
         self.mixdown.service(service)?.restart().await
     }

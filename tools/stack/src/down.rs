@@ -10,10 +10,10 @@ use crate::up::SERVER_PATIENCE;
 use test_kit::process::stop_strays;
 use test_kit::services::DRAIN_PATIENCE;
 
-/// Stops what `up` started and nothing else. The data stays.
+/// Stops what `up` started, and nothing else. The data stay.
 ///
 /// # Errors
-/// When the stack's folder can't be read or written.
+/// The stack's folder cannot be read or written.
 pub(crate) async fn down(folder: &StackFolder) -> Result<()> {
     if !folder.path().exists() {
         say!("Mixdown is not running.");
@@ -22,7 +22,7 @@ pub(crate) async fn down(folder: &StackFolder) -> Result<()> {
     let _lock = folder.lock()?;
     let ledger = Ledger::open(folder)?;
     let was_running = !ledger.all_running().is_empty();
-    // The services first: they finish their jobs with the servers still there.
+    // The services stop first, so that they finish their jobs while the servers run.
     stop_all(&ledger, &SERVICE_NAMES, DRAIN_PATIENCE).await?;
     stop_all(&ledger, &SERVER_NAMES, SERVER_PATIENCE).await?;
     let strays = stop_strays(folder.path(), &[], SERVER_PATIENCE).await;
@@ -47,6 +47,6 @@ async fn stop(ledger: &Ledger, part: &str, patience: Duration) -> Result<()> {
         entry.identity.stop(patience).await;
         say!("  {part:<13} stopped");
     }
-    // Also of one that crashed: it isn't expected to run any more.
+    // Recorded for a crashed part too: it should not run any more.
     if ledger.expects(part) { ledger.stopped(part) } else { Ok(()) }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use test_kit::servers::create_private_dir;
 
-/// The folder of one native stack: `.stack` in the checkout, unless told otherwise.
+/// The folder of a native stack: `.stack` in the checkout, unless another is given.
 #[derive(Debug, Clone)]
 pub(crate) struct StackFolder {
     path: PathBuf,
@@ -16,7 +16,7 @@ impl StackFolder {
     /// The folder at this path, which need not exist yet.
     ///
     /// # Errors
-    /// When the path can't be made absolute or belongs to somebody else.
+    /// The path cannot be made absolute, or it belongs to another user.
     pub(crate) fn at(path: &Path) -> Result<Self> {
         let path = std::path::absolute(path).context("the stack's folder has no absolute path")?;
         if let Ok(folder) = fs::metadata(&path) {
@@ -42,7 +42,8 @@ impl StackFolder {
             .try_for_each(|dir| create_private_dir(dir))
     }
 
-    /// Held by `up` and `down` while they work. The kernel lets go of it when they end, in whatever way.
+    /// The lock that `up` and `down` hold while they work. The kernel releases it when they end, even after a
+    /// crash.
     pub(crate) fn lock(&self) -> Result<File> {
         let lock = File::create(self.path.join("lock")).context("could not create the lock")?;
         if lock.try_lock().is_err() {

@@ -13,8 +13,8 @@ use test_kit::ports::{free_port, is_free};
 use test_kit::process::{Identity, Launch};
 use test_kit::servers::write_private;
 
-/// What the stack remembers from one command to the next: its ports and the processes that it started. Every
-/// change is written at once, so that whatever is interrupted, the next command knows.
+/// The stack's record between commands: its ports and its processes. Every change is written at once, so that
+/// the next command knows of it even after an interruption.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     path: PathBuf,
@@ -27,7 +27,7 @@ struct Entries {
     processes: BTreeMap<String, Entry>,
 }
 
-/// One process that the stack started.
+/// A process that the stack started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) identity: Identity,
@@ -37,7 +37,7 @@ pub(crate) struct Entry {
     started_at: u64,
 }
 
-/// Tells one build of a program from the next.
+/// Identifies one build of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Fingerprint {
     bytes: u64,
@@ -57,13 +57,13 @@ impl Fingerprint {
 }
 
 impl Entry {
-    /// Whether the process is what the launch would start now.
+    /// Whether the process is the one that the launch would start now.
     pub(crate) fn is_current(&self, launch: &Launch) -> bool {
         self.launch == *launch
             && Fingerprint::of(&launch.program).is_ok_and(|program| program == self.program)
     }
 
-    /// How long it has run, to the second.
+    /// How long it has run, in seconds.
     pub(crate) fn age_seconds(&self) -> u64 {
         now().saturating_sub(self.started_at)
     }
@@ -74,7 +74,7 @@ fn now() -> u64 {
 }
 
 impl Ledger {
-    /// Reads what is remembered, if anything is.
+    /// Reads the record, if there is one.
     pub(crate) fn open(folder: &StackFolder) -> Result<Self> {
         let path = folder.ledger();
         let entries = match fs::read(&path) {
@@ -86,8 +86,8 @@ impl Ledger {
         Ok(Self { path, entries: Mutex::new(entries) })
     }
 
-    /// The remembered port of that name. `owner` is the part that listens there: if it doesn't run and
-    /// somebody else has taken the port, another is chosen; the first choice is `preferred`.
+    /// The recorded port with that name. `owner` is the part that uses it. If that part does not run and
+    /// another program has taken the port, another one is chosen. The first choice is `preferred`.
     pub(crate) fn port(&self, name: &str, owner: &str, preferred: Option<u16>) -> Result<u16> {
         let remembered = self.entries().ports.get(name).copied();
         if let Some(port) = remembered
@@ -103,22 +103,22 @@ impl Ledger {
         Ok(port)
     }
 
-    /// The port of that name, if one was ever chosen.
+    /// The port with that name, if one was ever chosen.
     pub(crate) fn remembered_port(&self, name: &str) -> Option<u16> {
         self.entries().ports.get(name).copied()
     }
 
-    /// The process of a part, if it runs.
+    /// A part's process, if it runs.
     pub(crate) fn running(&self, part: &str) -> Option<Entry> {
         self.entries().processes.get(part).filter(|entry| entry.identity.is_running()).cloned()
     }
 
-    /// Whether a part was started and not stopped, though it may have crashed since.
+    /// Whether a part was started and not stopped. It may have crashed since.
     pub(crate) fn expects(&self, part: &str) -> bool {
         self.entries().processes.contains_key(part)
     }
 
-    /// Every process that runs.
+    /// Every running process.
     pub(crate) fn all_running(&self) -> Vec<Identity> {
         let entries = self.entries();
         entries.processes.values().map(|entry| entry.identity.clone()).filter(Identity::is_running).collect()

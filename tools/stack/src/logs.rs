@@ -9,13 +9,13 @@ use crate::folder::StackFolder;
 use crate::parts::{SERVER_NAMES, SERVICE_NAMES};
 
 const POLL: Duration = Duration::from_millis(200);
-// About a screenful of each to begin with.
+// About a screenful of each log at the beginning.
 const FIRST_BYTES: u64 = 4 * 1024;
 
-/// Prints the end of the services' logs, or of one part's, and whatever is added until it is interrupted.
+/// Prints the end of the services' logs, or of one part's log, and follows them until it is interrupted.
 ///
 /// # Errors
-/// When there is no part of that name, or a log can't be read.
+/// No part has that name, or a log cannot be read.
 pub(crate) async fn logs(folder: &StackFolder, part: Option<&str>) -> Result<()> {
     let parts = match part {
         Some(part) => vec![known_part(part)?],
@@ -27,7 +27,7 @@ pub(crate) async fn logs(folder: &StackFolder, part: Option<&str>) -> Result<()>
         for log in &mut logs {
             for line in log.new_lines()? {
                 let prefix = if prefix_width == 0 { "" } else { log.part };
-                // A closed pipe (`make logs | head`) is the reader's way to say that it has enough.
+                // A closed pipe (`make logs | head`) means that the reader has enough.
                 if writeln!(std::io::stdout(), "{prefix:<prefix_width$}{line}").is_err() {
                     return Ok(());
                 }
@@ -62,13 +62,13 @@ impl Log {
         Self { part, path, position: None, partial_line: Vec::new() }
     }
 
-    /// The lines that were completed since the last call; none while there is no file.
+    /// The lines that were completed since the last call. None while the file does not exist.
     fn new_lines(&mut self) -> Result<Vec<String>> {
         let Ok(mut file) = File::open(&self.path) else { return Ok(Vec::new()) };
         let length = file.metadata().context("could not read a log's length")?.len();
         let start = match self.position {
             None => length.saturating_sub(FIRST_BYTES),
-            // Shorter than before: it was put aside and a new one begun.
+            // Shorter than before: the log was moved away and a new one begun.
             Some(position) if position > length => 0,
             Some(position) => position,
         };

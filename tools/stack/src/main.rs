@@ -1,6 +1,6 @@
 //! `stack`: the native stack, and servers for a test run. See `stack --help`.
 
-/// Prints a line. Its reader may leave early, as in `make down | head`: the work goes on.
+/// Prints a line. The reader may leave early, as in `make down | head`, and the work must continue.
 macro_rules! say {
     ($($line:tt)*) => {{
         use std::io::Write as _;
@@ -74,7 +74,8 @@ enum AddressArgument {
     Inbox,
 }
 
-// One thread: servers of `run` die with the thread that started them, and that must be the one that lasts.
+// One thread: servers of `run` end with the thread that started them, so this must be the thread that lives
+// longest.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     raise_open_files_limit();
@@ -115,15 +116,15 @@ async fn execute(arguments: Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// The servers inherit the limit. The usual 1024 is too low for a MongoDB with the databases of a hundred
-/// tests, which then aborts; Erlang sizes tables by the limit, so it is not raised to the millions that some
-/// systems allow.
+/// Raises the limit of open files, which the servers inherit. The usual 1024 is too low: a MongoDB with the
+/// databases of a hundred tests aborts. Erlang sizes its tables by the limit, so it is not raised to the
+/// millions that some systems allow.
 fn raise_open_files_limit() {
     const WANTED: u64 = 65_536;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(WANTED, |maximum| maximum.min(WANTED));
     if current != Some(wanted) {
-        // Never above the maximum, so it is allowed.
+        // Permitted, because the value is never above the maximum.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
 }

@@ -9,7 +9,7 @@ use test_kit::random::random_hex;
 use test_kit::servers::{MailCatcher, MongoDb, MySql, RabbitMq, Server};
 use test_kit::services::{Service, ServicePorts, System, kept_secret};
 
-/// The whole system: four servers and four services, with their ports and secrets settled.
+/// The whole system: four servers and four services with their ports and secrets.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) mysql: MySql,
@@ -27,7 +27,7 @@ const DATABASE: &str = "mixdown";
 const PREFERRED_GATEWAY_PORT: u16 = 8080;
 
 impl Parts {
-    /// Settles ports and secrets: the remembered ones where possible.
+    /// Chooses ports and secrets, the recorded ones if possible.
     pub(crate) fn settle(project: &Project, folder: &StackFolder, ledger: &Ledger) -> Result<Self> {
         let port = |name: &str, owner: &str| ledger.port(name, owner, None);
         let password = |name: &str| kept_secret(&folder.secrets().join(name), random_hex::<16>);
@@ -82,7 +82,7 @@ fn service_ports(ledger: &Ledger) -> Result<ServicePorts> {
     })
 }
 
-/// Where the page is, and what this shell has set of what may be set for a moment: `RUST_LOG=debug make up`
+/// The page's folder, and the variables that may be set for a single command: `RUST_LOG=debug make up`
 /// restarts the services with that level.
 fn variables(project: &Project) -> BTreeMap<String, String> {
     let names = ["RUST_LOG", "ALLOW_UNSANDBOXED_FFMPEG"];

@@ -18,31 +18,31 @@ use test_kit::servers::{MailCatcher, MongoDb, MySql, RabbitMq, Running, Server};
 
 const PREFIX: &str = "mixdown-run-";
 const LOCK: &str = "lock";
-// A command that was told to end may want to write its report.
+// Long enough for a terminated command to write its report.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs a command with the four servers started for it alone, and gives its exit code.
+/// Starts the four servers for one command and runs it. Returns its exit code.
 ///
-/// Call it on the main thread: the servers die with the thread that started them, however that ends.
+/// Call it on the main thread: the servers end with the thread that started them, in whatever way it ends.
 ///
 /// # Errors
-/// When a server doesn't come up or the command can't be started.
+/// A server does not become ready, or the command cannot be started.
 pub(crate) async fn run(project: &Project, command: &[String]) -> Result<u8> {
     remove_abandoned_homes().await;
     let home = TempDir::with_prefix(PREFIX).context("no temporary folder")?;
-    // Held until the end: tells other runs that this folder is in use.
+    // Held until the end, so that other runs know that this folder is in use.
     let lock = File::create(home.path().join(LOCK)).context("could not create the lock")?;
     lock.lock().context("could not take the lock")?;
 
     let result = run_in(project, home.path(), command).await;
     let result = result.and_then(|code| Ok(if keeps_secrets(home.path())? { code } else { code.max(1) }));
-    // The servers, and whatever the command left running. An orderly end would only cost time: the data goes
-    // too.
+    // Stops the servers and the processes that the command left. An orderly shutdown would only cost time,
+    // because their data are deleted too.
     stop_strays(home.path(), &[], Duration::ZERO).await;
     result
 }
 
-/// Whether no service of this run has logged a secret; says what was found.
+/// Whether no service of this run has logged a secret. Prints what was found.
 fn keeps_secrets(home: &Path) -> Result<bool> {
     let searched = search_logs(home)?;
     if searched.files > 0 {
@@ -67,7 +67,7 @@ async fn run_in(project: &Project, home: &Path, command: &[String]) -> Result<u8
             status = child.wait() => return Ok(exit_code(status.context("could not wait for the command")?)),
             request = requests.next() => request,
         };
-        // A Ctrl-C in a terminal reaches the command too, which may be a shell that goes on.
+        // A Ctrl-C in a terminal also reaches the command, which may be a shell that continues.
         if request == StopRequest::Terminate || !std::io::stdin().is_terminal() {
             end_command(&mut child).await;
             return Ok(request.exit_code());
@@ -82,7 +82,7 @@ enum StopRequest {
 }
 
 impl StopRequest {
-    /// What a shell reports for a program that the signal ended.
+    /// The exit code that a shell reports for a program ended by the signal.
     fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -128,7 +128,7 @@ impl Servers {
         Ok(Self { mysql, mongodb, rabbitmq, mail })
     }
 
-    /// What the tests are told about them.
+    /// The servers' addresses for the tests.
     fn shared(&self) -> SharedServers {
         SharedServers {
             mysql_url: self.mysql.url(),
@@ -141,8 +141,8 @@ impl Servers {
 }
 
 fn start_command(command: &[String], home: &Path, servers: &SharedServers) -> Result<Child> {
-    // In the terminal's foreground group, so that it can read from it; killed with us, in case nobody can
-    // tidy up.
+    // In the terminal's foreground process group, so that it can read input. It is killed together with this
+    // program, in case the cleanup does not run.
     Command::new(find_program("setpriv")?)
         .args(["--pdeathsig", "KILL", "--"])
         .args(command)
@@ -156,7 +156,7 @@ async fn end_command(child: &mut Child) {
     if let Some(identity) = child.id().and_then(|pid| Identity::of(pid).ok()) {
         identity.ask_to_end();
     }
-    // One that doesn't listen is killed with the other strays.
+    // A command that ignores the signal is killed with the other strays.
     let _ = tokio::time::timeout(COMMAND_PATIENCE, child.wait()).await;
 }
 
@@ -165,7 +165,7 @@ fn exit_code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// A run that was killed could not remove its folder; nobody holds its lock any more.
+/// Removes the folders of killed runs. Their locks are free.
 async fn remove_abandoned_homes() {
     let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
@@ -174,7 +174,7 @@ async fn remove_abandoned_homes() {
             && File::open(home.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok())
         {
             stop_strays(&home, &[], Duration::ZERO).await;
-            // Another run may be at the same, or it is another user's: not ours to complain about.
+            // Another run may do the same now, or the folder belongs to another user. Neither is an error.
             let _ = fs::remove_dir_all(&home);
         }
     }

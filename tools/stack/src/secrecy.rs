@@ -1,4 +1,4 @@
-//! What no log of a test run may hold, whatever the test was about.
+//! Searches the logs of every test run for secrets, whatever the tests are about.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 
 use test_kit::services::Service;
 
-/// What a run's services have logged.
+/// The result of the search in a run's logs.
 #[derive(Debug, Default)]
 pub(crate) struct Searched {
     pub(crate) files: usize,
     pub(crate) lines: usize,
-    /// The lines that should not be there, each behind its file's name.
+    /// The lines with a secret, each after its file's name.
     pub(crate) found: Vec<String>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn search_logs(home: &Path) -> Result<Searched> {
     Ok(searched)
 }
 
-/// They are where a [`Mixdown`](test_kit::mixdown::Mixdown) is, or was.
+/// The logs are where a [`Mixdown`](test_kit::mixdown::Mixdown) is or was.
 fn logs_in(home: &Path) -> Result<Vec<PathBuf>> {
     let mut logs = Vec::new();
     for folder in fs::read_dir(home).context("could not list the run's folder")? {
@@ -49,12 +49,12 @@ fn indiscretions(log: &str) -> impl Iterator<Item = &str> {
 
 fn is_secret(word: &str, line: &str) -> bool {
     const OPAQUE_TOKEN_LENGTH: usize = 43;
-    // The passwords and the addresses of the tests' people.
+    // The passwords and addresses of the tests' users.
     word.contains("secret_")
         || word.contains("@example.")
         || is_signed_token(word)
         || word.contains("mxk_")
-        // Links, refresh tokens, tokens in mails. The name of a key looks the same and is public.
+        // Links, refresh tokens, tokens in mails. A key's name looks the same but is public.
         || word.len() == OPAQUE_TOKEN_LENGTH && is_mixed(word) && !line.contains("kid")
 }
 
@@ -62,13 +62,13 @@ fn is_signed_token(word: &str) -> bool {
     word.starts_with("eyJ") && word.matches('.').count() == 2
 }
 
-/// Which identifiers in words are not.
+/// Whether letters and digits are mixed. Identifiers made of words are not.
 fn is_mixed(word: &str) -> bool {
     let has = |is: fn(&char) -> bool| word.chars().any(|c| is(&c));
     has(char::is_ascii_digit) && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase)
 }
 
-/// Whether there is an address with a user and a password: `scheme://user:password@host`.
+/// Whether the line contains an address with a user and a password: `scheme://user:password@host`.
 fn names_credentials(line: &str) -> bool {
     line.split("://").skip(1).any(|address| {
         let authority = address.split(['/', ' ', '"']).next().unwrap_or_default();

@@ -8,10 +8,10 @@ use crate::parts::{SERVER_NAMES, SERVICE_NAMES};
 use test_kit::servers::{MailCatcher, Server as _};
 use test_kit::services::Service;
 
-/// Prints a table of the parts, and tells whether all of them run and answer.
+/// Prints a table of the parts. Returns whether all of them run and answer.
 ///
 /// # Errors
-/// When the stack's folder can't be read.
+/// The stack's folder cannot be read.
 pub(crate) async fn status(folder: &StackFolder) -> Result<bool> {
     let ledger = Ledger::open(folder)?;
     say!("{:<13} {:<13} {:>8} {:>9}  ADDRESS", "PART", "STATE", "PID", "RUNNING");
@@ -40,7 +40,7 @@ pub(crate) enum Address {
 /// The URL of an address, without a slash at the end.
 ///
 /// # Errors
-/// When the part behind it doesn't run.
+/// The part with this address does not run.
 pub(crate) fn url(folder: &StackFolder, which: Address) -> Result<String> {
     let ledger = Ledger::open(folder)?;
     let part = match which {
@@ -54,7 +54,7 @@ pub(crate) fn url(folder: &StackFolder, which: Address) -> Result<String> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Ready,
-    /// It runs, and says of itself that it can't work now, or says nothing.
+    /// It runs, but reports that it is not ready, or does not answer.
     NotReady,
     Crashed,
     Stopped,
@@ -87,7 +87,7 @@ impl State {
 
 const ANSWER_DEADLINE: Duration = Duration::from_secs(3);
 
-/// Services say whether they are ready; of servers it is enough that their port is open.
+/// A service must report that it is ready. For a server, an open port is enough.
 async fn answers(name: &str, ledger: &Ledger) -> bool {
     if SERVICE_NAMES.contains(&name) {
         let Some(port) = ledger.remembered_port(&format!("{name}_admin")) else { return false };
@@ -105,7 +105,7 @@ fn server_port(server: &str) -> &str {
     if server == MailCatcher::NAME { "smtp" } else { server }
 }
 
-/// Where people or their tools would go.
+/// The address for people or their tools.
 fn address(name: &str, ledger: &Ledger) -> String {
     let port = |name: &str| ledger.remembered_port(name).unwrap_or_default();
     if name == MailCatcher::NAME {

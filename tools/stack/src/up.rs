@@ -10,17 +10,17 @@ use test_kit::project::Project;
 use test_kit::servers::{self, Server, Site, last_lines};
 use test_kit::services::{DRAIN_PATIENCE, Service};
 
-/// A server may have to write a lot before it ends.
+/// A server may have much to write before it ends.
 pub(crate) const SERVER_PATIENCE: Duration = Duration::from_mins(1);
-// An interrupted migration goes on by itself; cutting it off in the middle could leave half a table.
+// An interrupted migration continues by itself. Ending it in the middle could leave half a table.
 const MIGRATION_PATIENCE: Duration = Duration::from_mins(1);
 const MIGRATION: &str = "auth-migrate";
 
-/// Starts what doesn't run yet, waits until all of it is ready, and prints the addresses. What runs with the
-/// settings and the build of now is left alone.
+/// Starts the parts that do not run yet, waits until all are ready, and prints the addresses. A part that
+/// runs with the current settings and build is left alone.
 ///
 /// # Errors
-/// When a part is missing or doesn't get ready; what was started before goes on.
+/// A part is missing or does not become ready. Parts that were started before continue.
 pub(crate) async fn up(project: &Project, folder: &StackFolder) -> Result<()> {
     folder.create()?;
     let _lock = folder.lock()?;
@@ -52,7 +52,7 @@ pub(crate) async fn up(project: &Project, folder: &StackFolder) -> Result<()> {
     Ok(())
 }
 
-/// What an interrupted start left behind and nobody wrote down.
+/// Stops the unrecorded processes of an interrupted start.
 async fn clear_strays(folder: &StackFolder, ledger: &Ledger) {
     let migration = ledger.running(MIGRATION);
     if let Some(migration) = migration {
@@ -107,7 +107,7 @@ impl Starter<'_> {
         Ok(self.parts.system.launch(service)?.variable(STACK_MARK, self.folder.path().display().to_string()))
     }
 
-    /// The part's process if it runs as it should. One with other settings or an older build is stopped.
+    /// The part's process if it is up to date. One with other settings or an older build is stopped.
     async fn keep_current(&self, part: &str, launch: &Launch, patience: Duration) -> Result<Option<Process>> {
         let Some(entry) = self.ledger.running(part) else { return Ok(None) };
         if entry.is_current(launch) {
@@ -125,7 +125,7 @@ impl Starter<'_> {
         Ok(process)
     }
 
-    /// Brings the accounts' tables up to date, unless the auth service already runs on them.
+    /// Migrates the accounts' tables, unless the auth service already runs on them.
     async fn migrate(&self) -> Result<()> {
         let auth = self.service_launch(Service::Auth)?;
         if self.ledger.running(Service::Auth.name()).is_some_and(|entry| entry.is_current(&auth)) {

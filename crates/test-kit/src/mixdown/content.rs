@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 /// The unit in which large contents are written and read, here and by the driver's streams.
 pub const PIECE_BYTES: usize = 1 << 20;
 
-/// Random, so that MongoDB can't compress it: nothing repeats within a chunk of 255 KiB.
+/// Random, so that MongoDB cannot compress it: nothing repeats within a chunk of 255 KiB.
 pub static PIECE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     use std::io::Read as _;
     let mut piece = vec![0; PIECE_BYTES];
@@ -20,12 +20,12 @@ pub static PIECE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     piece
 });
 
-/// What is uploaded piece by piece, whatever its size.
+/// A content that is uploaded piece by piece, whatever its size.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// A file from the disk.
     File(PathBuf),
-    /// So many random pieces, which no disk slows down.
+    /// This many random pieces, which no disk slows down.
     Pieces(usize),
 }
 

@@ -10,10 +10,10 @@ pub struct Form {
 const BOUNDARY: &str = "------------------------6d69786f7574";
 
 impl Form {
-    /// The form with one file, named as on the disk.
+    /// A form with one file, named as on the disk.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// The file can't be read.
     pub async fn of_file(path: &Path) -> Result<Self> {
         let bytes =
             tokio::fs::read(path).await.with_context(|| format!("could not read {}", path.display()))?;
@@ -27,7 +27,7 @@ impl Form {
         self.file_named(name.as_bytes(), bytes)
     }
 
-    /// Adds a file whose name is of any bytes, and escaped already.
+    /// Adds a file whose name consists of any bytes and is already escaped.
     #[must_use]
     pub fn file_named(mut self, name: &[u8], bytes: &[u8]) -> Self {
         self.begin_file(name);
@@ -58,13 +58,13 @@ impl Form {
         self.body
     }
 
-    /// What comes after the last byte of a file, for one who sends that byte by itself.
+    /// The body after the last byte of a file, for a test that sends that byte separately.
     #[must_use]
     pub fn ending() -> Vec<u8> {
         format!("\r\n--{BOUNDARY}--\r\n").into_bytes()
     }
 
-    /// The body up to the first byte of a file, for a test that sends the rest by itself.
+    /// The body up to the first byte of a file, for a test that sends the rest separately.
     #[must_use]
     pub fn into_opening(mut self, name: &str) -> Vec<u8> {
         self.begin_file(name.as_bytes());

@@ -1,5 +1,5 @@
-//! One whole Mixdown for a test: our four programs as processes on real servers, driven over HTTP, killed and
-//! restarted at will.
+//! A whole Mixdown for a test: the four services as processes on real servers, used over HTTP, killed and
+//! restarted on demand.
 
 mod content;
 mod form;
@@ -23,19 +23,19 @@ use crate::inbox::Inbox;
 use crate::process::{Lifetime, STACK_MARK};
 use crate::services::{RunningService, Service, ServicePorts, System};
 
-/// A running Mixdown; its processes die when it is dropped, or with the thread that started it.
+/// A running Mixdown. Its processes end when it is dropped, or with the thread that started it.
 #[derive(Debug)]
 pub struct Mixdown {
     services: BTreeMap<Service, RunningService>,
     system: System,
     prefix: String,
-    /// Where its people read their mails; none where they get none.
+    /// The inbox for its users' mails. `None`: the plan has no mails.
     inbox: Option<Inbox>,
-    /// Last, so that it goes when nobody writes into it any more.
+    /// The last field, so that it is dropped after every process that writes into the folder.
     _home: Home,
 }
 
-/// A system's folder, of which only the logs stay: `stack run` searches them when the run is over.
+/// A system's folder. Only its logs are kept, because `stack run` searches them after the run.
 #[derive(Debug)]
 struct Home(TempDir);
 
@@ -49,7 +49,7 @@ impl Drop for Home {
         let kept = self.0.path().with_extension("logs");
         if std::env::var_os(STACK_MARK).is_some() && std::fs::create_dir(&kept).is_ok() {
             for log in logs {
-                // One that is lost is not searched, which is no reason to fail.
+                // A lost log is not searched, but that must not fail the test.
                 let _ = std::fs::rename(&log, kept.join(log.file_name().unwrap_or_default()));
             }
         }
@@ -57,13 +57,13 @@ impl Drop for Home {
 }
 
 impl Mixdown {
-    /// What goes in front of the names of its queues and databases.
+    /// The prefix of its queues and databases.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// How its services were started.
+    /// The system that its services were started with.
     #[must_use]
     pub fn system(&self) -> &System {
         &self.system
@@ -75,18 +75,18 @@ impl Mixdown {
         format!("http://127.0.0.1:{}", self.system.ports.gateway)
     }
 
-    /// One of its processes, to be killed, stopped or restarted.
+    /// One of its processes, to kill, stop or restart.
     ///
     /// # Errors
-    /// When the plan left it out.
+    /// The plan left it out.
     pub fn service(&mut self, service: Service) -> Result<&mut RunningService> {
         self.services.get_mut(&service).with_context(|| format!("{} is not part of this", service.name()))
     }
 
-    /// One more process of a service, beside the one that it has; on ports of its own.
+    /// Starts another process of a service beside the existing one, on its own ports.
     ///
     /// # Errors
-    /// When it doesn't come up.
+    /// It does not become ready.
     pub async fn start_another(&self, service: Service) -> Result<RunningService> {
         let mut system = self.system.clone();
         system.ports = ServicePorts { auth: system.ports.auth, ..ServicePorts::free()? };
@@ -96,23 +96,23 @@ impl Mixdown {
     /// The files in its databases.
     ///
     /// # Errors
-    /// When the URL of MongoDB is none.
+    /// MongoDB's URL is malformed.
     pub async fn grid_fs(&self) -> Result<GridFs> {
         GridFs::at(&self.system.mongodb_url, &self.prefix).await
     }
 
-    /// A new person with an account, logged in. Where there are mails, they have confirmed their address.
+    /// Creates a user with an account and logs in. If the plan has mails, the address is confirmed.
     ///
     /// # Errors
-    /// When the registration or the login fails.
+    /// The registration or the login fails.
     pub async fn user(&self) -> Result<User> {
         User::register(&self.url(), self.inbox.as_ref()).await
     }
 
-    /// Makes somebody an administrator, as an operator does, and logs them in anew.
+    /// Makes a user an administrator with the operator's command, and logs in again.
     ///
     /// # Errors
-    /// When the command or the login fails.
+    /// The command or the login fails.
     pub async fn promote(&self, user: &mut User) -> Result<()> {
         let log = self.system.home.join("promotion.log");
         let launch = self.system.launch(Service::Auth)?.argument("user").argument("promote");
@@ -122,10 +122,10 @@ impl Mixdown {
         Ok(())
     }
 
-    /// All that a service has logged so far.
+    /// Everything that a service has logged so far.
     ///
     /// # Errors
-    /// When the plan left it out, or its log can't be read.
+    /// The plan left it out, or its log cannot be read.
     pub fn log(&self, service: Service) -> Result<String> {
         let running = self.services.get(&service);
         let running = running.with_context(|| format!("{} is not part of this", service.name()))?;

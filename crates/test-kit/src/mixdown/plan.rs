@@ -18,7 +18,7 @@ use crate::{shared, unique_name};
 
 const MIGRATION_DEADLINE: Duration = Duration::from_mins(2);
 
-/// What a Mixdown runs on and how it is set, before it is started. Delays are short, limits out of the way.
+/// The servers and settings of a Mixdown before it starts. Delays are short, and limits are high.
 #[derive(Debug, Clone)]
 pub struct Plan {
     prefix: String,
@@ -32,7 +32,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A whole Mixdown on the shared servers, with databases and queues of its own.
+    /// A whole Mixdown on the shared servers, with its own databases and queues.
     ///
     /// # Panics
     /// Outside `stack run`.
@@ -73,14 +73,14 @@ impl Plan {
         self
     }
 
-    /// Starts these services only.
+    /// Starts only these services.
     #[must_use]
     pub fn only(mut self, services: &[Service]) -> Self {
         self.services = services.to_vec();
         if services.contains(&Service::Notification) { self } else { self.without_mails() }
     }
 
-    /// Uses another MySQL than the shared one; the account may create databases.
+    /// Uses another MySQL than the shared one. The account may create databases.
     #[must_use]
     pub fn on_mysql(mut self, url: &str) -> Self {
         url.clone_into(&mut self.mysql_url);
@@ -101,27 +101,27 @@ impl Plan {
         self
     }
 
-    /// Sends the mails to another server than the shared one.
+    /// Sends mails to another server than the shared one.
     #[must_use]
     pub fn on_smtp(mut self, url: &str) -> Self {
         url.clone_into(&mut self.smtp_url);
         self
     }
 
-    /// Nobody can read their mails, so nobody is asked to confirm an address.
+    /// Without mails: users need not confirm their address.
     #[must_use]
     pub fn without_mails(mut self) -> Self {
         self.inbox = None;
         self.with("REQUIRE_VERIFIED_ADDRESS", "false")
     }
 
-    /// Starts it all and waits until each service is ready.
+    /// Starts everything and waits until each service is ready.
     ///
     /// # Errors
-    /// When a service isn't built or doesn't come up.
+    /// A service is not built or does not become ready.
     pub async fn start(self) -> Result<Mixdown> {
-        // In the folder of `stack run`, which goes with the run: a test run that is killed can't remove its
-        // own.
+        // In the folder of `stack run`, which is removed after the run: a killed test cannot remove its own
+        // folder.
         let parent = std::env::var_os(STACK_MARK).map_or_else(std::env::temp_dir, PathBuf::from);
         let home = TempDir::with_prefix_in("mixdown-", parent).context("no temporary folder")?;
         let database = self.prefix.trim_end_matches('_');
@@ -151,7 +151,7 @@ impl Default for Plan {
     }
 }
 
-/// By the server's own client: no driver of MySQL belongs in here.
+/// Created with the server's own client, because this crate has no MySQL driver.
 async fn create_database(url: &str, database: &str) -> Result<()> {
     let (account, server) = url
         .strip_prefix("mysql://")

@@ -8,20 +8,21 @@ use anyhow::Result;
 use contracts::ProblemCode;
 use reqwest::{Response, StatusCode};
 
-/// For mails, and whatever else takes seconds on an idle machine.
+/// The timeout for mails, and for everything else that takes seconds on an idle machine.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The Mixdown that most tests share, each with people of its own.
+/// The Mixdown that most tests share. Each test creates its own users.
 ///
 /// # Panics
-/// When it does not start: no test can go on without it.
+/// It does not start: no test can continue without it.
 #[must_use]
 #[expect(clippy::expect_used, reason = "no test can go on without it")]
 pub fn mixdown() -> &'static Mixdown {
     static SHARED: OnceLock<Mixdown> = OnceLock::new();
     SHARED.get_or_init(|| {
         let (sender, receiver) = std::sync::mpsc::channel();
-        // Processes die with the thread that started them; a test's thread ends before the other tests do.
+        // Processes end with the thread that started them, and a test's thread ends before the other tests
+        // do.
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.expect("a runtime can be made");
@@ -34,13 +35,13 @@ pub fn mixdown() -> &'static Mixdown {
     })
 }
 
-/// Checks that an answer is the problem of this code, with the body that RFC 9457 wants.
+/// Checks that an answer is the problem with this code, in a body as RFC 9457 defines it.
 ///
 /// # Errors
-/// When the answer breaks off.
+/// The answer breaks off.
 ///
 /// # Panics
-/// When it is another one.
+/// The answer is another one.
 pub async fn assert_problem(what: &str, answer: Response, code: ProblemCode) -> Result<()> {
     let status = answer.status();
     let content_type = answer.headers().get("content-type").cloned();
@@ -52,7 +53,8 @@ pub async fn assert_problem(what: &str, answer: Response, code: ProblemCode) -> 
     assert_eq!(body["code"], code.as_str(), "{what}: {text}");
     assert_eq!(body["status"], code.status(), "{what}: {text}");
     assert!(body["title"].is_string() && body["request_id"].is_string(), "{what}: {text}");
-    // What was away is in the log. Every server of the tests has this address.
+    // The log names the server that is down, but the answer must not. All of the tests' servers have this
+    // address.
     assert!(!status.is_server_error() || !text.contains("127.0.0.1"), "{what}: {text}");
     assert_eq!(
         retry_after.is_some(),

@@ -1,4 +1,4 @@
-//! What a user does with contents of any size, which no test holds in memory.
+//! Uploads and downloads of any size, without keeping the content in memory.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use reqwest::{Body, Method, RequestBuilder, Response};
 use super::content::PIECE_BYTES;
 use super::{Content, Form, User};
 
-/// No transfer may take longer: something hangs.
+/// A longer transfer hangs.
 const TRANSFER_DEADLINE: Duration = Duration::from_mins(5);
 
 impl User {
-    /// Uploads a content as one form, and gives the job that was accepted.
+    /// Uploads a content as one form. Returns the accepted job.
     ///
     /// # Errors
-    /// When it wasn't.
+    /// The upload was refused.
     pub async fn send(&self, content: &Content) -> Result<Job> {
         let (opening, ending) = (Form::default().into_opening("video.mp4"), Form::ending());
         let length = (opening.len() + ending.len()) as u64 + content.bytes().await?;
@@ -32,10 +32,10 @@ impl User {
         answer_to(request).await?.json().await.context("the answer to the upload is no job")
     }
 
-    /// Uploads a content resumably, in one part as tus-js-client does, and gives its job.
+    /// Uploads a content resumably, in one part like tus-js-client. Returns its job.
     ///
     /// # Errors
-    /// When it becomes none.
+    /// The upload did not become a job.
     pub async fn send_resumably(&self, content: &Content) -> Result<JobId> {
         let bytes = content.bytes().await?;
         let begun = answer_to(self.tus(Method::POST, "/uploads").header("upload-length", bytes)).await?;
@@ -51,10 +51,10 @@ impl User {
         Ok(job.trim_start_matches("/jobs/").parse()?)
     }
 
-    /// Follows a job until it is converted; `on_event` sees each state of it as it is told.
+    /// Follows a job until it is converted. `on_event` gets each reported state.
     ///
     /// # Errors
-    /// When it ends otherwise, or the events do.
+    /// The job has another outcome, or the events end early.
     pub async fn follow(&self, id: JobId, mut on_event: impl FnMut(&Job)) -> Result<()> {
         let answer = answer_to(self.request(Method::GET, &format!("/jobs/{id}/events"))).await?;
         let mut pieces = answer.bytes_stream();
@@ -78,10 +78,10 @@ impl User {
         bail!("the events ended before the job did")
     }
 
-    /// Downloads so many pieces of an MP3 from one on, and throws them away.
+    /// Downloads some pieces of an audio file, from the piece `start`, and discards them.
     ///
     /// # Errors
-    /// When they don't all come.
+    /// Some bytes are missing.
     pub async fn download_pieces(&self, fid: &str, start: usize, pieces: usize) -> Result<()> {
         let (first, bytes) = (start * PIECE_BYTES, pieces * PIECE_BYTES);
         let request = self
@@ -94,7 +94,7 @@ impl User {
     }
 }
 
-/// The answer to a request that should succeed.
+/// The answer to a request that must succeed.
 async fn answer_to(request: RequestBuilder) -> Result<Response> {
     let answer = request.timeout(TRANSFER_DEADLINE).send().await?;
     let status = answer.status();

@@ -10,26 +10,26 @@ use super::Form;
 use crate::inbox::Inbox;
 use crate::{unique_name, wait_until};
 
-/// No answer takes that long, not even from a system whose servers are away.
+/// Every answer comes sooner, even while the servers are down.
 const REQUEST_DEADLINE: Duration = Duration::from_mins(1);
 
-/// The services close idle connections after 20 s, which a test that is busy with something else would not
-/// notice in time.
+/// Shorter than the services' own limit of 20 s for idle connections. A busy test would not notice in time
+/// that a service has closed one.
 const POOL_IDLE: Duration = Duration::from_secs(5);
 
-/// How long a test waits for something that takes seconds on an idle machine.
+/// The timeout for something that takes seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A person with an account, and the client that they use.
+/// A user with an account, and the HTTP client.
 #[derive(Debug, Clone)]
 pub struct User {
     http: reqwest::Client,
     url: String,
-    /// Their address, which no other test uses.
+    /// The address. No other test uses it.
     pub email: String,
-    /// Their password.
+    /// The password.
     pub password: String,
-    /// An access token of theirs.
+    /// An access token.
     pub token: String,
 }
 
@@ -62,7 +62,7 @@ impl User {
         if let Some(inbox) = inbox {
             let mail = inbox.wait_for_mail(&user.email, PATIENCE).await;
             user.verify(mail.token().context("the mail has no token")?).await?;
-            // What a test finds in there is what came of the test.
+            // A test must find only its own mails in the inbox.
             inbox.delete(&mail).await?;
         }
         let answer = user.log_in().await?;
@@ -71,16 +71,16 @@ impl User {
         Ok(user)
     }
 
-    /// The same person at another gateway.
+    /// The same user at another gateway.
     #[must_use]
     pub fn at(&self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self.clone() }
     }
 
-    /// Confirms an address with the token out of a mail.
+    /// Confirms an address with the token from a mail.
     ///
     /// # Errors
-    /// When the token doesn't work.
+    /// The token is refused.
     pub async fn verify(&self, token: &str) -> Result<()> {
         let body = serde_json::json!({ "token": token });
         let answer = self.anonymous(Method::POST, "/verify").json(&body).send().await?;
@@ -91,7 +91,7 @@ impl User {
     /// The answer to a login with the right password.
     ///
     /// # Errors
-    /// When there is none.
+    /// The gateway does not answer.
     pub async fn log_in(&self) -> Result<Response> {
         let request = self.anonymous(Method::POST, "/login").basic_auth(&self.email, Some(&self.password));
         request.send().await.context("the login got no answer")
@@ -107,7 +107,7 @@ impl User {
         self.anonymous(method, path).bearer_auth(&self.token)
     }
 
-    /// A request of the resumable protocol (tus 1.0.0).
+    /// A request of the resumable upload protocol (tus 1.0.0).
     pub fn tus(&self, method: Method, path: &str) -> RequestBuilder {
         self.request(method, path).header("tus-resumable", "1.0.0")
     }
@@ -115,7 +115,7 @@ impl User {
     /// The answer to a GET with the token.
     ///
     /// # Errors
-    /// When there is none.
+    /// The gateway does not answer.
     pub async fn get(&self, path: &str) -> Result<Response> {
         self.request(Method::GET, path).send().await.with_context(|| format!("GET {path} got no answer"))
     }
@@ -123,7 +123,7 @@ impl User {
     /// The answer to a DELETE with the token.
     ///
     /// # Errors
-    /// When there is none.
+    /// The gateway does not answer.
     pub async fn delete(&self, path: &str) -> Result<Response> {
         self.request(Method::DELETE, path)
             .send()
@@ -134,16 +134,16 @@ impl User {
     /// The answer to an upload.
     ///
     /// # Errors
-    /// When there is none.
+    /// The gateway does not answer.
     pub async fn post(&self, form: Form) -> Result<Response> {
         let request = self.request(Method::POST, "/upload").header("content-type", Form::content_type());
         request.body(form.into_body()).send().await.context("the upload got no answer")
     }
 
-    /// Uploads a form and gives the job that was accepted.
+    /// Uploads a form. Returns the accepted job.
     ///
     /// # Errors
-    /// When it wasn't.
+    /// The upload was refused.
     pub async fn submit(&self, form: Form) -> Result<Job> {
         let answer = self.post(form).await?;
         let status = answer.status();
@@ -156,18 +156,18 @@ impl User {
         Ok(job)
     }
 
-    /// Uploads a file and gives the job that was accepted.
+    /// Uploads a file. Returns the accepted job.
     ///
     /// # Errors
-    /// When it wasn't.
+    /// The upload was refused.
     pub async fn upload(&self, path: &Path) -> Result<Job> {
         self.submit(Form::of_file(path).await?).await
     }
 
-    /// A job as it is now.
+    /// Gets a job.
     ///
     /// # Errors
-    /// When it isn't there.
+    /// It does not exist.
     pub async fn job(&self, id: JobId) -> Result<Job> {
         let answer = self.get(&format!("/jobs/{id}")).await?;
         ensure!(answer.status() == StatusCode::OK, "the job was answered with {}", answer.status());
@@ -177,17 +177,17 @@ impl User {
     /// The newest hundred jobs.
     ///
     /// # Errors
-    /// When they can't be read.
+    /// They cannot be read.
     pub async fn jobs(&self) -> Result<Vec<Job>> {
         let answer = self.get("/jobs?limit=100").await?;
         ensure!(answer.status() == StatusCode::OK, "the list was answered with {}", answer.status());
         Ok(answer.json::<Page>().await.context("the answer is no list of jobs")?.jobs)
     }
 
-    /// Waits until a job is as wanted.
+    /// Waits until a job meets a condition.
     ///
     /// # Panics
-    /// When it isn't within two minutes.
+    /// It does not within two minutes.
     pub async fn wait_for(&self, id: JobId, what: &str, wanted: impl Fn(&Job) -> bool) -> Job {
         wait_until(what, PATIENCE, async || {
             let job = self.job(id).await?;
@@ -199,7 +199,7 @@ impl User {
     /// Waits until a job has ended and the mail about it was sent.
     ///
     /// # Panics
-    /// When it hasn't within two minutes.
+    /// It does not happen within two minutes.
     pub async fn wait_for_outcome(&self, id: JobId) -> Job {
         self.wait_for(id, "the job has ended and its mail is sent", |job| {
             job.status.is_finished() && job.notices.iter().any(|notice| notice.state == NoticeState::Sent)
@@ -207,10 +207,10 @@ impl User {
         .await
     }
 
-    /// The MP3 of a converted job.
+    /// The audio file of a converted job.
     ///
     /// # Errors
-    /// When it has none or it can't be read.
+    /// The job has none, or it cannot be read.
     pub async fn download(&self, job: &Job) -> Result<Vec<u8>> {
         let audio = job.audio.as_ref().context("the job has no MP3")?;
         let answer = self.get(&format!("/download?fid={}", audio.fid)).await?;

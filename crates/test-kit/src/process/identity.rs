@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{KILL_PATIENCE, POLL};
 
-/// A process for certain: a number is used again, a number with a start time on one boot is not.
+/// Identifies a process: the kernel reuses a number, but not a number with the same start time in one boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The process number.
     pub pid: u32,
     /// When it started, in clock ticks since boot (field 22 of `/proc/PID/stat`).
     pub started_ticks: u64,
-    /// The boot that these ticks count from.
+    /// The boot in which these ticks count.
     pub boot: String,
 }
 
@@ -22,14 +22,13 @@ impl Identity {
     /// The process that has this number now.
     ///
     /// # Errors
-    /// When there is none.
+    /// There is none.
     pub fn of(pid: u32) -> Result<Self> {
         let stat = Stat::read(pid).with_context(|| format!("there is no process {pid}"))?;
         Ok(Self { pid, started_ticks: stat.started_ticks, boot: boot_id() })
     }
 
-    /// Whether that very process still runs. One that ended and was not collected by its parent counts as
-    /// ended.
+    /// Whether this same process still runs. A zombie counts as ended.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.boot == boot_id()
@@ -37,7 +36,7 @@ impl Identity {
                 .is_ok_and(|stat| stat.started_ticks == self.started_ticks && !stat.has_ended())
     }
 
-    /// Asks it to end, and kills it with its whole process group once `patience` is over.
+    /// Sends SIGTERM. After `patience`, kills its whole process group.
     pub async fn stop(&self, patience: Duration) {
         self.ask_to_end();
         if !self.wait_for_end(patience).await {
@@ -46,7 +45,7 @@ impl Identity {
         }
     }
 
-    /// Whether it ended within `patience`.
+    /// Whether it ends within `patience`.
     pub async fn wait_for_end(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         while self.is_running() {
@@ -58,19 +57,19 @@ impl Identity {
         true
     }
 
-    /// Sends SIGTERM, which our programs answer by draining.
+    /// Sends SIGTERM, on which our services drain.
     pub fn ask_to_end(&self) {
         self.signal(Signal::TERM);
     }
 
     fn signal(&self, signal: Signal) {
         let Some(pid) = self.raw_pid() else { return };
-        // The descriptor is taken first and the identity checked after: from then on the number can't change
-        // hands.
+        // Opened before the identity is checked: an open descriptor always means the same process, even if
+        // its number is reused.
         if let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty())
             && self.is_running()
         {
-            // Fails only if it has just ended.
+            // Fails only if the process has just ended.
             let _ = pidfd_send_signal(&descriptor, signal);
         }
     }
@@ -79,7 +78,7 @@ impl Identity {
         if let Some(pid) = self.raw_pid()
             && self.is_running()
         {
-            // It leads its own session, so its group has its number. ESRCH: it has just ended.
+            // The process leads its own session, so its group has its number. ESRCH: it has just ended.
             let _ = kill_process_group(pid, Signal::KILL);
         }
         self.signal(Signal::KILL);
@@ -90,7 +89,7 @@ impl Identity {
     }
 }
 
-/// What `/proc/PID/stat` says, as far as it matters here.
+/// The fields of `/proc/PID/stat` that are used here.
 pub(super) struct Stat {
     state: char,
     pub(super) parent: u32,
@@ -104,12 +103,12 @@ impl Stat {
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "unreadable process state"))
     }
 
-    /// The second field is the program's name in parentheses and may itself hold spaces and parentheses.
+    /// The second field is the program's name in parentheses, which may contain spaces and parentheses.
     fn parse(text: &str) -> Option<Self> {
         let mut fields = text[text.rfind(')')? + 1..].split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent = fields.next()?.parse().ok()?;
-        // Fields 3 and 4 are taken: 22 is the eighteenth of the rest.
+        // Fields 3 and 4 were read above, so field 22 is the eighteenth of the rest.
         let started_ticks = fields.nth(17)?.parse().ok()?;
         Some(Self { state, parent, started_ticks })
     }

@@ -1,5 +1,5 @@
-//! Processes that outlive whoever started them, or never do: started in a session of their own, and known by
-//! more than a number, so that nobody else's process is ever signalled.
+//! Processes that outlive their starter, or never do. Each runs in its own session and is identified by more
+//! than its number, so that a signal never reaches another process.
 
 mod identity;
 mod strays;
@@ -21,32 +21,32 @@ use crate::project::find_program;
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 
-/// The environment variable that marks every process of one stack; its value is the stack's folder.
+/// The environment variable that marks every process of a stack. Its value is the stack's folder.
 pub const STACK_MARK: &str = "MIXDOWN_STACK";
 
-/// How a process is started. No secrets in here: arguments are public, and the stack writes this down.
+/// How to start a process. It contains no secrets: arguments are public, and the stack stores them in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// Absolute path of the program.
     pub program: PathBuf,
     /// Its arguments, without the program's name.
     pub arguments: Vec<String>,
-    /// Its whole environment, except `PATH`, `HOME` and the like, which it gets from the starter.
+    /// The whole environment, except `PATH`, `HOME` and similar ones, which come from the starter.
     pub environment: BTreeMap<String, String>,
 }
 
-/// Who outlives whom.
+/// What happens to a process when its starter ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// Goes on when the starter ends.
+    /// It continues.
     Detached,
-    /// The kernel kills it when the thread that started it ends, in whatever way: start it from a thread that
-    /// lives as long as it should, such as a test's or `main`'s, not from `spawn_blocking`.
+    /// The kernel kills it when the thread that started it ends for any reason. So start it from a thread
+    /// that lives long enough, such as the thread of a test or of `main`, not from `spawn_blocking`.
     WithStarter,
 }
 
 impl Launch {
-    /// A launch of `program` with nothing else yet.
+    /// A launch of `program` without arguments.
     #[must_use]
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), arguments: Vec::new(), environment: BTreeMap::new() }
@@ -69,8 +69,8 @@ impl Launch {
     /// Starts it with its output appended to `log`.
     ///
     /// # Errors
-    /// When the log can't be written or the program can't be started. A program that starts and fails at once
-    /// is no error here: ask whether it [answers](crate::servers::Server::greet).
+    /// The log cannot be written or the program cannot be started. A program that starts and fails at once is
+    /// not an error here: check whether it [answers](crate::servers::Server::greet).
     pub fn start(&self, log: &Path, lifetime: Lifetime) -> Result<Process> {
         let log = open_log(log)?;
         let mut command = self.command(lifetime)?;
@@ -84,14 +84,14 @@ impl Launch {
         if !self.program.is_file() {
             bail!("{} is not there", self.program.display());
         }
-        // A session of its own: a Ctrl-C in the terminal reaches the stack, not its servers. Both programs
-        // replace themselves, so that the process number is the server's.
+        // Its own session: a Ctrl-C in the terminal reaches the stack but not its servers. `setsid` and
+        // `setpriv` replace themselves, so the process number is the server's.
         let mut command = Command::new(find_program("setsid")?);
         if lifetime == Lifetime::WithStarter {
             command.arg(find_program("setpriv")?).args(["--pdeathsig", "KILL", "--"]);
         }
         command.arg(&self.program).args(&self.arguments).stdin(Stdio::null()).env_clear();
-        // Nothing else of the caller's: MYSQL_*, ERL_* or NODE_OPTIONS would change the servers.
+        // No other variable of the caller: MYSQL_*, ERL_* or NODE_OPTIONS would change the servers.
         for name in ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR"] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
@@ -102,7 +102,7 @@ impl Launch {
     }
 }
 
-/// A process that was started, and the right to reap it if it is our own child.
+/// A started process, and the right to reap it if it is our child.
 #[derive(Debug)]
 pub struct Process {
     identity: Identity,
@@ -110,13 +110,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process that somebody else started and wrote down.
+    /// A process that another program started and recorded.
     #[must_use]
     pub fn adopted(identity: Identity) -> Self {
         Self { identity, child: None }
     }
 
-    /// Which process it is.
+    /// The process's identity.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
@@ -128,29 +128,29 @@ impl Process {
         self.identity.is_running()
     }
 
-    /// Waits for the end of a process that this program started, and tells whether it was a success.
+    /// Waits until a process of this program ends. Returns whether it succeeded.
     ///
     /// # Errors
-    /// When somebody else started it.
+    /// Another program started it.
     pub async fn succeeds(&mut self) -> Result<bool> {
         let child = self.child.as_mut().context("only the starter learns how a process ended")?;
         Ok(child.wait().await.context("could not wait for the process")?.success())
     }
 
-    /// Asks it to end, and kills it with its whole process group once `patience` is over.
+    /// Sends SIGTERM. After `patience`, kills its whole process group.
     pub async fn stop(&mut self, patience: Duration) {
         self.identity.stop(patience).await;
         self.reap().await;
     }
 
-    /// Kills it at once with its whole process group: what a crash or the kernel's OOM killer does.
+    /// Kills its whole process group at once, like a crash or the kernel's out-of-memory killer.
     pub async fn kill_hard(&mut self) {
         self.identity.kill_group();
         self.identity.wait_for_end(KILL_PATIENCE).await;
         self.reap().await;
     }
 
-    /// Kills it on the way out of a test, where nobody can wait any more.
+    /// Kills it at the end of a test, when waiting is no longer possible.
     pub(crate) fn kill_now(&self) {
         self.identity.kill_group();
         let deadline = Instant::now() + KILL_PATIENCE;
@@ -163,7 +163,7 @@ impl Process {
         if let Some(mut child) = self.child.take()
             && !self.is_running()
         {
-            // Already ended: only the entry in the process table is collected.
+            // It has already ended. This only removes its entry in the process table.
             let _ = child.wait().await;
         }
     }

@@ -7,11 +7,11 @@ use futures_util::future::join_all;
 use super::identity::Stat;
 use super::{Identity, POLL, STACK_MARK};
 
-// What a server's own helpers need to notice that it is gone.
+// The time in which a server's own child processes notice that it is gone.
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// The processes that carry this stack's mark, except `known` ones and their descendants: what an interrupted
-/// start left behind.
+/// The processes with this stack's mark, except `known` ones and their descendants. An interrupted start
+/// leaves such processes behind.
 #[must_use]
 pub fn strays(stack_dir: &Path, known: &[Identity]) -> Vec<Identity> {
     let mark = format!("{STACK_MARK}={}", stack_dir.display());
@@ -24,11 +24,11 @@ pub fn strays(stack_dir: &Path, known: &[Identity]) -> Vec<Identity> {
         .collect()
 }
 
-/// Stops what carries this stack's mark and is not `known`, and gives how many processes that were. Those
-/// that are about to end with their parents are left to do so.
+/// Stops the processes with this stack's mark that are not `known`, and returns their number. Processes that
+/// end by themselves with their parents are not counted.
 pub async fn stop_strays(stack_dir: &Path, known: &[Identity], patience: Duration) -> usize {
     let mut count = 0;
-    // Again, because one may have started another before it was stopped.
+    // Several times, because a process may have started another before it was stopped.
     for _ in 0..5 {
         let deadline = Instant::now() + FAREWELL;
         while Instant::now() < deadline && !strays(stack_dir, known).is_empty() {
@@ -45,7 +45,7 @@ pub async fn stop_strays(stack_dir: &Path, known: &[Identity], patience: Duratio
 }
 
 fn carries_mark(pid: u32, mark: &str) -> bool {
-    // Unreadable for processes of other users, which are not ours.
+    // Processes of other users cannot be read. They are not ours.
     fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| {
         environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     })
@@ -79,7 +79,7 @@ mod tests {
         let mut process = sleep.start(&dir.path().join("log"), Lifetime::WithStarter).unwrap();
         let known = [process.identity().clone()];
 
-        // The mark is visible once the shell of wrappers has become the program.
+        // The mark is visible once the wrappers have been replaced by the program.
         crate::wait_until("the process carries its mark", Duration::from_secs(5), async || {
             strays(dir.path(), &[]) == known
         })

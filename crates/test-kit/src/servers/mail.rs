@@ -56,7 +56,7 @@ impl Server for MailCatcher {
             .argument("127.0.0.1")
             .argument("--mail-directory")
             .argument(self.data.display().to_string())
-            // Its log would name every subject, and nothing else of use.
+            // Its log would contain every subject and nothing useful.
             .argument("--silent"))
     }
 
@@ -75,7 +75,7 @@ impl Server for MailCatcher {
         Ok(())
     }
 
-    /// Its SMTP side.
+    /// The SMTP address.
     fn url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.smtp_port)
     }

@@ -1,7 +1,7 @@
 //! Real servers as child processes: one module each for MySQL, MongoDB, RabbitMQ and the mail catcher.
 //!
-//! Each listens on loopback ports of its own and keeps everything under one folder. [`Running`] starts one,
-//! waits until it really answers, and stops, kills or restarts it on the same data and ports.
+//! Each listens on its own loopback ports and keeps everything in one folder. [`Running`] starts a server and
+//! waits until it answers. It can stop, kill or restart it on the same data and ports.
 
 mod mail;
 mod mongodb;
@@ -34,52 +34,53 @@ pub trait Server: Send + Sync {
     /// The folder that holds all of its data.
     fn data_dir(&self) -> &Path;
 
-    /// The program that fills the empty data folder before the first start, if the server doesn't do so
+    /// The program that fills the empty data folder before the first start. `None`: the server does so
     /// itself.
     ///
     /// # Errors
-    /// When it is not installed.
+    /// It is not installed.
     fn creation(&self) -> Result<Option<Launch>> {
         Ok(None)
     }
 
-    /// Writes its configuration files, before each start.
+    /// Writes its configuration files before each start.
     ///
     /// # Errors
-    /// When they can't be written.
+    /// They cannot be written.
     fn configure(&self) -> Result<()>;
 
     /// How to start it.
     ///
     /// # Errors
-    /// When it is not installed.
+    /// It is not installed.
     fn launch(&self) -> Result<Launch>;
 
-    /// Talks to it once and, on its first start, sets it up. An error says that it isn't ready yet, and why.
+    /// Connects once and sets the server up on its first start. An error gives the reason why it is not ready
+    /// yet.
     fn greet(&self) -> impl Future<Output = Result<()>> + Send;
 
-    /// Where clients reach it.
+    /// The URL for clients.
     fn url(&self) -> String;
 
-    /// A server of this kind on free ports with its data below `home`.
+    /// A server of this kind on free ports, with its data below `home`.
     fn new_in(project: &Project, home: &Path) -> Result<Self>
     where
         Self: Sized;
 }
 
-// A first start of RabbitMQ takes 5 s on two idle cores; a loaded machine may need many times that.
+// RabbitMQ's first start takes 5 s on two idle cores. A loaded machine may need many times that.
 const READY_DEADLINE: Duration = Duration::from_mins(2);
 const GREETING_DEADLINE: Duration = Duration::from_secs(10);
-// MongoDB writes a checkpoint and RabbitMQ closes its queues first.
+// Before they end, MongoDB writes a checkpoint and RabbitMQ closes its queues.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
 
-/// How and for whom a server is started.
+/// Where and how a server is started.
 #[derive(Debug, Clone, Copy)]
 pub struct Site<'site> {
     /// The folder whose [mark](STACK_MARK) its processes carry.
     pub home: &'site Path,
-    /// Where its output goes.
+    /// The file for its output.
     pub log: &'site Path,
     /// Whether it outlives its starter.
     pub lifetime: Lifetime,
@@ -95,11 +96,10 @@ impl Site<'_> {
 
 /// Creates the data folder at the first start and writes the configuration.
 ///
-/// A first start that was interrupted left a folder of unknown state that nobody has used yet: it is made
-/// anew.
+/// An interrupted first start leaves a folder in an unknown state that was never used. It is created again.
 ///
 /// # Errors
-/// When a file can't be written, or the program that creates the data fails.
+/// A file cannot be written, or the program that creates the data fails.
 pub async fn prepare<S: Server>(server: &S, site: Site<'_>) -> Result<()> {
     let data = server.data_dir();
     if !completion_mark(server).exists() {
@@ -122,7 +122,7 @@ pub async fn prepare<S: Server>(server: &S, site: Site<'_>) -> Result<()> {
 /// Waits until the server answers and is set up.
 ///
 /// # Errors
-/// When it ends, or isn't ready in time.
+/// It ends, or is not ready in time.
 pub async fn wait_until_ready<S: Server>(server: &S, process: &Process, log: &Path) -> Result<()> {
     let deadline = Instant::now() + READY_DEADLINE;
     loop {
@@ -159,10 +159,10 @@ pub fn last_lines(log: &Path) -> String {
     format!("    {}", lines[lines.len().saturating_sub(15)..].join("\n    "))
 }
 
-/// Creates a folder that only its owner can enter, and those above it.
+/// Creates a folder that only its owner can enter, and its parents.
 ///
 /// # Errors
-/// When it can't be created.
+/// It cannot be created.
 pub fn create_private_dir(path: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -171,10 +171,10 @@ pub fn create_private_dir(path: &Path) -> Result<()> {
         .with_context(|| format!("could not create {}", path.display()))
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file that only its owner can read, completely or not at all.
 ///
 /// # Errors
-/// When it can't be written.
+/// It cannot be written.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
     fs::OpenOptions::new()
@@ -188,8 +188,7 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
         .with_context(|| format!("could not write {}", path.display()))
 }
 
-/// A server that was started, with the right to stop, kill and restart it. Dereferences to the server for its
-/// URL.
+/// A started server, with the right to stop, kill and restart it. Dereferences to the server for its URL.
 #[derive(Debug)]
 pub struct Running<S: Server> {
     server: S,
@@ -200,11 +199,11 @@ pub struct Running<S: Server> {
 }
 
 impl<S: Server> Running<S> {
-    /// A server of its own for one test: free ports, a temporary folder; killed when it is dropped, or
-    /// with the thread that started it.
+    /// Starts a server for one test, on free ports and in a temporary folder. It is killed when it is
+    /// dropped, or with the thread that started it.
     ///
     /// # Errors
-    /// When it is not installed or doesn't come up.
+    /// It is not installed or does not become ready.
     pub async fn start() -> Result<Self> {
         let home = TempDir::with_prefix(format!("mixdown-{}-", S::NAME)).context("no temporary folder")?;
         let server = S::new_in(&Project::locate()?, home.path())?;
@@ -213,10 +212,10 @@ impl<S: Server> Running<S> {
         Ok(running)
     }
 
-    /// The same with all of its data in a folder of the caller's.
+    /// Like [`start`](Self::start), with all data in the caller's folder.
     ///
     /// # Errors
-    /// When it is not installed or doesn't come up.
+    /// It is not installed or does not become ready.
     pub async fn start_at(home: &Path) -> Result<Self> {
         Self::start_in(S::new_in(&Project::locate()?, home)?, home).await
     }
@@ -227,10 +226,10 @@ impl<S: Server> Running<S> {
         self.process.is_running()
     }
 
-    /// Starts a server with its log in `home`; the folder stays the caller's.
+    /// Starts a server with its log in `home`. The caller keeps the folder.
     ///
     /// # Errors
-    /// When it is not installed or doesn't come up.
+    /// It is not installed or does not become ready.
     pub async fn start_in(server: S, home: &Path) -> Result<Self> {
         let log = home.join(format!("{}.log", S::NAME));
         let process = start(&server, home, &log).await?;
@@ -242,15 +241,15 @@ impl<S: Server> Running<S> {
         self.process.stop(STOP_PATIENCE).await;
     }
 
-    /// Kills it as a crash would, without warning.
+    /// Kills it without warning, like a crash.
     pub async fn kill_hard(&mut self) {
         self.process.kill_hard().await;
     }
 
-    /// Stops it if it runs, then starts it on the same data and ports, and waits until it answers.
+    /// Stops the server if it runs, starts it on the same data and ports, and waits until it answers.
     ///
     /// # Errors
-    /// When it doesn't come up again.
+    /// It does not become ready.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await;
         let home = self.log.parent().unwrap_or(Path::new("/")).to_path_buf();
@@ -268,7 +267,7 @@ async fn start<S: Server>(server: &S, home: &Path, log: &Path) -> Result<Process
 }
 
 impl<S: Server> Drop for Running<S> {
-    // Before its folder goes: a server that still writes would leave half of it behind.
+    // Killed before its folder is removed: a server that still writes would leave a part of it behind.
     fn drop(&mut self) {
         self.process.kill_now();
     }

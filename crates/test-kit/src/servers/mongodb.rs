@@ -1,4 +1,4 @@
-//! MongoDB as a replica set of one node, which change streams and majority writes need.
+//! MongoDB as a replica set with one node. Change streams and majority writes need a replica set.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::process::Launch;
 use crate::project::Project;
 use crate::random::random_hex;
 
-/// A MongoDB server with one account, `mixdown`, that may do everything.
+/// A MongoDB server with one account, `mixdown`, which may do everything.
 #[derive(Debug, Clone)]
 pub struct MongoDb {
     /// The server's program.
@@ -45,7 +45,7 @@ impl MongoDb {
     fn client(&self, credential: Option<Credential>) -> Result<Client> {
         let options = ClientOptions::builder()
             .hosts(vec![ServerAddress::Tcp { host: "127.0.0.1".into(), port: Some(self.port) }])
-            // Before the set is initiated there is no primary to discover.
+            // Before the set is initiated, there is no primary to discover.
             .direct_connection(true)
             .connect_timeout(Duration::from_secs(2))
             .server_selection_timeout(Duration::from_secs(2))
@@ -62,7 +62,8 @@ impl MongoDb {
             .build()
     }
 
-    /// Initiates the set and makes the account. Until there is an account, the server lets local clients do that.
+    /// Initiates the set and creates the account. While no account exists, the server lets local clients do
+    /// that.
     async fn set_up(&self) -> Result<()> {
         let client = self.client(None)?;
         let admin = client.database("admin");
@@ -83,7 +84,7 @@ impl MongoDb {
         result
     }
 
-    /// The set knows its member by address: after a change of port it has to be told.
+    /// The set identifies its member by address, so it must be told of a new port.
     async fn follow_port(&self, admin: &Database) -> Result<()> {
         let answer = admin.run_command(doc! { "replSetGetConfig": 1 }).await?;
         let mut config: Document = answer.get_document("config")?.clone();
@@ -100,7 +101,7 @@ impl MongoDb {
 }
 
 async fn wait_for_primary(admin: &Database) -> Result<()> {
-    // Bounded by the deadline of a greeting.
+    // The greeting's deadline limits this loop.
     loop {
         let hello = admin.run_command(doc! { "hello": 1 }).await?;
         if hello.get_bool("isWritablePrimary").unwrap_or(false) {
@@ -129,7 +130,8 @@ impl Server for MongoDb {
     }
 
     fn configure(&self) -> Result<()> {
-        // Members of a set must share a key before they ask for passwords; with one member any key will do.
+        // Members of a set must share a key before they can require passwords. With one member, any key
+        // works.
         if self.key_file().exists() { Ok(()) } else { write_private(&self.key_file(), &random_hex::<32>()?) }
     }
 
@@ -148,7 +150,8 @@ impl Server for MongoDb {
             .argument(self.key_file().display().to_string())
             .argument("--wiredTigerCacheSizeGB")
             .argument("0.25")
-            // The default is 5 % of the disk. A gigabyte holds a few uploads, and the change streams keep up.
+            // The default is 5 % of the disk. A gigabyte holds a few uploads, which is enough for the change
+            // streams.
             .argument("--oplogSize")
             .argument("1024")
             .argument("--setParameter")
@@ -162,7 +165,8 @@ impl Server for MongoDb {
             Ok(_) => Ok(true),
             Err(error) if is_wrong_credential(&error) => Ok(false),
             Err(error) if command_code(&error) == Some(NOT_YET_INITIALIZED) => Ok(false),
-            // A set whose member's address is an old one answers with an error that the new address resolves.
+            // A set whose member has an old address answers with an error. The new address, set below, fixes
+            // it.
             Err(error) if command_code(&error).is_some() => Ok(true),
             Err(error) => Err(error).context("no answer yet"),
         };

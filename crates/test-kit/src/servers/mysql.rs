@@ -1,4 +1,4 @@
-//! MariaDB, or MySQL where that is what's installed.
+//! MariaDB, or MySQL if that is installed.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::process::Launch;
 use crate::project::{Project, find_program};
 use crate::random::random_hex;
 
-/// A MariaDB or MySQL server with one account, `mixdown`, that may come in over loopback TCP.
+/// A MariaDB or MySQL server with one account, `mixdown`, which may connect over loopback TCP.
 #[derive(Debug, Clone)]
 pub struct MySql {
     /// Its data folder.
@@ -21,11 +21,11 @@ pub struct MySql {
     pub port: u16,
     /// The password of `mixdown`.
     pub password: String,
-    /// The one database that `mixdown` owns; `None` lets it create and drop any, as tests do.
+    /// The only database that `mixdown` owns. `None`: it may create and drop any, as tests do.
     pub database: Option<String>,
 }
 
-/// The two descendants of one server, which differ in their first start and in a few options.
+/// The two variants of the server. They differ in the first start and in a few options.
 enum Flavour {
     MariaDb(PathBuf),
     MySql(PathBuf),
@@ -33,7 +33,7 @@ enum Flavour {
 
 impl Flavour {
     fn find() -> Result<Self> {
-        // On Debian mysqld is MariaDB under its old name, so the new name is tried first.
+        // On Debian, mysqld is MariaDB under its old name, so the new name is tried first.
         find_program("mariadbd").map(Self::MariaDb).or_else(|_| find_program("mysqld").map(Self::MySql))
     }
 }
@@ -49,10 +49,11 @@ impl MySql {
         self.data.with_extension("sql")
     }
 
-    /// Runs at each start, before the port opens: idempotent. One statement a line, which is all the server takes.
+    /// Runs at each start before the port opens, so it must be idempotent. The server requires one statement
+    /// per line.
     fn init_sql(&self) -> String {
-        // With skip-name-resolve an account's host is an address. MySQL's root has no password after its
-        // insecure initialisation; both servers get it locked away.
+        // With skip-name-resolve, an account's host is an address. MySQL's insecure initialisation leaves
+        // root without a password, so root is locked on both servers.
         let Self { password, .. } = self;
         let account = "'mixdown'@'127.0.0.1'";
         let grant = match &self.database {
@@ -76,14 +77,15 @@ impl MySql {
         format!("--datadir={}", self.data.display())
     }
 
-    /// Not `/tmp`: each MariaDB that starts removes the temporary tables that it finds there, those of one that runs too.
+    /// Not `/tmp`: a starting MariaDB removes the temporary tables that it finds there, even those of a
+    /// running one.
     fn temporary_option(&self) -> String {
         format!("--tmpdir={}", self.data.display())
     }
 
     fn common_options(&self, launch: Launch) -> Launch {
         let mut launch = launch
-            // First: nothing of the machine's own server applies to ours.
+            // Must be the first option. The configuration of the machine's own server must not apply.
             .argument("--no-defaults")
             .argument(self.data_option())
             .argument(self.temporary_option());
@@ -110,7 +112,7 @@ impl Server for MySql {
                     .argument(self.temporary_option())
                     .argument("--skip-test-db")
                     .argument("--skip-name-resolve");
-                // Not --user, at which the script would also give the system's PAM helper to that user.
+                // Not with --user: the script would then also give the system's PAM helper to that user.
                 if rustix::process::getuid().is_root() {
                     launch.argument("--loose-user=root")
                 } else {
@@ -144,20 +146,21 @@ impl Server for MySql {
             .argument(format!("--port={}", self.port))
             .argument("--bind-address=127.0.0.1")
             .argument("--skip-name-resolve")
-            // Relative to the data folder: an absolute one could pass the 107 characters that a socket's path may have.
+            // Relative to the data folder: an absolute path could exceed the 107 characters that a socket's
+            // path may have.
             .argument("--socket=mysql.sock")
             .argument("--pid-file=mysql.pid")
             .argument(format!("--init-file={}", self.init_file().display()))
             .argument("--character-set-server=utf8mb4")
             .argument("--innodb-buffer-pool-size=64M")
-            // Tests run in parallel, each with a pool of its own.
+            // Tests run in parallel, each with its own connection pool.
             .argument("--max-connections=500"))
     }
 
     async fn greet(&self) -> Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.context("nothing listens yet")?;
-        // The server speaks first: 3 bytes of length, a sequence number, then the protocol version, 10, or an
-        // error, 255. The init file has run by then.
+        // The server speaks first: 3 bytes of length, a sequence number, then the protocol version 10, or 255
+        // for an error. The init file has run by then.
         let mut greeting = [0; 5];
         stream.read_exact(&mut greeting).await.context("it hung up")?;
         match greeting[4] {
@@ -166,7 +169,7 @@ impl Server for MySql {
         }
     }
 
-    /// Without a database's name.
+    /// Without a database name.
     fn url(&self) -> String {
         format!("mysql://mixdown:{}@127.0.0.1:{}", self.password, self.port)
     }

@@ -1,4 +1,4 @@
-//! RabbitMQ with an Erlang name server (epmd) of its own.
+//! RabbitMQ with its own Erlang name server (epmd).
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -21,9 +21,9 @@ pub struct RabbitMq {
     pub data: PathBuf,
     /// Its AMQP port.
     pub port: u16,
-    /// The port on which nodes of a cluster would talk to it; ours stays alone, but Erlang opens it.
+    /// The port for other nodes of a cluster. There are none, but Erlang opens it.
     pub distribution_port: u16,
-    /// The port of its Erlang name server. The machine's own, on 4369, stays out of it.
+    /// The port of its Erlang name server. The machine's own, on 4369, is not used.
     pub epmd_port: u16,
     /// The password of `mixdown`.
     pub password: String,
@@ -32,11 +32,11 @@ pub struct RabbitMq {
 const USER: &str = "mixdown";
 const NODE: &str = "mixdown@localhost";
 
-// Debian's /usr/sbin/rabbitmq-server insists on the user rabbitmq; this one behind it runs as anybody.
+// Debian's /usr/sbin/rabbitmq-server requires the user rabbitmq. This script behind it runs as any user.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
-// The name server is started first, or the broker would start one that outlives it. It is the broker's child and dies
-// with it. `exec` makes the broker the process that was started.
+// The name server is started first. Otherwise the broker would start one that outlives it. Here it is the
+// broker's child and ends with it. `exec` makes the broker the started process.
 const START: &str = r#"
     setpriv --pdeathsig KILL epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 &
     until epmd -port "$ERL_EPMD_PORT" -names >/dev/null 2>&1; do
@@ -71,10 +71,10 @@ impl RabbitMq {
         self.data.join("home")
     }
 
-    /// Changes how much of the disk must be free, such as `1GB`: with less it takes no messages.
+    /// Sets how much of the disk must be free, such as `1GB`. With less, the broker accepts no messages.
     ///
     /// # Errors
-    /// When the server does not do so.
+    /// The server refuses.
     pub async fn set_disk_free_limit(&self, limit: &str) -> Result<()> {
         let program = installed(PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmqctl"))?;
         let output = Command::new(program)
@@ -110,7 +110,7 @@ impl Server for RabbitMq {
     }
 
     fn launch(&self) -> Result<Launch> {
-        // Named here, since the start script could only fail with "not found".
+        // Checked here, because the start script would only fail with "not found".
         find_program("epmd")?;
         let path = |name: &str| self.data.join(name).display().to_string();
         Ok(Launch::new(find_program("sh")?)
@@ -124,10 +124,10 @@ impl Server for RabbitMq {
             .variable("RABBITMQ_NODENAME", NODE)
             .variable("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
             .variable("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
-            // Erlang in place of the script that would otherwise wait for it, but without its shell.
+            // Erlang replaces the script, which would otherwise wait for it, but runs without a shell.
             .variable("RABBITMQ_ALLOW_INPUT", "1")
             .variable("RABBITMQ_SERVER_START_ARGS", "-noinput +B i")
-            // A file that isn't there: the machine's own configuration must not apply.
+            // A missing file, because the machine's own configuration must not apply.
             .variable("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf"))
             .variable("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config"))
             .variable("RABBITMQ_CONFIG_FILE", self.config_file().display().to_string())
@@ -159,8 +159,8 @@ impl Server for RabbitMq {
     }
 }
 
-/// The first steps of AMQP 0-9-1, up to the proof that our account exists: a first start that was killed between the
-/// schema and the account would leave a broker that nobody can use.
+/// The first steps of AMQP 0-9-1, up to the proof that our account exists. A first start that was killed
+/// between the schema and the account would leave an unusable broker.
 async fn log_in(mut stream: TcpStream, password: &str) -> Result<()> {
     stream.write_all(b"AMQP\0\0\x09\x01").await?;
     expect_method(&mut stream, CONNECTION_START).await?;
@@ -185,7 +185,7 @@ const CONNECTION_TUNE: Method = [0, 10, 0, 30];
 const FRAME_END: u8 = 0xCE;
 const MAX_FRAME_BYTES: u32 = 128 * 1024;
 
-/// Type 1, channel 0, length, payload, end.
+/// A frame: type 1, channel 0, length, payload, end.
 fn method_frame(payload: &[u8]) -> Result<Vec<u8>> {
     let mut frame = vec![1, 0, 0];
     frame.extend(u32::try_from(payload.len())?.to_be_bytes());

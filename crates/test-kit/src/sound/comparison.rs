@@ -4,45 +4,45 @@ use std::ops::Range;
 use super::correlation::{Place, find};
 use super::{SAMPLE_RATE_HZ, Sound};
 
-/// How a sound differs from the one that it was made of.
+/// How audio differs from its source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// How long the sound should be.
+    /// The expected length.
     pub expected_seconds: f64,
-    /// How long it is.
+    /// The actual length.
     pub actual_seconds: f64,
-    /// By how much it is too late, where most of it is; `None` if nothing is recognised.
+    /// The delay of most of the audio. `None` if nothing is recognised.
     pub offset_seconds: Option<f64>,
-    /// What is not in it, or sounds different, in seconds of the expected sound.
+    /// Parts that are missing or sound different, in seconds of the expected audio.
     pub missing: Vec<Range<f64>>,
-    /// What is in it, but earlier or later than the most.
+    /// Parts that are present, but earlier or later than the rest.
     pub displaced: Vec<Range<f64>>,
-    /// By how much each channel is too loud; empty if the two have not the same channels.
+    /// By how much each channel is too loud. Empty if the numbers of channels differ.
     pub level_differences_db: Vec<f64>,
-    /// How far the lengths may be apart: by two frames of the codec.
+    /// The allowed difference in length: two frames of the codec.
     tolerance_seconds: f64,
 }
 
-/// In pieces of half a second: shorter ones are alike too often, longer ones hide what is missing.
+/// Pieces of half a second: shorter ones are too often alike, longer ones hide missing parts.
 const PIECE: usize = SAMPLE_RATE_HZ as usize / 2;
 
-/// A piece that is quieter than this (-50 dB of full scale) is silence to an encoder, and to people.
+/// A piece quieter than this (-50 dB of full scale) is silence to encoders and listeners.
 const AUDIBLE: f32 = 0.003;
 
-/// No decoder of a lossy format gives back less, and no other sound is as similar.
+/// Every decoder of a lossy format reaches this similarity, and no other audio does.
 const SIMILAR: f32 = 0.8;
 
-/// Sound and picture that are farther apart are seen to be.
+/// Viewers notice a larger offset between audio and picture.
 const MAX_OFFSET_SECONDS: f64 = 0.02;
 
-/// A quieter or louder channel is heard to be.
+/// Listeners notice a larger difference in level.
 const MAX_LEVEL_DIFFERENCE_DB: f64 = 1.5;
 
-/// How far from its place a piece is looked for, in samples.
+/// How far from its place a piece is searched, in samples.
 const RADIUS: usize = 2 * SAMPLE_RATE_HZ as usize;
 
 impl Comparison {
-    /// Looks for each moment of the expected sound in the actual one.
+    /// Searches for each piece of the expected audio in the actual audio.
     #[must_use]
     pub fn of(expected: &Sound, actual: &Sound) -> Self {
         let places: Vec<_> = pieces(&expected.samples)
@@ -70,14 +70,14 @@ impl Comparison {
         }
     }
 
-    /// How much of the expected sound is not in the actual one.
+    /// How many seconds of the expected audio are missing.
     #[must_use]
     pub fn missing_seconds(&self) -> f64 {
-        // From an empty sum of floating-point numbers comes -0.
+        // The sum of no floating-point numbers is -0.
         self.missing.iter().map(|range| range.end - range.start).sum::<f64>() + 0.0
     }
 
-    /// Everything that a listener would notice, in words; none if the sounds are the same to them.
+    /// Every difference that a listener would notice, in words. Empty if there is none.
     #[must_use]
     pub fn differences(&self) -> Vec<String> {
         let longer = self.actual_seconds - self.expected_seconds;
@@ -113,19 +113,19 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// The stretches in which there is something to be heard.
+/// The audible pieces.
 fn pieces(samples: &[f32]) -> impl Iterator<Item = Range<usize>> {
     let starts = (0..samples.len()).step_by(PIECE);
     starts.map(|start| start..samples.len().min(start + PIECE)).filter(|range| {
         let squares: f32 = samples[range.clone()].iter().map(|sample| sample * sample).sum();
         #[expect(clippy::cast_precision_loss, reason = "it has not so many samples")]
         let is_audible = squares > AUDIBLE * AUDIBLE * range.len() as f32;
-        // The end of the last frame is not the same in every codec.
+        // The last frame ends differently in every codec.
         is_audible && range.len() > PIECE / 4
     })
 }
 
-/// Close by first: a steady tone is like itself everywhere.
+/// Searches close by first, because a steady tone looks the same everywhere.
 fn place(piece: &[f32], sound: &[f32], around: usize) -> Place {
     let near = find(piece, sound, around, SAMPLE_RATE_HZ as usize / 50);
     if near.similarity >= SIMILAR { near } else { find(piece, sound, around, RADIUS) }
@@ -142,7 +142,7 @@ fn shift_seconds(shift: isize) -> f64 {
     shift as f64 / f64::from(SAMPLE_RATE_HZ)
 }
 
-/// Ranges that follow one another as one.
+/// Merges ranges that follow one another.
 fn joined(ranges: impl Iterator<Item = Range<f64>>) -> Vec<Range<f64>> {
     ranges.fold(Vec::new(), |mut joined: Vec<Range<f64>>, range| {
         match joined.last_mut() {

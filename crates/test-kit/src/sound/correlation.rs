@@ -1,19 +1,19 @@
-//! Finds a piece of sound in another.
+//! Finds a piece of audio in other audio.
 
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 
-/// Where a piece of sound is found.
+/// The place at which a piece of audio was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Place {
-    /// How many samples later than where it was looked for.
+    /// How many samples later than expected.
     pub(super) shift: isize,
-    /// How much the sound there is like it: 1 if it is the same but for its volume, 0 for any other.
+    /// The similarity there: 1 for the same audio at any volume, 0 for unrelated audio.
     pub(super) similarity: f32,
 }
 
-/// Looks for the piece around a sample of the other sound, up to so many samples away. Outside of itself the other sound
-/// is silent.
+/// Searches for the piece around a sample of the other audio, up to `radius` samples away. Outside of its
+/// range the other audio counts as silent.
 pub(super) fn find(piece: &[f32], sound: &[f32], around: usize, radius: usize) -> Place {
     let sample = |index: usize| {
         (around + index).checked_sub(radius).and_then(|at| sound.get(at)).copied().unwrap_or(0.0)
@@ -22,7 +22,7 @@ pub(super) fn find(piece: &[f32], sound: &[f32], around: usize, radius: usize) -
     let energy: f32 = piece.iter().map(|sample| sample * sample).sum();
     let energies = energies(&region, piece.len());
     let products = products(piece, &region);
-    // A silence is like nothing: what its rounding errors look like does not matter.
+    // Silence is similar to nothing: only its rounding errors would be compared.
     let similarity = |(product, there): (f32, f32)| {
         product / (energy * there.max(energy * 1e-4)).sqrt().max(f32::MIN_POSITIVE)
     };
@@ -32,7 +32,7 @@ pub(super) fn find(piece: &[f32], sound: &[f32], around: usize, radius: usize) -
     Place { shift: at.cast_signed() - radius.cast_signed(), similarity }
 }
 
-/// The energy of every stretch of so many samples.
+/// The energy of every stretch of `length` samples.
 fn energies(samples: &[f32], length: usize) -> Vec<f32> {
     let mut sums = vec![0.0_f64];
     let mut sum = 0.0;
@@ -44,7 +44,7 @@ fn energies(samples: &[f32], length: usize) -> Vec<f32> {
     sums.iter().zip(&sums[length..]).map(|(before, after)| (after - before) as f32).collect()
 }
 
-/// The sums of the products of the piece's samples and the region's, for every place of the piece within the region.
+/// For every place of the piece within the region, the sum of the products of their samples.
 fn products(piece: &[f32], region: &[f32]) -> Vec<f32> {
     let size = region.len().next_power_of_two();
     let mut planner = FftPlanner::new();

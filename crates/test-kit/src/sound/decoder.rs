@@ -11,22 +11,22 @@ use tokio::time::timeout;
 use super::{SAMPLE_RATE_HZ, Timing, Track};
 use crate::project::find_program;
 
-/// A broken clock may jump by days, and each of them would be filled with silence.
+/// A limit, because a broken clock may jump by days, and FFmpeg would fill each jump with silence.
 const MAX_SECONDS: u32 = 3600;
 
-/// For a sound of that length on a busy machine.
+/// Long enough for audio of that length on a busy machine.
 const DEADLINE: Duration = Duration::from_mins(5);
 
-/// The same: silence is made in memory first.
+/// A limit for the same reason: FFmpeg makes the silence in memory first.
 const MAX_MEMORY_BYTES: u64 = 4 << 30;
 
-/// Of its complaints, the first ones tell.
+/// The first complaints are the useful ones.
 const MAX_COMPLAINTS_BYTES: usize = 4096;
 
-/// What goes on below is too quiet to be recognised, or to be missed.
+/// Everything below this is too quiet to be recognised or missed.
 const FLOOR_DB: f64 = -90.0;
 
-/// Plain FFmpeg, with one track of a file.
+/// Plain FFmpeg for one track of a file.
 #[derive(Clone, Copy)]
 pub(super) struct Decoder<'a> {
     pub(super) file: &'a Path,
@@ -35,20 +35,20 @@ pub(super) struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// All channels as one, at [`SAMPLE_RATE_HZ`].
+    /// The samples with all channels mixed to one, at [`SAMPLE_RATE_HZ`].
     pub(super) async fn samples(&self) -> Result<Vec<f32>> {
         let mut samples = Vec::new();
         self.decode(1, SAMPLE_RATE_HZ, |sample| samples.push(sample)).await?;
         Ok(samples)
     }
 
-    /// The length in seconds, the level of each channel in dB, and FFmpeg's complaints. Nothing is resampled for it.
+    /// The length in seconds, each channel's level in dB, and FFmpeg's complaints. Nothing is resampled.
     #[expect(clippy::cast_precision_loss, reason = "an hour has not so many samples")]
     pub(super) async fn levels(&self) -> Result<(f64, Vec<f64>, String)> {
         let (channels, rate) = (self.track.channels, self.track.sample_rate_hz);
         let (mut squares, mut count) = (vec![0.0; channels], 0_usize);
         let take = |sample: f32| {
-            // What a broken frame makes beyond full scale is clipped by whatever plays or encodes it.
+            // Players and encoders clip the values beyond full scale that a broken frame makes.
             squares[count % channels] += f64::from(sample.clamp(-1.0, 1.0)).powi(2);
             count += 1;
         };
@@ -58,7 +58,7 @@ impl Decoder<'_> {
         Ok((samples / f64::from(rate), squares.iter().map(level).collect(), complaints))
     }
 
-    /// Where the first frame is, from the beginning of the file's clock on. The first packets of some codecs give none.
+    /// The first frame's time on the file's clock. The first packets of some codecs produce no frame.
     pub(super) async fn begins_at_seconds(&self) -> Result<f64> {
         let track = format!("a:{}", self.track.place);
         let mut command = Command::new(find_program("ffprobe")?);
@@ -71,7 +71,7 @@ impl Decoder<'_> {
         Ok(first.map_or(0.0, |first| first - self.track.file_begins_at_seconds))
     }
 
-    /// Hands over every sample, the channels in turns, and returns the complaints.
+    /// Passes every sample to `take`, with interleaved channels. Returns the complaints.
     async fn decode(&self, channels: usize, rate: u32, mut take: impl FnMut(f32)) -> Result<String> {
         let mut child = self.start(channels, rate)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());

@@ -13,9 +13,9 @@ use crate::project::find_program;
 pub struct Description {
     /// FFmpeg's name of the container.
     pub format: String,
-    /// How sure FFmpeg is of that, up to 100.
+    /// How certain FFmpeg is of the format, up to 100.
     pub probe_score: u32,
-    /// How long the file says that its sound is, or else the file itself.
+    /// The audio's declared length, or else the file's.
     pub declared_seconds: Option<f64>,
     /// Its audio tracks.
     pub tracks: Vec<Track>,
@@ -28,9 +28,9 @@ pub struct Track {
     pub place: usize,
     /// FFmpeg's name of the codec.
     pub codec: String,
-    /// Samples in a second.
+    /// Samples per second.
     pub sample_rate_hz: u32,
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
     pub(super) file_begins_at_seconds: f64,
     is_default: bool,
@@ -70,10 +70,10 @@ const ENTRIES: &str = "format=format_name,probe_score,start_time,duration\
     :stream=codec_name,sample_rate,channels,duration:stream_disposition=default";
 
 impl Description {
-    /// Asks ffprobe; `None` if it does not recognise the file.
+    /// Runs ffprobe. `None` if it does not recognise the file.
     ///
     /// # Errors
-    /// When ffprobe can't be run, or doesn't end.
+    /// ffprobe cannot be run or does not end.
     pub async fn of(file: &Path) -> Result<Option<Self>> {
         let mut command = Command::new(find_program("ffprobe")?);
         command.args(["-v", "error", "-select_streams", "a", "-show_entries", ENTRIES, "-of", "json"]);
@@ -99,7 +99,8 @@ impl Description {
         }))
     }
 
-    /// The track that a player would choose: the first default one of those that can be decoded, or else the first.
+    /// The track that a player would choose: the first default track that can be decoded, or else the first
+    /// track.
     #[must_use]
     pub fn usual_track(&self) -> Option<&Track> {
         usual(&self.tracks)

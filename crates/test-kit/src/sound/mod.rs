@@ -1,5 +1,5 @@
-//! An independent judge of what the converter makes: plain FFmpeg decodes the source and the result, and their samples are
-//! compared. Nothing of the converter is used, so that it and its judge can't be wrong in the same way.
+//! An independent judge of the converter's output: plain FFmpeg decodes the source and the result, and their
+//! samples are compared. It uses no code of the converter, so that both cannot have the same error.
 
 mod comparison;
 mod correlation;
@@ -14,41 +14,41 @@ pub use self::comparison::Comparison;
 use self::decoder::Decoder;
 pub use self::description::{Description, Track};
 
-/// How decoded samples are laid out in time.
+/// How decoded samples are placed in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
-    /// Where the file's clock puts them: gaps are filled with silence, and the sound stays in step with its picture. A late
-    /// beginning is closed up: the first sample is the first sound.
+    /// By the file's clock: gaps are filled with silence, and the audio stays in step with the picture. A
+    /// late beginning is dropped: the first sample is the first audio.
     OnTheClock,
-    /// One after the other, whatever the clock says.
+    /// One after another, regardless of the clock.
     AsDecoded,
 }
 
-/// The sound of a file, as plain FFmpeg decodes it. An hour of it at most.
+/// A file's audio as plain FFmpeg decodes it, an hour at most.
 #[derive(Debug, Clone)]
 pub struct Sound {
-    /// The track that it is of.
+    /// The decoded track.
     pub track: Track,
-    /// How long it is.
+    /// Its length.
     pub seconds: f64,
-    /// Where it begins, counted from the beginning of the file's clock.
+    /// Its beginning on the file's clock.
     pub begins_at_seconds: f64,
-    /// The level of each channel in dB of full scale, from -90 on.
+    /// Each channel's level in dB of full scale, at least -90.
     pub levels_db: Vec<f64>,
-    /// What FFmpeg said while it decoded; empty if it had nothing to complain about.
+    /// FFmpeg's complaints while it decoded. Empty if there are none.
     pub complaints: String,
-    /// All channels as one, at [`SAMPLE_RATE_HZ`].
+    /// All channels mixed to one, at [`SAMPLE_RATE_HZ`].
     samples: Vec<f32>,
 }
 
-/// At which rate sounds are compared: what makes a moment recognisable is below 4 kHz.
+/// The sample rate for comparisons. Below 4 kHz is enough to recognise a moment.
 const SAMPLE_RATE_HZ: u32 = 8000;
 
 impl Sound {
-    /// Decodes the track of a file that a player would choose; `None` if there is no sound to be had.
+    /// Decodes the track that a player would choose. `None` if there is no audio.
     ///
     /// # Errors
-    /// When FFmpeg or ffprobe can't be run, or don't end.
+    /// FFmpeg or ffprobe cannot be run or does not end.
     pub async fn of(file: &Path, timing: Timing) -> Result<Option<Self>> {
         match Description::of(file).await? {
             Some(description) => Self::described(file, &description, timing).await,
@@ -56,10 +56,10 @@ impl Sound {
         }
     }
 
-    /// The same, of a file whose description is known.
+    /// Like [`of`](Self::of), for a file whose description is known.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// Like [`of`](Self::of).
     pub async fn described(file: &Path, description: &Description, timing: Timing) -> Result<Option<Self>> {
         let Some(track) = description.usual_track() else { return Ok(None) };
         let decoder = Decoder { file, track, timing };
@@ -72,7 +72,7 @@ impl Sound {
         Ok(Some(Self { track, seconds, begins_at_seconds, levels_db, complaints, samples }))
     }
 
-    /// How much longer or shorter than its sound an encoded file may be: its codec has frames of this length.
+    /// The allowed difference in length of an encoded file: the length of its codec's frames.
     #[must_use]
     pub fn frame_seconds(&self) -> f64 {
         let samples = match self.track.codec.as_str() {

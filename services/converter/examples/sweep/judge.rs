@@ -1,4 +1,4 @@
-//! What of an outcome is a surprise.
+//! Finds surprises: outcomes in which the converter and plain FFmpeg disagree.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use test_kit::sound::{Description, Sound, Timing};
 
 use crate::{Made, Outcome};
 
-/// What plain FFmpeg knows about a file.
+/// What plain FFmpeg finds in a file.
 pub(crate) struct Reference {
     description: Option<Description>,
     pub(crate) sound: Option<Sound>,
 }
 
-/// By its name alone, FFmpeg takes any file for one of some format, with this score.
+/// FFmpeg's score for a file whose format it recognised only by the name's extension.
 const SCORE_OF_A_NAME: u32 = 50;
 
 impl Reference {
@@ -33,8 +33,7 @@ impl Reference {
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
-    /// All of the sound, if plain FFmpeg decodes as much as the file declares
-    /// and has nothing to complain about.
+    /// The whole audio, if plain FFmpeg decodes as much as the file declares and does not complain.
     fn whole_sound(&self) -> Option<&Sound> {
         let declared = self.description.as_ref().and_then(|description| description.declared_seconds);
         self.sound.as_ref().filter(|sound| {
@@ -43,7 +42,7 @@ impl Reference {
         })
     }
 
-    /// The container, if FFmpeg recognises it for sure as one of sound or moving pictures.
+    /// The container, if FFmpeg is certain that it is one for audio or video.
     fn media_format(&self) -> Option<&str> {
         let description = self.description.as_ref()?;
         let is_picture = description.format.ends_with("_pipe") || description.format == "image2";
@@ -54,7 +53,7 @@ impl Reference {
 
 pub(crate) const HEADLINE: &str = "file                             format  outcome            length     plain  begins  offset  missing  levels";
 
-/// Lengths in seconds, the offset in milliseconds, levels in dB.
+/// A row of the table. Lengths are in seconds, the offset in milliseconds, levels in dB.
 pub(crate) fn row(name: &str, reference: &Reference, outcome: &Outcome) -> String {
     let plain = reference.sound.as_ref();
     let made = outcome.made.as_ref().ok();
@@ -91,7 +90,8 @@ fn shown(number: Option<f64>, digits: usize) -> String {
     number.map_or_else(|| "-".to_owned(), |number| format!("{number:.digits$}"))
 }
 
-/// Where the converter and plain FFmpeg disagree about a file, and its formats with each other.
+/// Where the converter and plain FFmpeg disagree about a file, and where the file's formats disagree with
+/// each other.
 pub(crate) fn surprises(reference: &Reference, outcomes: &[Outcome]) -> Vec<String> {
     let mut formats_of: Vec<(String, Vec<&str>)> = Vec::new();
     for outcome in outcomes {
@@ -128,7 +128,7 @@ fn of_a_failure(reference: &Reference, code: FailureCode, detail: &str) -> Vec<S
     surprises
 }
 
-/// The beginning of what FFmpeg said, without the addresses of its parts, which are never the same.
+/// The beginning of FFmpeg's message. Memory addresses are removed, because they differ each time.
 fn in_brief(detail: &str) -> String {
     let words = detail.split(' ').filter(|word| *word != "@" && !word.starts_with("0x"));
     words.collect::<Vec<_>>().join(" ").chars().take(120).collect()

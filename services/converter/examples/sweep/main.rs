@@ -1,6 +1,6 @@
-//! Converts every file below a folder to every format, and compares with what plain FFmpeg
-//! decodes: `make sweep FOLDER=…`. Prints a row for each file and format, and then every surprise:
-//! where the converter and plain FFmpeg disagree.
+//! Converts every file below a folder to every format, and compares the results with plain FFmpeg:
+//! `make sweep FOLDER=…`. Prints a row for each file and format, and then every surprise, where the converter
+//! and plain FFmpeg disagree.
 
 mod judge;
 
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::judge::Reference;
 
-/// What a conversion may take on top of the length of the sound.
+/// The time that a conversion may take in addition to the audio's length.
 const BASE_TIME: Duration = Duration::from_mins(2);
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if surprises == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Returns how many surprises there were.
+/// Returns the number of surprises.
 async fn sweep(folder: &Path) -> anyhow::Result<usize> {
     let files = files_below(folder)?;
     ensure!(!files.is_empty(), "there is no file below {}", folder.display());
@@ -57,7 +57,7 @@ async fn sweep(folder: &Path) -> anyhow::Result<usize> {
     Ok(surprises.len())
 }
 
-/// Links are not followed: they may lead in circles.
+/// All files below a folder. Links are not followed, because they may form circles.
 fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
@@ -82,7 +82,7 @@ struct Examined {
     outcomes: Vec<Outcome>,
 }
 
-/// What became of a file in one format.
+/// The outcome of a file in one format.
 struct Outcome {
     format: AudioFormat,
     made: Result<Made, ConversionError>,
@@ -91,9 +91,9 @@ struct Outcome {
 /// A finished file.
 struct Made {
     converted: Converted,
-    /// What plain FFmpeg decodes of it.
+    /// The audio that plain FFmpeg decodes from it.
     sound: Option<Sound>,
-    /// That against what plain FFmpeg decodes of the source.
+    /// The comparison of that audio with plain FFmpeg's audio of the source.
     comparison: Option<Comparison>,
 }
 
@@ -140,7 +140,7 @@ impl Bench {
         tokio::spawn({
             let cancel = cancel.clone();
             async move {
-                // Ends with the guard, or ends the conversion.
+                // Ends when the guard is dropped. At the deadline it cancels the conversion.
                 let _ = tokio::time::timeout(deadline, cancel.cancelled()).await;
                 cancel.cancel();
             }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Command, FromArgMatches as _};
 use humantime::parse_duration;
 
-/// The kernel's name for the program that runs.
+/// The kernel's path to the running program.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// What the engine works with and within.
+/// The engine's programs and limits.
 #[derive(Debug, Clone, Args)]
 pub struct EngineConfig {
     /// Encoders at work at the same time, over all videos; by default one for each core
@@ -31,7 +31,7 @@ pub struct EngineConfig {
     #[arg(long, env = "ALLOW_UNSANDBOXED_FFMPEG", default_value_t = false, action = ArgAction::Set)]
     pub allow_unsandboxed_ffmpeg: bool,
 
-    /// The program that confines FFmpeg and becomes it. Its `main` asks
+    /// The launcher that confines a program and then becomes it. Its `main` calls
     /// [`crate::sandbox::run_if_asked`] first.
     #[arg(skip = THIS_PROGRAM)]
     pub launcher: PathBuf,
@@ -66,7 +66,7 @@ pub struct EngineConfig {
 }
 
 impl Default for EngineConfig {
-    /// The settings' defaults, whatever the environment says.
+    /// The settings' defaults. Ignores the environment.
     fn default() -> Self {
         let command = Self::augment_args(Command::new("engine").no_binary_name(true));
         let arguments = command.mut_args(|argument| argument.env(None::<&str>)).try_get_matches_from([""; 0]);
@@ -76,7 +76,7 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
-    /// The longest sound in seconds, with one more for those who measure differently.
+    /// The length limit in seconds, plus one second, because containers and decoders measure differently.
     pub(super) fn max_seconds(&self) -> f64 {
         self.max_duration.as_secs_f64() + 1.0
     }

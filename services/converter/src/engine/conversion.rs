@@ -1,4 +1,4 @@
-//! One conversion, from the guess with which decoding begins to the finished file that was checked.
+//! One conversion: decoding starts on a guess, and the finished file is checked.
 
 use std::path::PathBuf;
 
@@ -14,30 +14,30 @@ use super::source::{Examined, Lack, Probe, Scanner, Silence, examine, reading};
 use super::time_limit::TimeLimit;
 use super::verify::{AudioFile, Evidence, extent, verdict};
 
-/// An audio file that was made and checked. It is in the scratch directory.
+/// A finished and checked audio file in the scratch directory.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Converted {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What kind of file it is.
+    /// Its format.
     pub format: AudioFormat,
-    /// What is in it.
+    /// Its size, length and bit rate.
     pub audio: AudioFile,
-    /// Where its sound begins on the source's clock, in seconds.
+    /// Where its audio begins on the source's clock, in seconds.
     pub begins_at_seconds: f64,
-    /// Which of the source's audio tracks are in it, counted from 0.
+    /// The source's audio tracks in it, counted from 0.
     pub tracks: Vec<u16>,
-    /// Whether its sound is the source's, as it was.
+    /// Whether the source's audio was copied, not re-encoded.
     pub is_copy: bool,
-    /// Whether there is a picture in it.
+    /// Whether a picture is embedded in it.
     pub has_cover: bool,
-    /// Where that picture is: a JPEG of at most 1000 by 1000 pixels.
+    /// Path of that picture: a JPEG of at most 1000 by 1000 pixels.
     pub cover: Option<PathBuf>,
-    /// How loud the source was, if it was to be made as loud as others.
+    /// The source's loudness, if normalization was asked for.
     pub loudness: Option<Loudness>,
     /// Its waveform, as JSON.
     pub peaks: Vec<u8>,
-    /// What was in the video.
+    /// Facts about the video.
     pub source: SourceFacts,
 }
 
@@ -48,8 +48,8 @@ pub(super) async fn convert(
     options: &ConversionOptions,
     report: &watch::Sender<Report>,
 ) -> Result<Converted, ConversionError> {
-    // Starting a program costs more than running it in vain: FFmpeg begins to
-    // decode on a guess, while ffprobe checks it.
+    // Starting a program costs more than running it in vain, so FFmpeg starts to decode on a guess while
+    // ffprobe checks it.
     let guess = Recipe::guess(options);
     let mut begun = guess.as_ref().map(|guess| workshop.decode(guess)).transpose()?;
     let Examined { workshop, probe, lack } = time.within_longest(examine(workshop, options)).await?;
@@ -66,7 +66,7 @@ pub(super) async fn convert(
             let begun = begun.take().zip(guess);
             let job = Job { time, workshop, probe: &probe, file_bytes, lack, report };
             match job.convert_track(options, begun).await {
-                // A track may be empty, or known by name alone: another may be neither.
+                // This track may be empty or of a codec without a decoder. Another may have audio.
                 Err(error) if error.is_of_the_track() => refused = refused.or(Some(error)),
                 converted => return converted,
             }
@@ -98,11 +98,12 @@ impl<'a> Job<'a> {
         extent::check(self.probe, &recipe, self.scanner()).await?;
         let loudness = self.workshop.prepare(&mut recipe, self.probe).await?;
         let silence = self.silence().await?;
-        // One that began otherwise is ended here.
+        // A decoder that started on another recipe is killed here.
         let decoder =
             begun.and_then(|(begun, guess)| arguments::decode_alike(guess, &recipe).then_some(begun));
         let made = match self.make(decoder, &recipe, silence.clone()).await {
-            // What a container holds is not always what the format allows: then it is decoded like any other.
+            // Not every stream that a container holds is allowed in the format. Then it is decoded and
+            // encoded like any other.
             Err(error) if recipe.copies && error.is_of_the_copy() => {
                 tracing::debug!(%error, "a copy would not do");
                 self.make(None, &Recipe { copies: false, ..recipe }, silence).await?
@@ -112,7 +113,7 @@ impl<'a> Job<'a> {
         Ok(Converted { loudness, ..made })
     }
 
-    /// Makes the file, and makes sure that it has all the sound there is.
+    /// Makes the file and checks that all of the audio is in it.
     async fn make(
         self,
         decoder: Option<Child>,
@@ -142,11 +143,12 @@ impl<'a> Job<'a> {
         if recipe.copies && !found.is_uniform() {
             return Err(ConversionError::encoder("a copy cannot have gaps, nor change in the middle"));
         }
-        // Players believe no MP3 of a single frame. An encoder puts others beside it.
+        // Players do not recognise an MP3 of a single frame. An encoder adds more.
         if recipe.copies && found.edges.blocks < 3 {
             return Err(ConversionError::encoder("a copy has too few frames"));
         }
-        // A packet that ours could not decode, no other decoder can. Frames of MP3 are walked one by one instead.
+        // If our decoder cannot decode a packet, other decoders cannot either. The frames of an MP3 are
+        // checked one by one instead.
         let is_walked = recipe.options.format == AudioFormat::Mp3;
         if recipe.copies && !is_walked && verdict::has_decoder_error(&found.log) {
             return Err(ConversionError::encoder("a copy cannot hold what does not decode"));
@@ -169,10 +171,10 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Why a decoder has ended without any sound.
+    /// Why a decoder ended without any audio.
     async fn why_silent(self, ended: Ended) -> Result<ConversionError, ConversionError> {
         let log = log_of(ended)?;
-        // ffprobe may refuse to open what no decoder knows.
+        // ffprobe may refuse a file that no decoder knows, so FFmpeg's log comes first.
         if let Some(error) = verdict::unsupported(&log) {
             return Ok(error);
         }
@@ -183,7 +185,7 @@ impl<'a> Job<'a> {
     fn tell_progress(self, seconds: f64, expected: Option<f64>) {
         self.time.note_found(seconds);
         let ratio = expected.map_or(0.0, |length| (seconds / length).clamp(0.0, 1.0));
-        // The estimate of a length may have been too short: a bar does not go back.
+        // The estimated length may have been too short. A progress bar must not go back.
         self.report.send_if_modified(|report| {
             let is_further = ratio > report.progress.ratio;
             if is_further {
@@ -197,7 +199,7 @@ impl<'a> Job<'a> {
         Scanner { workshop: self.workshop, probe: self.probe, track: self.probe.track.index }
     }
 
-    /// The silence in it that FFmpeg does not tell of.
+    /// Silence in the file that FFmpeg does not report.
     async fn silence(self) -> Result<Silence, ConversionError> {
         if self.probe.format != "avi" || self.probe.join.is_some() {
             return Ok(Silence::default());
@@ -206,10 +208,10 @@ impl<'a> Job<'a> {
         reading(move || Silence::of_avi(&source, track)).await
     }
 
-    /// Whether several encoders are worth their while, by the length of the sound, or
-    /// by the file's size where that is unknown.
+    /// Whether several encoders pay off. Judged by the length of the audio, or by the file's size where the
+    /// length is unknown.
     fn is_long(self, seconds: Option<f64>) -> bool {
-        // Twenty minutes of speech, or half a minute from a telephone: the guess need not be right.
+        // Twenty minutes of speech, or half a minute of a phone's video. The guess need not be right.
         const LARGE_FILE_BYTES: u64 = 16 * 1024 * 1024;
         let is_long = match seconds {
             Some(seconds) => seconds >= self.workshop.config.parallel_from.as_secs_f64(),

@@ -7,51 +7,51 @@ use contracts::FailureCode;
 use super::parallel::joiner::JoinError;
 use crate::engine::mp3::MalformedAudio;
 
-/// Why there is no MP3.
+/// Why there is no audio file.
 #[derive(Debug, thiserror::Error)]
 pub enum ConversionError {
-    /// The file cannot be converted, and never will be.
+    /// The file is at fault. Another attempt would fail too.
     #[error("the file cannot be converted: {} ({detail})", .code.as_str())]
     Failed {
-        /// What the person is told.
+        /// The code that the user is told.
         code: FailureCode,
-        /// What FFmpeg said, for the log.
+        /// FFmpeg's complaint, for the log.
         detail: String,
     },
-    /// The caller asked for it.
+    /// The caller cancelled it.
     #[error("the conversion was cancelled")]
     Cancelled,
-    /// This machine could not run a program. Another attempt may succeed.
+    /// The machine could not run a program. Another attempt may succeed.
     #[error("could not run {program}")]
     Run {
-        /// Which program.
+        /// The program's name.
         program: &'static str,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A program failed for a reason that is not the file's. Another attempt may succeed.
+    /// A program failed, but not because of the file. Another attempt may succeed.
     #[error("{program} failed by no fault of the file: {detail}")]
     Machine {
-        /// Which program.
+        /// The program's name.
         program: &'static str,
-        /// What it said.
+        /// Its complaint.
         detail: String,
     },
     /// A program found no room to write. Another attempt may succeed.
     #[error("{program} found no room on the disk: {detail}")]
     NoRoom {
-        /// Which program.
+        /// The program's name.
         program: &'static str,
-        /// What it said.
+        /// Its complaint.
         detail: String,
     },
-    /// The MP3 that FFmpeg wrote is none.
+    /// The finished file is malformed.
     #[error("could not measure the MP3")]
     Measure(#[source] MalformedAudio),
-    /// The MP3 could not be put together from its parts. Another attempt may succeed.
+    /// The frames could not be joined to an MP3. Another attempt may succeed.
     #[error("could not join the MP3")]
     Join(#[source] JoinError),
-    /// There is no room for the MP3. Another attempt may succeed.
+    /// The audio file could not be created. Another attempt may succeed.
     #[error("could not make a file for the MP3")]
     Write(#[source] io::Error),
     /// The video in the scratch directory cannot be read.
@@ -60,7 +60,7 @@ pub enum ConversionError {
 }
 
 impl ConversionError {
-    /// What a person is told, if the file is at fault.
+    /// The code that the user is told, if the file is at fault.
     #[must_use]
     pub fn code(&self) -> Option<FailureCode> {
         match self {
@@ -76,12 +76,12 @@ impl ConversionError {
         }
     }
 
-    /// Whether it is one track's fault, and another may do.
+    /// Whether only this track is at fault, so that another may succeed.
     pub(crate) fn is_of_the_track(&self) -> bool {
         matches!(self.code(), Some(FailureCode::NoAudioTrack | FailureCode::UnsupportedFormat))
     }
 
-    /// Whether the sound may do if it is encoded instead of copied.
+    /// Whether encoding may succeed where the copy failed.
     pub(crate) fn is_of_the_copy(&self) -> bool {
         match self {
             Self::Failed { .. } | Self::Machine { .. } | Self::Measure(_) => true,
@@ -111,17 +111,17 @@ impl ConversionError {
         }
     }
 
-    /// FFmpeg could not be started, or not be talked to.
+    /// FFmpeg could not be started, or its pipes failed.
     pub(crate) fn ffmpeg(source: io::Error) -> Self {
         Self::Run { program: "ffmpeg", source }
     }
 
-    /// ffprobe, likewise.
+    /// ffprobe could not be started, or its pipes failed.
     pub(crate) fn ffprobe(source: io::Error) -> Self {
         Self::Run { program: "ffprobe", source }
     }
 
-    /// An encoder of ours gave up on sound that it should take.
+    /// An encoder gave up on audio that it must accept.
     pub(crate) fn encoder(detail: impl Into<String>) -> Self {
         Self::Machine { program: "ffmpeg", detail: detail.into() }
     }
@@ -131,7 +131,7 @@ impl ConversionError {
     }
 }
 
-/// Whether a write of ours found no room.
+/// Whether our own write found no room.
 pub(crate) fn is_of_a_full_disk(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -1,6 +1,6 @@
-//! Turns a video into an audio file: ffprobe and FFmpeg as child processes, and a check of what came out.
+//! Converts a video to an audio file: runs ffprobe and FFmpeg as child processes, and checks the result.
 //!
-//! The video is the file [`Scratch::source`] of a scratch directory. It has no name of its own there.
+//! The video is the file [`Scratch::source`] in a scratch directory. Its own name is not used there.
 
 mod config;
 mod conversion;
@@ -43,17 +43,17 @@ use self::time_limit::TimeLimit;
 pub use self::verify::AudioFile;
 use crate::sandbox::Limits;
 
-/// Converts one file at a time for each call; calls may run side by side.
+/// Converts one file per call. Calls may run at the same time.
 #[derive(Debug)]
 pub struct Engine {
-    /// With the programs as they were found.
+    /// The settings, with the programs' absolute paths.
     config: EngineConfig,
     launcher: Launcher,
     decoders: OnceCell<String>,
     slots: EncoderSlots,
 }
 
-/// A killed process is gone at once, unless the disk below it hangs.
+/// A killed process ends at once, unless its disk hangs.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 const SOURCE_URL: &str = "file:source";
@@ -67,7 +67,7 @@ impl Engine {
             *program = programs::find(program, "ffmpeg", search_path.as_deref())?;
         }
         let limits = Limits {
-            // It has no more than two threads at work.
+            // FFmpeg keeps at most two threads busy.
             processor_seconds: config.max_conversion_time.as_secs().saturating_mul(2),
             file_bytes: config.max_audio_bytes,
             memory_bytes: config.max_memory_bytes,
@@ -81,13 +81,14 @@ impl Engine {
         Ok(Self { config, launcher, decoders: OnceCell::new(), slots })
     }
 
-    /// Converts the video of a scratch directory. When this returns, no process
-    /// works in the directory any more.
+    /// Converts the video of a scratch directory. When this returns, no process works in the directory any
+    /// more.
     ///
-    /// Facts about the video and progress go into `report`.
+    /// Facts about the video and the progress are sent to `report`.
     ///
     /// # Errors
-    /// [`ConversionError::Failed`] is the file's fault and final; every other may be different next time.
+    /// [`ConversionError::Failed`] means that the file is at fault, so it is final. After any other error,
+    /// another attempt may succeed.
     pub async fn convert(
         &self,
         scratch: &Scratch,
@@ -102,7 +103,7 @@ impl Engine {
             converted = self.work(scratch, options, report, &keepers) => converted,
         };
         keepers.close();
-        // Whoever removes the directory now must not meet a process that is still writing into it.
+        // The caller may remove the directory now, so no process may still write into it.
         if timeout(KILL_PATIENCE, keepers.wait()).await.is_err() {
             tracing::error!("a killed process does not end");
         }

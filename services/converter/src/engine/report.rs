@@ -1,18 +1,18 @@
-//! What the engine tells of a conversion under way.
+//! What the engine reports about a running conversion.
 
 use contracts::{Phase, Progress, SourceFacts};
 
-/// How far a conversion is, and what it knows.
+/// A conversion's progress and the facts found so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// How far it is.
     pub progress: Progress,
-    /// What it found in the source, once it knows.
+    /// Facts about the source, once they are known.
     pub source: Option<SourceFacts>,
 }
 
 impl Default for Report {
-    /// Of a conversion that has only begun.
+    /// The report of a conversion that has just begun.
     fn default() -> Self {
         Self { progress: Progress { phase: Phase::Probing, ratio: 0.0 }, source: None }
     }

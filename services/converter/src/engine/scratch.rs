@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
-/// Where a converter keeps the files of the jobs that it works on.
+/// A converter's folder for the files of its running jobs.
 ///
-/// Several converters may share one scratch folder: each has a directory of its own in it,
-/// locked for as long as the process lives.
+/// Several converters may share one scratch folder. Each has its own directory in it and holds a lock on it
+/// for as long as the process lives.
 #[derive(Debug)]
 pub struct ScratchSpace {
     own: TempDir,
@@ -17,7 +17,7 @@ pub struct ScratchSpace {
     _lock: File,
 }
 
-/// Room for a job's files. Dropping it gives it back.
+/// Disk space reserved for a job's files. Dropping it gives it back.
 #[derive(Debug)]
 #[must_use = "it is given back when it is dropped"]
 pub struct Reservation {
@@ -25,37 +25,37 @@ pub struct Reservation {
     bytes: u64,
 }
 
-/// Why there is no reservation.
+/// Why no space was reserved.
 #[derive(Debug, thiserror::Error)]
 pub enum ReservationError {
-    /// The folder cannot be looked at.
+    /// The folder cannot be read.
     #[error("could not look at the scratch folder")]
     Look(#[from] io::Error),
-    /// It is too full, or will be.
+    /// Too little space is free or unreserved.
     #[error(
         "there is no room for the job: {needed} bytes are needed, {free} are free and not promised to others"
     )]
     NoRoom {
-        /// What is free and not promised.
+        /// Bytes that are free and not reserved.
         free: u64,
-        /// What was asked for.
+        /// Bytes that were asked for.
         needed: u64,
     },
-    /// It would be too small if it were empty.
+    /// The job would not fit even if the disk were empty.
     #[error("{needed} bytes are needed at least, and the whole disk has {size}")]
     NeverFits {
-        /// What a job needs at least.
+        /// The least bytes that the job needs.
         needed: u64,
-        /// What all jobs together could have.
+        /// Size of the disk that all jobs share.
         size: u64,
     },
 }
 
-/// A job that has filled so much of a disk would fill a larger one, too: what
-/// others take is less than what it lacks.
+/// A job that has filled this share of a disk is itself too large for it: other jobs' files are too small to
+/// be the cause.
 const NEARLY_ALL: f64 = 0.9;
 
-/// The disk that a folder is on.
+/// The disk of a folder.
 struct Volume {
     free: u64,
     size: u64,
@@ -64,7 +64,7 @@ struct Volume {
 impl Volume {
     fn of(folder: &Path) -> io::Result<Self> {
         let volume = rustix::fs::statvfs(folder)?;
-        // Some of it may be kept for the administrator alone.
+        // Some of the free blocks may be reserved for the administrator.
         let for_us = volume.f_blocks.saturating_sub(volume.f_bfree.saturating_sub(volume.f_bavail));
         let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
         Ok(Self { free: bytes(volume.f_bavail), size: bytes(for_us) })
@@ -81,21 +81,22 @@ impl Volume {
     }
 }
 
-/// The name of the video in its job's directory.
+/// The video's name in its job's directory.
 pub(crate) const SOURCE: &str = "source";
 
-/// The directory of one job. It is removed with all that is in it when this is dropped.
+/// The directory of one job. Dropping it removes the directory with its content.
 #[derive(Debug)]
 pub struct Scratch(TempDir);
 
 impl ScratchSpace {
-    /// Makes this process's directory, and removes those that killed processes left. Blocks.
+    /// Creates this process's directory, and removes directories that killed processes left. Blocks.
     ///
     /// # Errors
-    /// The folder cannot be made, read or written.
+    /// The folder cannot be created, read or written.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        // One process at a time: a directory whose lock is not taken yet looks like one that was left.
+        // Only one process at a time may do this: a new directory without a lock yet looks like an abandoned
+        // one.
         let opening = File::create(folder.join("lock"))?;
         opening.lock()?;
         for entry in fs::read_dir(folder)? {
@@ -113,12 +114,12 @@ impl ScratchSpace {
         Ok(Self { own, reserved_bytes: Arc::default(), _lock: lock })
     }
 
-    /// A new directory for one job.
+    /// Creates a directory for one job.
     pub fn begin_job(&self) -> io::Result<Scratch> {
         tempfile::Builder::new().prefix("job-").tempdir_in(self.own.path()).map(Scratch)
     }
 
-    /// What is free on the folder's disk, and how large that is. Blocks.
+    /// Free bytes and size of the folder's disk. Blocks.
     pub fn free_and_size(&self) -> io::Result<(u64, u64)> {
         Volume::of(self.own.path()).map(|volume| (volume.free, volume.size))
     }
@@ -128,11 +129,11 @@ impl ScratchSpace {
         Ok(filled_by(job.directory()) >= Volume::of(self.own.path())?.nearly_all())
     }
 
-    /// Sets room aside for a job that is about to begin, beside what others
-    /// have set aside and not filled yet. Blocks.
+    /// Reserves space for a job that is about to begin, beside the space that others have reserved and not
+    /// filled yet. Blocks.
     ///
-    /// `least` is what it cannot do without, `bytes` what it will probably need: more
-    /// than nearly all of the disk is nobody's.
+    /// `least` is what the job cannot do without, `bytes` what it will probably need. A job never gets more
+    /// than nearly all of the disk.
     pub fn reserve(&self, bytes: u64, least: u64) -> Result<Reservation, ReservationError> {
         let volume = Volume::of(self.own.path())?;
         if least >= volume.size {
@@ -149,7 +150,7 @@ impl ScratchSpace {
         }
     }
 
-    /// What the files of this process's jobs take.
+    /// Bytes that the files of this process's jobs take.
     fn filled_bytes(&self) -> io::Result<u64> {
         let mut bytes = 0;
         for job in fs::read_dir(self.own.path())? {
@@ -159,7 +160,7 @@ impl ScratchSpace {
     }
 }
 
-/// What the files of one job take; one that ends meanwhile takes nothing.
+/// Bytes that the files of one job take. A job that ends meanwhile counts as 0.
 fn filled_by(job: &Path) -> u64 {
     let files = fs::read_dir(job).into_iter().flatten().flatten();
     files.flat_map(|file| file.metadata()).map(|file| file.len()).sum()
@@ -171,13 +172,13 @@ impl Drop for Reservation {
     }
 }
 
-/// Whether the directory is a converter's, and that converter is gone: the kernel gives its lock back then.
+/// Whether this is the directory of a converter that no longer runs: the kernel has then released its lock.
 fn is_abandoned(directory: &Path) -> bool {
     let is_ours = directory.file_name().is_some_and(|name| name.to_string_lossy().starts_with("converter-"));
     is_ours
         && match File::open(directory.join("lock")) {
             Ok(lock) => lock.try_lock().is_ok(),
-            // It died before it could take one.
+            // The converter died before it created the lock.
             Err(error) => error.kind() == io::ErrorKind::NotFound,
         }
 }
@@ -189,7 +190,7 @@ impl Scratch {
         self.0.path()
     }
 
-    /// Where the video has to be.
+    /// The path at which the video must be.
     #[must_use]
     pub fn source(&self) -> PathBuf {
         self.0.path().join(SOURCE)
@@ -226,7 +227,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let space = ScratchSpace::open(folder.path()).unwrap();
         let (free, _) = space.free_and_size().unwrap();
-        // The disk is shared with others: half of it is far more than they take meanwhile.
+        // Other programs share the disk, but use far less than half of it during the test.
         let half = free / 2 + free / 8;
         let first = space.reserve(half, half).unwrap();
         assert!(matches!(space.reserve(half, half), Err(ReservationError::NoRoom { .. })));
@@ -240,7 +241,7 @@ mod tests {
         let space = ScratchSpace::open(folder.path()).unwrap();
         let (_, size) = space.free_and_size().unwrap();
         assert!(matches!(space.reserve(size, size), Err(ReservationError::NeverFits { .. })));
-        // Too full now, but it could be.
+        // The disk is too full now, but could have the space later.
         assert!(matches!(space.reserve(u64::MAX, size - 1), Err(ReservationError::NoRoom { .. })));
     }
 

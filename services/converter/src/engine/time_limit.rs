@@ -1,4 +1,4 @@
-//! The time that a conversion may take: the longer its sound turns out to be, the more.
+//! The time limit of a conversion. It grows with the length of the audio found.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use super::error::ConversionError;
 pub(super) struct TimeLimit<'a> {
     config: &'a EngineConfig,
     started: Instant,
-    /// How many seconds of sound were found so far.
+    /// Seconds of audio found so far.
     found_seconds: AtomicU64,
 }
 
@@ -23,13 +23,13 @@ impl<'a> TimeLimit<'a> {
         Self { config, started: Instant::now(), found_seconds: AtomicU64::new(0) }
     }
 
-    /// Notes that so much sound was found.
+    /// Records how much audio was found.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of seconds")]
     pub(super) fn note_found(&self, seconds: f64) {
         self.found_seconds.fetch_max(seconds as u64, Ordering::Relaxed);
     }
 
-    /// Does work that does not depend on the sound's length.
+    /// Runs work whose time does not depend on the audio's length.
     pub(super) async fn within_longest<T>(
         &self,
         work: impl Future<Output = Result<T, ConversionError>>,
@@ -37,8 +37,7 @@ impl<'a> TimeLimit<'a> {
         timeout_at(self.longest(), work).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
-    /// Does the work within the time that its sound takes, of which the file
-    /// may declare the length in seconds.
+    /// Runs work within the time for its audio, whose length in seconds the file may declare.
     pub(super) async fn within<T>(
         &self,
         declared_seconds: Option<f64>,
@@ -49,7 +48,7 @@ impl<'a> TimeLimit<'a> {
             let until = self.deadline(declared_seconds);
             match timeout_at(until, &mut work).await {
                 Ok(done) => return done,
-                // More sound was found meanwhile.
+                // More audio was found meanwhile, so the deadline has moved.
                 Err(_) if self.deadline(declared_seconds) > until => {}
                 Err(_) => return Err(timed_out()),
             }

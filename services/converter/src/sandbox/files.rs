@@ -7,17 +7,18 @@ use landlock::{
 
 use super::Confinement;
 
-/// Where a system has its libraries; what is not there is left out. Programs are elsewhere.
+/// The system's library folders; missing ones are skipped. Programs are elsewhere.
 const LIBRARIES: [&str; 6] = ["/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib"];
 
-/// Where the dynamic linker looks libraries up.
+/// The dynamic linker's index of libraries.
 const LIBRARY_INDEX: &str = "/etc/ld.so.cache";
 
-/// The last that is known here. Of what came after the first, a kernel does what it can.
+/// The newest Landlock version that this program knows. An older kernel enforces the part that it supports.
 const NEWEST: ABI = ABI::V9;
 
-/// Takes every file from this process but those that the program needs, and as far as the kernel knows how:
-/// TCP, devices, abstract sockets, and signals to others. The filter of system calls takes these again.
+/// Takes every file from this process except those that the program needs. As far as the kernel supports it,
+/// also TCP, devices, abstract sockets, and signals to other processes. The filter of system calls forbids
+/// these a second time.
 pub(super) fn restrict(confinement: &Confinement, program: &OsStr) -> Result<(), RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let write = AccessFs::WriteFile | AccessFs::Truncate;

@@ -1,15 +1,15 @@
-//! What a program that reads a stranger's bytes may do, held by the kernel.
+//! Confines a program that reads untrusted bytes, enforced by the kernel.
 //!
-//! The engine does not start FFmpeg itself but this program again, as its launcher: it confines
-//! itself, and then becomes FFmpeg. Nothing of that needs privileges or user namespaces, so it holds
-//! in a pod of the profile `restricted` too.
+//! The engine does not start FFmpeg itself. It starts this program again as a launcher, which confines itself
+//! and then becomes FFmpeg. This needs neither privileges nor user namespaces, so it also works in a pod with
+//! the profile `restricted`.
 //!
 //! | layer | by | what it takes away |
 //! |---|---|---|
-//! | files | Landlock | every file but the libraries, the job's video, and the MP3 to write |
-//! | system calls | seccomp | the network, other processes, and whatever FFmpeg has no use for |
+//! | files | Landlock | every file except the libraries, the video, and the audio file to write |
+//! | system calls | seccomp | the network, other processes, and every call that FFmpeg does not need |
 //! | resources | rlimits | memory, processor time, large files, core dumps |
-//! | lifetime | parent-death signal | living on without the converter |
+//! | lifetime | parent-death signal | running on after the converter has ended |
 
 mod files;
 mod limits;
@@ -28,20 +28,20 @@ pub(crate) use self::limits::Limits;
 pub use self::trial::{Finding, Layer};
 pub(crate) use self::trial::{OTHER_FILE, READABLE_FILE, WRITABLE_FILE, arguments as trial_arguments};
 
-/// The hidden subcommands. They come before everything else in `main`: FFmpeg waits for them.
+/// The hidden subcommands. `main` handles them first, because FFmpeg's start waits for them.
 const CONFINE: &str = "confine";
 const TRIAL: &str = "confinement-trial";
 
-/// What a program gets. Files are named relative to the directory that it starts in.
+/// A program's permissions. File names are relative to its start directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Confinement {
-    /// The process that it dies with.
+    /// The parent process. The program dies with it.
     pub parent: u32,
-    /// Whether it is not started at all if a layer cannot be set up.
+    /// Whether the program is refused if a layer cannot be set up.
     pub is_strict: bool,
     pub limits: Limits,
     pub reads: Vec<String>,
-    /// This file alone, which must be there: it can make none.
+    /// The only file to write. It must exist, because the program cannot create any.
     pub writes: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) enum Unconfined {
     SystemCalls(#[source] seccompiler::Error),
 }
 
-/// Does the work of a hidden subcommand, if this is one: a program's `main` asks this first.
+/// Runs a hidden subcommand, if this is one. A program's `main` calls this first.
 pub fn run_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     match arguments.next()?.to_str()? {
@@ -70,12 +70,12 @@ pub fn run_if_asked(arguments: impl IntoIterator<Item = OsString>) -> Option<Exi
     }
 }
 
-/// The arguments with which the launcher starts `program`; those of the program itself follow.
+/// The launcher's arguments to start `program`. The program's own arguments follow.
 pub(crate) fn launcher_arguments(confinement: &Confinement, program: &OsStr) -> io::Result<[OsString; 3]> {
     Ok([CONFINE.into(), serde_json::to_string(confinement)?.into(), program.to_owned()])
 }
 
-/// What a shell says of a program that it could not start.
+/// The exit status of shells for a program that could not be started.
 const NOT_STARTED: u8 = 126;
 
 fn confine(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -97,14 +97,14 @@ fn read(json: &OsStr) -> Option<Confinement> {
     serde_json::from_str(json.to_str()?).ok()
 }
 
-/// Confines this process. The filter of system calls comes last: it forbids
-/// what the other layers are set up with.
+/// Confines this process. The filter of system calls comes last, because it forbids the calls that set up the
+/// other layers.
 fn enter(confinement: &Confinement, program: &OsStr) -> Result<(), Unconfined> {
     let required = |layer: Result<(), Unconfined>| if confinement.is_strict { layer } else { Ok(()) };
     required(
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| Unconfined::Lifetime(e.into())),
     )?;
-    // It may have died before its death was a signal to us.
+    // The parent may have died before the parent-death signal was set.
     let parent = getppid().map(|parent| parent.as_raw_nonzero().get().cast_unsigned());
     if parent != Some(confinement.parent) {
         return Err(Unconfined::Orphan);

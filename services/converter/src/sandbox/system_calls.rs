@@ -1,8 +1,9 @@
-//! The system calls that a program has, and no others.
+//! The system calls that a program may use.
 //!
-//! A list of what is allowed and not of what is forbidden: a kernel gets new ones with every version. All
-//! others answer that they do not exist (`ENOSYS`), which programs and libraries know from older kernels and
-//! have another way for; a call that kills would make each new version of a library a crash.
+//! This is a list of allowed calls, not of forbidden ones, because every kernel version adds new calls. All
+//! others answer that they do not exist (`ENOSYS`). Programs and libraries know this answer from older
+//! kernels and have an alternative. If a forbidden call killed the process, every new version of a library
+//! could crash it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,8 @@ use seccompiler::{
     SeccompRule, apply_filter,
 };
 
-/// Whatever their arguments are: they touch the process itself, its memory, and files, which Landlock guards.
+/// Allowed with any arguments: they affect only the process itself, its memory, and files, which Landlock
+/// guards.
 const ALLOWED: &[c_long] = &[
     // Files and pipes.
     libc::SYS_close,
@@ -95,7 +97,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_gettimeofday,
     libc::SYS_nanosleep,
     libc::SYS_times,
-    // Who and where it is.
+    // Identity and current directory.
     libc::SYS_getegid,
     libc::SYS_geteuid,
     libc::SYS_getgid,
@@ -105,11 +107,11 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_getuid,
     libc::SYS_sysinfo,
     libc::SYS_uname,
-    // Once, by the launcher. What may be executed is Landlock's business, and confined like this.
+    // Used once, by the launcher. Landlock decides what may be executed, and a new program stays confined.
     libc::SYS_execve,
 ];
 
-/// Those that newer architectures have no more.
+/// Older calls that newer architectures no longer have.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_HERE: &[c_long] = &[
     libc::SYS_access,
@@ -131,8 +133,8 @@ const ALLOWED_HERE: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];
 
-/// A thread of this process, in no namespace of its own. `clone3` hides its flags in memory, where no filter
-/// can see them; without it, the C library takes `clone`.
+/// Flags of a new thread in this process, without new namespaces. `clone3` is not allowed, because its flags
+/// are in memory, which a filter cannot read. The C library falls back to `clone`.
 const THREAD: c_int = libc::CLONE_THREAD;
 const THREAD_MASK: c_int = libc::CLONE_THREAD
     | libc::CLONE_NEWCGROUP
@@ -143,7 +145,7 @@ const THREAD_MASK: c_int = libc::CLONE_THREAD
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS;
 
-/// Names of threads, and questions.
+/// Thread names, and queries.
 const PRCTLS: [c_int; 5] = [
     libc::PR_SET_NAME,
     libc::PR_GET_NAME,
@@ -152,9 +154,9 @@ const PRCTLS: [c_int; 5] = [
     libc::PR_GET_NO_NEW_PRIVS,
 ];
 
-/// Copies of a descriptor, its flags, and the room of a pipe. Others name a process that gets
-/// signals (`F_SETOWN`, `F_SETOWN_EX`) and which one (`F_SETSIG`): before Linux 6.12,
-/// Landlock does not ask whose process that is.
+/// Copies of a descriptor, its flags, and a pipe's size. Not allowed: the commands that set which process
+/// gets signals (`F_SETOWN`, `F_SETOWN_EX`) and which signal (`F_SETSIG`), because Landlock does not check
+/// that process before Linux 6.12.
 const FCNTLS: [c_int; 8] = [
     libc::F_DUPFD,
     libc::F_DUPFD_CLOEXEC,
@@ -166,7 +168,7 @@ const FCNTLS: [c_int; 8] = [
     libc::F_SETPIPE_SZ,
 ];
 
-/// Whether it is a terminal, and how wide.
+/// Queries: whether a descriptor is a terminal, and its width.
 const IOCTLS: [libc::Ioctl; 2] = [libc::TCGETS, libc::TIOCGWINSZ];
 
 /// Filters the system calls of this process from now on.
@@ -192,9 +194,9 @@ fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, Error> {
     );
     rules
         .insert(libc::SYS_ioctl, IOCTLS.into_iter().map(|request| is(1, request)).collect::<Result<_, _>>()?);
-    // Of itself, not of another process of the same user.
+    // Only for itself, not for another process of the same user.
     rules.insert(libc::SYS_prlimit64, vec![is(0, 0)?]);
-    // What `abort` does. Becoming FFmpeg does not change the number.
+    // `abort` uses this. The process id stays the same when the launcher becomes FFmpeg.
     rules.insert(libc::SYS_tgkill, vec![is(0, std::process::id().into())?]);
     Ok(rules)
 }
@@ -203,7 +205,7 @@ fn flags(argument: u8, mask: c_int, value: c_int) -> Result<SeccompRule, Error> 
     rule(argument, SeccompCmpOp::MaskedEq(number(mask)), number(value))
 }
 
-/// The lower half alone, which is all that the kernel looks at.
+/// Compares only the lower half of an argument, because the kernel reads only this half.
 fn rule(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, Error> {
     let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
     Ok(SeccompRule::new(vec![condition?])?)

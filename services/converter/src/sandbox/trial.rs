@@ -1,7 +1,7 @@
 //! A program that tries what a confined program must not be able to do.
 //!
-//! It is started like FFmpeg, and shows what the kernel really does: a layer that was set up
-//! without an error is not yet one that holds.
+//! It is started like FFmpeg, and tests the kernel's real behaviour: a layer that was set up without an error
+//! may still not hold.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,36 +19,36 @@ use serde::{Deserialize, Serialize};
 
 use super::{Confinement, Limits, TRIAL, read};
 
-/// The files of the directory in which it is started.
+/// The file in its start directory that it may read.
 pub(crate) const READABLE_FILE: &str = "readable";
 pub(crate) const WRITABLE_FILE: &str = "writable";
-/// As accessible to the user as the others, and to the program not at all.
+/// A file that the user may read but the program may not.
 pub(crate) const OTHER_FILE: &str = "other";
 
-/// What confines a program.
+/// A layer of the confinement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layer {
-    /// No files but its own (Landlock).
+    /// No access to other files (Landlock).
     Files,
     /// No network and no other processes (seccomp).
     SystemCalls,
-    /// Bounded memory, processor time and files (rlimits).
+    /// Limited memory, processor time and files (rlimits).
     Resources,
-    /// It dies with its parent.
+    /// The program dies with its parent.
     Lifetime,
 }
 
-/// What was found about a layer.
+/// The result of a layer's test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The layer.
     pub layer: Layer,
-    /// What was possible that should not be.
+    /// The forbidden action that was possible. `None`: the layer holds.
     pub hole: Option<String>,
 }
 
 impl Layer {
-    /// What an operator calls it.
+    /// The layer's name for the operator.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Layer {
         }
     }
 
-    /// What it needs.
+    /// What the layer needs from the kernel.
     #[must_use]
     pub fn needs(self) -> &'static str {
         match self {
@@ -75,12 +75,12 @@ impl Layer {
     }
 }
 
-/// The arguments with which the trial is started; `confinement` is what it is started in.
+/// The arguments to start the trial. `confinement` is the one that it is started in.
 pub(crate) fn arguments(confinement: &Confinement) -> io::Result<[OsString; 2]> {
     Ok([TRIAL.into(), serde_json::to_string(confinement)?.into()])
 }
 
-/// Prints what it finds, as a list in JSON.
+/// Prints the results as a JSON list.
 pub(super) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let Some(confinement) = arguments.next().and_then(|json| read(&json)) else { return ExitCode::FAILURE };
     let findings = [
@@ -126,7 +126,8 @@ fn system_calls() -> Result<(), String> {
     refused("making a pair of sockets", UnixStream::pair().map(drop))?;
     refused("starting a program", start_a_program())?;
     refused("leaving the process group", setsid().map(drop).map_err(Into::into))?;
-    // The nearest to `F_SETOWN` that can be called in safe Rust: one list holds both.
+    // `F_SETOWN` has no safe Rust function. This command is the nearest one, and the same list decides about
+    // both.
     refused("a command of fcntl that is not on the list", seals())?;
     let parent = getppid().ok_or("there is no parent")?;
     refused("sending signals", test_kill_process(parent).map_err(Into::into))

@@ -1,4 +1,4 @@
-//! The engine alone, with a scratch folder of its own.
+//! The engine alone, with its own scratch folder.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The converter, as what it starts FFmpeg with: this process is not one.
+/// The converter's binary, which launches FFmpeg: the test's own process cannot be the launcher.
 pub(crate) const LAUNCHER: &str = env!("CARGO_BIN_EXE_converter");
 
 pub(crate) struct Bench {
@@ -18,7 +18,7 @@ pub(crate) struct Bench {
     _folder: TempDir,
 }
 
-/// An MP3, and the directory that it is in.
+/// A finished file and its directory.
 pub(crate) struct Mp3 {
     pub(crate) converted: Converted,
     _scratch: Scratch,
@@ -84,7 +84,7 @@ impl Bench {
         converted.unwrap_or_else(|error| panic!("{}: {error}", video.display()))
     }
 
-    /// Why these bytes are refused.
+    /// The code with which these bytes are refused.
     pub(crate) async fn failure(&self, video: &[u8]) -> FailureCode {
         match self.convert_bytes(video, ConversionOptions::default()).await {
             Ok(mp3) => panic!("it was converted: {} s", mp3.seconds()),
@@ -93,7 +93,7 @@ impl Bench {
     }
 }
 
-/// The processes that have their working directory below this folder.
+/// The processes whose working directory is below this folder.
 pub(crate) fn processes_in(folder: &Path) -> Vec<i32> {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
     let here = processes.filter(|process| {

@@ -1,4 +1,4 @@
-//! What people upload.
+//! The kinds of files that users upload.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn a_recording_without_a_length_in_its_header_is_converted() {
     mp3.lasts(3.0);
     assert!((mp3.converted.source.duration_seconds.unwrap() - 3.0).abs() < 0.1);
 
-    // FFmpeg guesses 15 s for this one, from its first half.
+    // From the first half of this file, FFmpeg estimates a length of 15 s.
     let noise = "aevalsrc='if(lt(t,4),0,0.3*random(0))':s=44100";
     let variable = workshop.sound("variable.mp3", noise, "8", &["-q:a", "2", "-write_xing", "0"]);
     bench.convert(&variable).await.lasts(8.0);
@@ -98,7 +98,7 @@ async fn a_video_without_sound_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_no_video_says_so() {
+async fn files_without_media_fail_as_not_a_media_file() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
     workshop.ffmpeg(&["-f", "lavfi", "-i", "testsrc2", "-frames:v", "1", "picture.png"]);
     workshop.ffmpeg(&["-f", "lavfi", "-i", "testsrc2", "-frames:v", "1", "picture.jpg"]);

@@ -95,7 +95,8 @@ async fn a_message_that_comes_three_times_makes_one_mp3() {
     }
     let _converter = world.converter().await;
     let job = world.becomes(id, JobStatus::Converted).await;
-    // Each further one finds the job ended, and says so again: to notification all are the same message.
+    // Each further message finds the job ended and announces it again. Notification recognises the
+    // duplicates.
     wait_until("all three are handled", SOON, async || world.announced(id).len() == 3).await;
     let fids: Vec<_> = world.announced(id).into_iter().map(|outcome| outcome.mp3_fid).collect();
     assert_eq!(fids, [job.audio.map(|audio| audio.fid); 3]);
@@ -123,7 +124,7 @@ async fn a_job_that_was_deleted_before_its_turn_is_no_work() {
     let (id, owner) = world.submit(&Sample::Mp4.bytes(FOUR_SECONDS).await).await;
     world.jobs.delete(owner, id).await.unwrap();
     let _converter = world.converter().await;
-    // The next job shows that the first was dealt with.
+    // When the next job has ended, the first one has been handled too.
     let (next, _) = world.submit(&Sample::Mp4.bytes(FOUR_SECONDS).await).await;
     world.becomes(next, JobStatus::Converted).await;
     assert_eq!((world.job(id).await.status, world.mp3_count().await), (JobStatus::Cancelled, 1));

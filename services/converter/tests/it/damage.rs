@@ -1,5 +1,5 @@
-//! Files that break off, or are broken in the middle. The worst answer to them
-//! is an MP3 with a part of the sound.
+//! Files that break off or are broken in the middle. The worst outcome would be an audio file with only a
+//! part of the audio.
 
 use contracts::FailureCode;
 use test_kit::sound::{Sound, Timing};
@@ -73,13 +73,14 @@ async fn a_scratch_in_the_sound_is_no_reason_to_refuse_it() {
     assert!((mp3.seconds() - 20.0).abs() < 0.4, "{}", mp3.seconds());
 }
 
-/// Writes bytes so far behind a marker.
+/// Writes bytes at an offset after a marker.
 fn overwrite(bytes: &mut [u8], marker: &[u8], offset: usize, new: &[u8]) {
     let at = bytes.windows(marker.len()).position(|window| window == marker).unwrap() + marker.len() + offset;
     bytes[at..at + new.len()].copy_from_slice(new);
 }
 
-/// Offsets of files are signed: the kernel refuses to read behind 2^63, which is no fault of the machine.
+/// File offsets are signed: the kernel refuses to read after 2^63. This must not count as a fault of the
+/// machine.
 #[tokio::test]
 async fn a_size_beyond_what_any_file_can_have_is_the_files_fault() {
     let (bench, workshop) = (Bench::new(), Workshop::new());

@@ -1,4 +1,4 @@
-//! What a file says about itself: titles, chapters, a picture.
+//! The description of a file: titles, chapters, a picture.
 
 use std::path::Path;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn described(workshop: &Workshop) -> Vec<u8> {
     std::fs::read(workshop.path("described.mp4")).unwrap()
 }
 
-/// One that encodes even this in parallel.
+/// A bench whose engine encodes even this short video in parallel.
 fn parallel() -> Bench {
     Bench::with(&EngineConfig { parallel_from: Duration::from_secs(1), ..config() })
 }
@@ -103,10 +103,10 @@ async fn chapters_follow_a_part() {
     }
 }
 
-/// Where the chapters begin, in seconds, and what they are called.
+/// The chapters' beginnings, in seconds, and titles.
 const MARKS: [(f64, &str); 4] = [(0.0, "One"), (2.5, "Two"), (4.999, "Three"), (6.0, "Four")];
 
-/// The file with these chapters in it.
+/// The file with these chapters.
 fn with_marks(workshop: &Workshop, file: &[u8]) -> Vec<u8> {
     let ends = MARKS[1..].iter().map(|(start, _)| *start).chain([8.0]);
     let chapters = MARKS.iter().zip(ends).map(|((start, title), end)| {
@@ -189,7 +189,7 @@ async fn titles_of_an_upload_replace_the_videos() {
     assert!(!stripped.converted.has_cover);
 }
 
-/// Width and height of the picture in a file.
+/// Width and height of a file's picture.
 fn picture(file: &Path) -> String {
     shown(file, "stream=width,height")
         .lines()
@@ -200,7 +200,7 @@ fn picture(file: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Red, green and blue in the middle of the picture in a file.
+/// Red, green and blue in the middle of a file's picture.
 fn colour(file: &Path) -> Vec<u8> {
     let decoded = std::process::Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i"])
@@ -259,7 +259,7 @@ async fn a_frame_of_the_video_is_the_cover() {
             assert!(colour[channel] > 200 && colour[3 - channel] < 60, "{time}: {colour:?}");
             file.lasts(6.0);
         }
-        // Nobody is kept from the sound by a picture.
+        // A missing picture must not fail the conversion.
         let none = made(&bench, &video, &[("cover", "60")]).await;
         assert!(!none.converted.has_cover);
         none.lasts(6.0);

@@ -1,6 +1,6 @@
-//! Random edits of random sources: a conversion may fail, but a success holds all of the
-//! sound. `EDITS` says how many are tried, `SEED` from which on. Each is made from its number
-//! alone: `SEED=4711 EDITS=1` tries one again.
+//! Random edits of random sources. A conversion may fail, but a successful one has all of the audio. `EDITS`
+//! is the number of edits, `SEED` the first one. An edit depends only on its number: `SEED=4711 EDITS=1`
+//! repeats one.
 
 use contracts::{AudioFormat, ConversionOptions, FailureCode};
 use converter::engine::ConversionError;
@@ -15,11 +15,11 @@ use crate::bench::{Bench, Mp3};
 /// Long enough for a gap and for three seconds of delay.
 const SECONDS: u32 = 8;
 
-/// A file of some kind, to which something has happened.
+/// A file after an edit.
 struct Edited {
     edit: Edit,
     bytes: Vec<u8>,
-    /// What plain FFmpeg finds in it.
+    /// The audio that plain FFmpeg decodes from it.
     expected: Option<Sound>,
 }
 
@@ -29,7 +29,7 @@ impl Edited {
         let bytes = edit.apply(source, SECONDS, seed, folder.path()).await.unwrap();
         let path = folder.path().join("edited");
         tokio::fs::write(&path, &bytes).await.unwrap();
-        // FFmpeg passes over the empty chunks of an AVI file, not over the gap in a file with times.
+        // FFmpeg ignores empty chunks in AVI files. It does see a gap in a file with times.
         if matches!(edit, Edit::Gap(..)) && source.name == "mp3.avi" {
             let twin = Source { name: "mp3.mkv", ..source };
             let twin = edit.apply(twin, SECONDS, seed, folder.path()).await.unwrap();
@@ -39,7 +39,7 @@ impl Edited {
         Self { edit, bytes, expected }
     }
 
-    /// How it is converted, and what is wrong with that; nothing if all is as it should be.
+    /// Converts the file. Returns the result, and a description of its fault if there is one.
     async fn convert(&self, bench: &Bench, format: AudioFormat) -> (Option<Mp3>, Option<String>) {
         let options = ConversionOptions { format, ..ConversionOptions::default() };
         let converted = match bench.convert_bytes(&self.bytes, options).await {
@@ -124,7 +124,7 @@ async fn try_everything(edit: Edit) {
             );
             wrong.extend(complaint);
         }
-        // A copy is as long as the packets that it is made of.
+        // A copy consists of whole packets, so it may be longer.
         let range = |values: Vec<f64>| {
             values.iter().fold(0.0_f64, |most, value| most.max(value - values[0]).max(values[0] - value))
         };
@@ -132,7 +132,7 @@ async fn try_everything(edit: Edit) {
         if range(begins.clone()) > 0.001 || range(lengths.clone()) > 0.06 {
             wrong.push(format!("the formats differ: they begin at {begins:?} and last {lengths:?}"));
         }
-        // FFmpeg puts the first packet of such a file at its beginning all the same.
+        // FFmpeg puts the first packet of such a file at its beginning regardless.
         if let Edit::LateSound(late) = edit
             && source.name != "fragments.mp4"
             && begins.iter().any(|begin| (begin - late).abs() > 0.1)

@@ -1,4 +1,4 @@
-//! What happens to jobs when converters and servers go down.
+//! Jobs whose converter or servers go down.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ async fn a_drained_converter_finishes_what_it_has_begun() {
     converter.ended().await;
     assert_eq!(world.job(id).await.status, JobStatus::Converted);
     assert_eq!(world.is_announced(id).await.job_id, id);
-    // What came after the drain waits for another converter.
+    // Jobs that arrive after the drain wait for another converter.
     assert_eq!(world.job(next).await.status, JobStatus::Queued);
     assert_eq!(world.broker.depth(Queue::Video).await.unwrap(), 1);
 }

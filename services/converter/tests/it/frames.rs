@@ -1,9 +1,9 @@
-//! A second reading of MPEG audio frames, independent of the converter's own.
+//! A second parser of MPEG audio frames, independent of the converter's own.
 
 const MPEG1: [usize; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
 const MPEG2: [usize; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
 
-/// The frames of an MP3, without the tag in front.
+/// The frames of an MP3, without the tag at its beginning.
 pub(crate) fn frames_of(mp3: &[u8]) -> Vec<&[u8]> {
     let mut rest = mp3;
     if mp3.starts_with(b"ID3") {
@@ -27,7 +27,7 @@ pub(crate) fn frames_of(mp3: &[u8]) -> Vec<&[u8]> {
     frames
 }
 
-/// What the info frame says.
+/// The content of an info frame.
 pub(crate) struct Info {
     pub(crate) name: String,
     pub(crate) frames: usize,

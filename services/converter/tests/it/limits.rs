@@ -1,4 +1,4 @@
-//! Deadlines, cancellation and faults of the machine.
+//! Deadlines, cancellation, and faults of the machine.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::bench::{Bench, config, has_process_in, nothing_reported};
 use crate::hostile::Wave;
 use crate::media::{FASTSTART, Workshop};
 
-/// Half an hour: many seconds of work.
+/// Half an hour of video, which takes many seconds to convert.
 fn long_video(workshop: &Workshop) -> Vec<u8> {
     let minute = workshop.video("minute.mp4", "60", &FASTSTART);
     std::fs::read(workshop.repeated(&minute, 30, "long.mp4")).unwrap()
@@ -58,7 +58,7 @@ async fn a_cancelled_conversion_leaves_no_process_and_no_file() {
 }
 
 #[tokio::test]
-async fn a_conversion_that_nobody_waits_for_any_more_is_killed() {
+async fn a_dropped_conversion_is_killed() {
     let bench = Arc::new(Bench::new());
     let scratch = bench.scratch(&long_video(&Workshop::new()));
     let directory = scratch.directory().to_owned();
@@ -114,7 +114,7 @@ async fn every_other_limit_has_a_reason_of_its_own() {
         let parallel = EngineConfig { parallel_from: Duration::ZERO, ..limits };
         assert_eq!(Bench::with(&parallel).failure(video).await, code, "in parallel");
     }
-    // To make 8000 samples a second of one takes a filter of 300 MB.
+    // To convert one sample a second to 8000 a second, the filter needs 300 MB.
     let slow = Wave { rate: 1, channels: 1, bits: 8, declared_bytes: 3000 }.with(&[128; 3000]);
     let frugal = EngineConfig { max_memory_bytes: 128 << 20, ..config() };
     assert_eq!(Bench::with(&frugal).failure(&slow).await, FailureCode::TooComplex);

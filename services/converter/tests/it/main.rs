@@ -21,5 +21,5 @@ mod world;
 
 use std::time::Duration;
 
-/// Far beyond what anything here takes, also while other tests keep every core busy.
+/// Far longer than any step takes here, even while other tests keep every core busy.
 pub(crate) const SOON: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! Media for these tests alone; the usual kinds are `test_kit::media::Sample`.
+//! Media for these tests only. The usual kinds are in `test_kit::media::Sample`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use contracts::ConversionOptions;
 use tempfile::TempDir;
 
-/// A folder to make media in.
+/// A folder for generated media.
 pub(crate) struct Workshop(TempDir);
 
 const PICTURE: &str = "testsrc2=size=160x120:rate=10";
@@ -33,20 +33,20 @@ impl Workshop {
         assert!(made.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&made.stderr));
     }
 
-    /// A picture and two tones for so many seconds, in the container of the name's ending.
+    /// A picture and two tones of this length. The name's extension decides the container.
     pub(crate) fn video(&self, name: &str, seconds: &str, codecs: &[&str]) -> PathBuf {
         let inputs = ["-f", "lavfi", "-i", PICTURE, "-f", "lavfi", "-i", TONE, "-t", seconds];
         self.ffmpeg(&[&inputs[..], codecs, &["-pix_fmt", "yuv420p", name]].concat());
         self.path(name)
     }
 
-    /// A picture and no sound.
+    /// A picture without audio.
     pub(crate) fn silent(&self, name: &str, seconds: &str) -> PathBuf {
         self.ffmpeg(&["-f", "lavfi", "-i", PICTURE, "-t", seconds, "-c:v", "mpeg4", name]);
         self.path(name)
     }
 
-    /// A sound alone: what the source filter makes for so many seconds.
+    /// Audio alone: the output of a source filter.
     pub(crate) fn sound(&self, name: &str, filter: &str, seconds: &str, codec: &[&str]) -> PathBuf {
         self.ffmpeg(&[&["-f", "lavfi", "-i", filter, "-t", seconds], codec, &[name]].concat());
         self.path(name)
@@ -57,7 +57,7 @@ impl Workshop {
         self.sound(name, TONE, seconds, codec)
     }
 
-    /// The same file over and over, without encoding anything again.
+    /// The same file repeated, without encoding it again.
     pub(crate) fn repeated(&self, source: &Path, times: u32, name: &str) -> PathBuf {
         let times = (times - 1).to_string();
         self.ffmpeg(&["-stream_loop", &times, "-i", source.to_str().unwrap(), "-c", "copy", name]);
@@ -69,7 +69,7 @@ pub(crate) fn options(fields: &[(&str, &str)]) -> ConversionOptions {
     ConversionOptions::parse(fields.iter().copied()).unwrap()
 }
 
-/// What ffprobe shows of a file, as lines of comma-separated values.
+/// ffprobe's output about a file, as lines of comma-separated values.
 pub(crate) fn shown(file: &Path, entries: &str) -> String {
     let ffprobe = Command::new("ffprobe")
         .args(["-v", "error", "-of", "csv", "-show_entries", entries])
@@ -79,7 +79,7 @@ pub(crate) fn shown(file: &Path, entries: &str) -> String {
     String::from_utf8(ffprobe.stdout).unwrap()
 }
 
-/// The samples of a file, all channels in turn.
+/// The samples of a file, with interleaved channels.
 pub(crate) fn pcm(file: &Path) -> Vec<i16> {
     pcm_as(file, &[])
 }
@@ -96,7 +96,7 @@ fn pcm_as(file: &Path, options: &[&str]) -> Vec<i16> {
     ffmpeg.stdout.as_chunks().0.iter().map(|sample| i16::from_le_bytes(*sample)).collect()
 }
 
-/// How many times a second the sound rises above zero, in one second of it.
+/// How often the samples rise above zero in one second of a file.
 pub(crate) fn frequency_at(file: &Path, second: usize) -> usize {
     let samples = pcm_as(file, &["-ac", "1", "-ar", "16000"]);
     let samples = &samples[(second * 16_000).min(samples.len())..((second + 1) * 16_000).min(samples.len())];
@@ -107,7 +107,7 @@ pub(crate) fn frequency_at(file: &Path, second: usize) -> usize {
 pub(crate) const FASTSTART: [&str; 8] =
     ["-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-movflags", "+faststart"];
 
-/// The first so many per cent of a file.
+/// The first `percent` per cent of a file.
 pub(crate) fn beginning(file: &Path, percent: u64) -> Vec<u8> {
     let mut bytes = std::fs::read(file).unwrap();
     let kept = bytes.len() as u64 * percent / 100;

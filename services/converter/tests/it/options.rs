@@ -1,4 +1,4 @@
-//! What an upload may ask for.
+//! The options of an upload.
 
 use std::path::Path;
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn a_bit_rate_is_kept_whatever_the_source_has() {
         for bitrate in ["32", "128", "320"] {
             let mp3 = bench.convert_bytes(&noise, option("bitrate", bitrate)).await.unwrap();
             let expected = bitrate.parse::<u32>().unwrap() * 1000;
-            // The first and the last frame are trimmed for the length, and not for the bytes.
+            // The first and the last frame are cut to count the length, but their bytes count whole.
             let actual = mp3.converted.audio.bitrate_bps;
             assert!(
                 actual.abs_diff(expected) < expected / 20,
@@ -91,10 +91,10 @@ async fn sound_that_is_as_it_was_asked_for_is_copied() {
         let copy = bench.convert_bytes(&bytes, options(fields)).await.unwrap();
         assert!(copy.converted.is_copy, "{}", video.display());
         copy.lasts(3.0);
-        // A transport stream has a header in front of each frame, which MP4 has no use for.
+        // A transport stream has a header before each frame, which MP4 does not need.
         if video.extension().is_some_and(|ending| ending != "ts") {
             let (copied, original) = (packets(&copy.converted.path), packets(&video));
-            // The frame that LAME begins with, and which is silent, may be left out.
+            // The silent frame that LAME begins with may be missing.
             assert!(original.ends_with(&copied), "{}: {copied:?} {original:?}", video.display());
             assert!(original.len() - copied.len() <= 1, "{}", video.display());
         }
@@ -128,7 +128,7 @@ async fn a_copy_that_does_not_come_out_well_is_encoded_instead() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
     let video = workshop.video("mp3.avi", "5", &["-c:a", "libmp3lame", "-b:a", "128k"]);
     let mut bytes = std::fs::read(&video).unwrap();
-    // The header of a frame in the middle, which an AVI file passes on as it is.
+    // The header of a frame in the middle, which an AVI file passes on unchanged.
     let frames: Vec<usize> = (0..bytes.len() - 3)
         .filter(|at| {
             bytes[*at..].starts_with(&[0xff, 0xfb, 0x90]) || bytes[*at..].starts_with(&[0xff, 0xfb, 0x92])
@@ -170,7 +170,7 @@ async fn a_part_is_exact_to_the_sample() {
 #[tokio::test]
 async fn a_part_counts_from_the_beginning_of_the_video() {
     let (bench, workshop) = (Bench::new(), Workshop::new());
-    // The picture begins at 0, the sound two seconds later.
+    // The picture begins at 0, the audio two seconds later.
     let picture = workshop.silent("picture.mkv", "6");
     let tone = workshop.tone("tone.wav", "4", &[]);
     let (picture, tone) = (picture.to_str().unwrap(), tone.to_str().unwrap());
@@ -226,7 +226,7 @@ async fn a_commentary_is_passed_over_unless_its_index_is_asked_for() {
     }
 }
 
-/// The frequency of a tone of this many seconds, to the next hundred Hz.
+/// The frequency of a tone of this many seconds, rounded to hundreds of Hz.
 fn pitch(path: &Path, seconds: usize) -> usize {
     let crossings = pcm(path).windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
     (crossings / seconds + 50) / 100 * 100
@@ -241,7 +241,7 @@ async fn sample_rate_and_channels_are_what_was_asked_for() {
         let made = bench.convert_bytes(&video, options(&fields)).await.unwrap();
         made.lasts(2.0);
         let found = shown(&made.converted.path, "stream=sample_rate,channels");
-        // Whatever was encoded, decoders of Opus say 48 kHz.
+        // Opus decoders always report 48 kHz.
         let rate = if format == "opus" { "48000" } else { "16000" };
         assert_eq!(found, format!("stream,{rate},1\n"), "{format}");
     }
@@ -266,7 +266,7 @@ async fn a_sound_is_brought_to_the_loudness_that_was_asked_for() {
                 (integrated - target).abs() < if is_limited { 1.0 } else { 0.3 },
                 "{format}: {integrated} LUFS, {loudness:?}"
             );
-            // What LAME adds to peaks is its own.
+            // LAME itself raises peaks, which the converter cannot prevent.
             assert!(peak < if format == "mp3" { 0.5 } else { -0.9 }, "{format}: {peak} dBTP");
         }
     }
@@ -314,10 +314,10 @@ fn uses_reservoir(mp3: &std::path::Path) -> bool {
 async fn a_waveform_shows_how_loud_it_is_and_when() {
     let config = EngineConfig { parallel_from: Duration::from_secs(2), ..config() };
     let (bench, workshop) = (Bench::with(&config), Workshop::new());
-    // Silence, then a tone of half of full scale.
+    // Silence, then a tone at half of full scale.
     let sound = "aevalsrc='0.5*gte(t,2)*sin(2*PI*440*t)':s=44100:d=4";
     let sound = std::fs::read(workshop.sound("sound.m4a", sound, "4", &["-b:a", "192k"])).unwrap();
-    // Plain, parallel, copied, and another encoder's.
+    // One encoder, several, a copy, and another format's encoder.
     for fields in [&[("encoder", "sequential")][..], &[], &[("format", "m4a")], &[("format", "opus")]] {
         let made = bench.convert_bytes(&sound, options(fields)).await.unwrap();
         let waveform: serde_json::Value = serde_json::from_slice(&made.converted.peaks).unwrap();

@@ -1,4 +1,4 @@
-//! Sound that several encoders made in turns, against sound that one encoder made.
+//! Compares the output of several encoders that take turns with the output of one.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,10 +12,10 @@ use crate::bench::{Bench, Mp3, config, has_process_in, nothing_reported};
 use crate::frames::{frames_of, info_of};
 use crate::media::{FASTSTART, Workshop, beginning, options};
 
-/// Loud and quiet in turns, with beats, over more than the range that LAME's threshold of hearing has.
+/// Alternately loud and quiet, with beats, over a wider range than that of LAME's threshold of hearing.
 fn music(workshop: &Workshop, name: &str, rate: u32, channels: u8, seconds: &str) -> PathBuf {
     let beat = "0.4*(random(0)-0.5)*exp(-9*mod(t*2.3,1))";
-    // It falls faster than that threshold, and some of the segments begin while it does.
+    // The volume falls faster than that threshold, and some segments begin during the fall.
     let fade = "pow(10,-max(0,mod(t,5)-2))";
     let tone =
         |hertz: u32| format!("{fade}*(0.3*sin(2*PI*{hertz}*t)*(1+sin(0.7*t))/2+{beat})").replace(',', "\\,");
@@ -38,7 +38,7 @@ async fn converted(bench: &Bench, sound: &Path, options: ConversionOptions) -> M
     bench.convert_bytes(&std::fs::read(sound).unwrap(), options).await.unwrap()
 }
 
-/// What one FFmpeg makes of it without the reservoir.
+/// The output of one FFmpeg without the bit reservoir.
 fn in_one_pass(workshop: &Workshop, sound: &Path, settings: &[&str]) -> Vec<u8> {
     let sound = ["-i", sound.to_str().unwrap(), "-map", "0:a:0"];
     let output = ["-reservoir", "0", "-id3v2_version", "0", "-f", "mp3", "one-pass.mp3"];
@@ -46,7 +46,7 @@ fn in_one_pass(workshop: &Workshop, sound: &Path, settings: &[&str]) -> Vec<u8> 
     std::fs::read(workshop.path("one-pass.mp3")).unwrap()
 }
 
-/// The samples that FFmpeg decodes, of both channels in turns. It must not complain.
+/// The samples that FFmpeg decodes, with two interleaved channels. FFmpeg must not complain.
 fn samples(file: &Path) -> Vec<f32> {
     let decoded = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "warning", "-i", file.to_str().unwrap(), "-f", "f32le", "-"])
@@ -68,7 +68,7 @@ async fn joined_frames_are_those_of_one_pass() {
                 let joined = std::fs::read(&mp3.converted.path).unwrap();
                 let whole = in_one_pass(&workshop, &sound, &["-q:a", &quality[1..]]);
                 let (joined, whole) = (frames_of(&joined), frames_of(&whole));
-                // The first is the info frame.
+                // The first frame is the info frame.
                 let different = (1..whole.len()).filter(|n| joined.get(*n) != whole.get(*n)).count();
                 assert_eq!(
                     (joined.len(), different),
@@ -114,7 +114,7 @@ fn error_db(actual: &[f32], expected: &[f32]) -> f64 {
 #[tokio::test]
 async fn a_constant_bit_rate_is_as_good_as_in_one_pass_and_at_the_joins_as_elsewhere() {
     let (bench, workshop) = (parallel(3), Workshop::new());
-    // No MP3 of 22.05 kHz has more than 160 kbit/s.
+    // An MP3 of 22.05 kHz has at most 160 kbit/s.
     let cases =
         [(44_100, 2, &["128", "192", "320"][..]), (48_000, 1, &["128", "192", "320"]), (22_050, 2, &["128"])];
     for (rate, channels, bitrates) in cases {
@@ -129,7 +129,7 @@ async fn a_constant_bit_rate_is_as_good_as_in_one_pass_and_at_the_joins_as_elsew
             assert_eq!((joined.len(), whole.len()), (source.len(), source.len()), "{case}");
             let difference = (error_db(&joined, &source) - error_db(&whole, &source)).abs();
             assert!(difference < 0.1, "{case}: {difference} dB");
-            // Wherever the joins are: no second is worse than in one pass.
+            // Checks every second, joins included: none may be worse than in one pass.
             for (second, source) in source.chunks(second_samples).enumerate() {
                 let range = second * second_samples..second * second_samples + source.len();
                 let (joined, whole) =
@@ -145,7 +145,7 @@ async fn the_length_is_exact_to_the_sample() {
     let (bench, workshop) = (parallel(2), Workshop::new());
     for (rate, channels) in [(44_100, 2), (48_000, 1), (22_050, 2), (8_000, 1)] {
         let frame = if rate < 32_000 { 576 } else { 1152 };
-        // Around the ends of frames, and of what an encoder gets for its last segment.
+        // Lengths around the end of a frame, and around the end of the last segment's input.
         for extra in [0, 1, 47, 575, 1151] {
             let length = 400 * frame + extra;
             let trim = format!("anoisesrc=a=0.2:r={rate}:d=60,atrim=end_sample={length}");
@@ -184,7 +184,7 @@ async fn the_info_frame_is_true() {
 #[expect(clippy::cast_precision_loss, reason = "a second has not so many samples")]
 async fn seeking_lands_where_it_should() {
     let (bench, workshop) = (parallel(2), Workshop::new());
-    // The pitch tells the time: it rises by 100 Hz a second.
+    // The pitch shows the position: it rises by 100 Hz a second.
     let sweep = "aevalsrc='0.5*sin(2*PI*(200*t+50*t*t))':s=44100";
     let sound = workshop.sound("sweep.wav", sweep, "40", &["-c:a", "pcm_s16le"]);
     let mp3 = converted(&bench, &sound, ConversionOptions::default()).await;
@@ -221,7 +221,7 @@ async fn other_programs_read_it_without_a_warning() {
         let run = |program: &str, arguments: &[&str]| {
             Command::new(program).args(arguments).arg(&made.converted.path).output().unwrap()
         };
-        // Decodes it to its end, and tells of whatever it finds.
+        // Decodes the file to its end and reports every problem.
         let mpg123 = run("mpg123", &["-q", "-t"]);
         assert!(mpg123.status.success() && mpg123.stderr.is_empty(), "{fields:?}: {mpg123:?}");
         let mp3val = String::from_utf8(run("mp3val", &[]).stdout).unwrap();

@@ -1,4 +1,4 @@
-//! What FFmpeg is confined by, and that the converter goes without none of it.
+//! FFmpeg's confinement, and that the converter does not start without it.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ async fn every_layer_holds() {
     }
 }
 
-/// A launcher that confines nothing.
+/// A launcher without any confinement.
 fn careless_launcher(workshop: &Workshop) -> PathBuf {
     let path = workshop.path("careless");
     let script = format!("#!/bin/sh\n[ \"$1\" = confine ] || exec {LAUNCHER} \"$@\"\nshift 2\nexec \"$@\"\n");
@@ -82,7 +82,7 @@ async fn the_admin_port_says_which_layers_hold() {
     );
 }
 
-/// FFmpeg as the engine starts it, but with none of the lists that it is told to keep to.
+/// FFmpeg as the engine starts it, but without any list of allowed formats and decoders.
 fn gullible_ffmpeg(directory: &Path, arguments: &[&str]) -> Output {
     confined(directory, "/usr/bin/ffmpeg", &["source"])
         .args(["-v", "error", "-nostdin", "-y"])
@@ -93,7 +93,7 @@ fn gullible_ffmpeg(directory: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A program as FFmpeg is started: it may read these files, and write `out.mp3`.
+/// A program started like FFmpeg: it may read these files and write `out.mp3`.
 fn confined(directory: &Path, program: &str, reads: &[&str]) -> Command {
     let parent = std::process::id();
     let limits = r#"{"processor_seconds":60,"file_bytes":100000000,"memory_bytes":1073741824}"#;
@@ -105,13 +105,15 @@ fn confined(directory: &Path, program: &str, reads: &[&str]) -> Command {
     command
 }
 
-/// Every way in which a descriptor, a timer or a number names the process that gets a signal. The kernel
-/// answers for a command that is allowed and wrong with another error than for one that does not exist.
+/// Tries every way in which a descriptor, a timer or a number can name the process that gets a signal. For an
+/// allowed command with wrong arguments, the kernel returns another error than for a command that does not
+/// exist.
 #[test]
 fn no_system_call_sends_a_signal_to_another_process() {
     let job = tempfile::tempdir().unwrap();
     std::fs::write(job.path().join("out.mp3"), "").unwrap();
-    // It does not need to open its program, for which Python asks more than FFmpeg.
+    // The script is an argument, not a file: to open a script file, Python needs more system calls than
+    // FFmpeg.
     let output = confined(job.path(), "/usr/bin/python3", &[])
         .args(["-I", "-S", "-c", include_str!("signals.py")])
         .output()
@@ -152,7 +154,7 @@ fn ffmpeg_that_believes_everything_reaches_nothing_all_the_same() {
         assert_eq!(std::fs::metadata(job.path().join("out.mp3")).unwrap().len(), 0, "{arguments:?} {source}");
         assert_eq!(canary.touched(), None, "{arguments:?} {source}");
     }
-    // It is the confinement that refuses: the same playlist is followed without it.
+    // The confinement is what refuses: without it, FFmpeg follows the same playlist.
     std::fs::write(job.path().join("source"), hls(&file)).unwrap();
     let free = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-y", "-protocol_whitelist", "file", "-i", "source", "free.mp3"])
@@ -168,7 +170,7 @@ async fn a_job_that_is_deleted_while_ffmpeg_hangs_ends_within_two_seconds() {
     let _converter = world.converter().await;
     let (id, owner) = world.submit(&long_video()).await;
     world.is_half_done(id).await;
-    // There is no progress any more, which would make the converter look at the job.
+    // A hung FFmpeg makes no progress, and progress is what makes the converter read the job.
     for pid in processes_in(&world.scratch_dir()) {
         kill_process(Pid::from_raw(pid).unwrap(), Signal::STOP).unwrap();
     }

@@ -1,4 +1,4 @@
-"""Tries, inside the confinement, what would send a signal to the parent process; and what FFmpeg needs all the same."""
+"""Inside the confinement, tries every call that could signal the parent, and similar calls that FFmpeg needs."""
 
 import ctypes
 import errno

@@ -1,4 +1,4 @@
-//! Sound that does not fit its picture, and sound of unusual kinds.
+//! Audio that does not fit its picture, and unusual kinds of audio.
 
 use std::path::Path;
 
@@ -146,11 +146,10 @@ async fn a_blink_of_sound_is_converted() {
     assert!((0.1..0.4).contains(&mp3.seconds()), "{}", mp3.seconds());
 }
 
-/// Changes a file's first AAC track into one of a kind that FFmpeg does not
-/// decode (audio object type 42, xHE-AAC).
+/// Changes a file's first AAC track to a kind that FFmpeg cannot decode (audio object type 42, xHE-AAC).
 fn unknown_aac(file: &Path) -> Vec<u8> {
     let mut bytes = std::fs::read(file).unwrap();
-    // The configuration of stereo at 44.1 kHz, behind the name of what it is in.
+    // The configuration of stereo at 44.1 kHz, after the name of its box or element.
     let names = [&b"esds"[..], b"A_AAC"];
     let name = (0..bytes.len()).find(|at| names.iter().any(|name| bytes[*at..].starts_with(name))).unwrap();
     let at = (name..bytes.len()).find(|at| bytes[*at..].starts_with(&[0x12, 0x10])).unwrap();
@@ -193,7 +192,7 @@ async fn recordings_of_web_radios_are_one_sound() {
             .zip(rates)
             .map(|((channels, pitch), rate)| {
                 let (tone, name) = (format!("sine=f={pitch}"), format!("{channels}.{ending}"));
-                // Speex has one number of channels for all links.
+                // A Speex decoder uses one number of channels for all links.
                 let channels = if ending == "spx" { "1" } else { channels };
                 let codec = ["-ac", channels, "-ar", rate, "-c:a", codec, "-f", "ogg"];
                 std::fs::read(workshop.sound(&name, &tone, "4", &codec)).unwrap()

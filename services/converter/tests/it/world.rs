@@ -1,4 +1,4 @@
-//! A converter on real servers, with databases and queues of its own.
+//! A converter on real servers, with its own databases and queues.
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -27,10 +27,10 @@ use tokio_util::task::TaskTracker;
 use crate::SOON;
 use crate::bench::LAUNCHER;
 
-/// What videos are called, unless it matters.
+/// The videos' default name.
 const NAME: &str = "holiday.v1.mp4";
 
-/// What the tests see of one installation.
+/// One installation as the tests see it.
 pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) jobs: JobStore,
@@ -49,13 +49,13 @@ pub(crate) struct Converter {
 }
 
 impl Converter {
-    /// Waits for the end that `shutdown` has asked for.
+    /// Waits until the converter ends after `shutdown` was triggered.
     pub(crate) async fn ended(self) {
         tokio::time::timeout(SOON, self.running).await.unwrap().unwrap().unwrap();
         self.shutdown.finished().await;
     }
 
-    /// Waits for the end that it comes to by itself.
+    /// Waits until the converter ends by itself.
     pub(crate) async fn failed(self) -> anyhow::Error {
         tokio::time::timeout(SOON, self.running).await.unwrap().unwrap().unwrap_err()
     }
@@ -104,7 +104,7 @@ impl World {
         world
     }
 
-    /// Stands in for notification.
+    /// Takes notification's place.
     fn collect_outcomes(&self) {
         let (broker, outcomes) = (self.broker.clone(), Arc::clone(&self.outcomes));
         let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
@@ -127,7 +127,7 @@ impl World {
         Converter { shutdown, admin_url, running }
     }
 
-    /// Does what the gateway does with an upload, short of the message.
+    /// Does what the gateway does with an upload, except send the message.
     pub(crate) async fn accept(&self, video: &[u8], options: ConversionOptions) -> (JobId, UserId) {
         self.accept_named(NAME, video, options).await
     }
@@ -206,7 +206,7 @@ impl World {
         .await
     }
 
-    /// Waits until FFmpeg has encoded something of it.
+    /// Waits until FFmpeg has encoded a part of the job.
     pub(crate) async fn is_half_done(&self, id: JobId) {
         wait_until("the job is under way", SOON, async || self.job(id).await.progress.ratio > 0.0).await;
     }
@@ -244,7 +244,7 @@ pub(crate) fn ada() -> EmailAddress {
     "ada@example.org".parse().unwrap()
 }
 
-/// Half an hour of sound, made in a second: many seconds of work.
+/// Half an hour of audio, which is made in a second and takes many seconds to convert.
 pub(crate) fn long_video() -> Vec<u8> {
     let workshop = crate::media::Workshop::new();
     let minute = workshop.video("minute.mp4", "60", &crate::media::FASTSTART);

@@ -1,4 +1,4 @@
-//! What must be so before any job, and what the programs say of themselves.
+//! Checks before the first job, and questions about what the programs can do.
 
 use std::ffi::OsStr;
 use std::io;
@@ -18,25 +18,25 @@ use crate::engine::ffmpeg::complaints::complaints;
 use crate::engine::scratch::Scratch;
 use crate::sandbox::{self, Finding};
 
-/// FFmpeg is there but cannot make what is promised.
+/// FFmpeg exists but lacks a needed feature.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableFfmpeg {
     /// It could not be run.
     #[error("could not run FFmpeg")]
     Run(#[from] io::Error),
-    /// It was built without an encoder that is needed.
+    /// It was built without a needed encoder.
     #[error("this FFmpeg has no encoder {0}")]
     NoEncoder(&'static str),
 }
 
-/// What FFmpeg must be able to encode.
+/// The encoders that the formats need.
 const ENCODERS: [&str; 7] = ["libmp3lame", "aac", "libopus", "flac", "pcm_s16le", "pcm_s24le", "mjpeg"];
 
-/// Programs answer at once, unless the machine is on its knees.
+/// Programs answer at once, except on an overloaded machine.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Whether the programs are still where they were.
+    /// Whether the programs are still at their paths.
     pub fn check_programs(&self) -> Result<(), MissingProgram> {
         for program in [&self.config.ffmpeg, &self.config.ffprobe] {
             programs::find(program, "ffmpeg", None)?;
@@ -44,7 +44,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether this FFmpeg can make every kind of file, so that it is not every job that fails.
+    /// Whether this FFmpeg can make every format. Without this check every job would fail.
     pub async fn check_encoders(&self) -> Result<(), UnusableFfmpeg> {
         let arguments = ["-hide_banner", "-loglevel", "error", "-encoders"];
         let place = Place::without_files(Path::new("/"));
@@ -54,16 +54,16 @@ impl Engine {
         if let Some(missing) = ENCODERS.into_iter().find(|name| !names.contains(name)) {
             return Err(UnusableFfmpeg::NoEncoder(missing));
         }
-        // So that the first job need not wait for it.
+        // Filled now, so that the first job need not wait for it.
         self.ffprobe_decoders().await?;
         Ok(())
     }
 
-    /// Which layers of the confinement hold: a program that is started like FFmpeg tries them, in
-    /// this directory, which it needs for itself.
+    /// Which layers of the confinement hold. A program that is started like FFmpeg tries them in this
+    /// directory, which nothing else may use.
     ///
     /// # Errors
-    /// It could not be started, or gives no answer.
+    /// The program could not be started, or gives no answer.
     pub async fn check_sandbox(&self, scratch: &Scratch) -> io::Result<Vec<Finding>> {
         for name in [sandbox::READABLE_FILE, sandbox::WRITABLE_FILE, sandbox::OTHER_FILE] {
             std::fs::write(scratch.directory().join(name), "")?;
@@ -73,14 +73,14 @@ impl Engine {
             reads: &[sandbox::READABLE_FILE],
             writes: Some(sandbox::WRITABLE_FILE),
         };
-        // Where one layer cannot be set up, the others are tried all the same.
+        // If one layer cannot be set up, the others are still tried.
         let launcher = Launcher { is_strict: false, ..self.launcher.clone() };
         let arguments = sandbox::trial_arguments(&launcher.confinement(place))?;
         let findings = answer(&launcher, &launcher.program, arguments, place).await?;
         Ok(serde_json::from_str(&findings)?)
     }
 
-    /// The decoders that ffprobe may open. Asked for once.
+    /// The decoders that ffprobe may open. Read once and kept.
     pub(crate) async fn ffprobe_decoders(&self) -> io::Result<&String> {
         let ask = async || {
             let arguments = ["-hide_banner", "-loglevel", "error", "-decoders"];
@@ -92,7 +92,7 @@ impl Engine {
     }
 }
 
-/// What a program prints.
+/// A program's output.
 async fn answer(
     launcher: &Launcher,
     program: &Path,

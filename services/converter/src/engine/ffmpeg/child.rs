@@ -1,5 +1,5 @@
-//! How the engine starts any program: an argument array, no environment, its own process group,
-//! confined, dead as soon as nobody waits for it.
+//! How the engine starts every program: argument array, empty environment, own process group, confined,
+//! killed on drop.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -17,53 +17,53 @@ use tokio_util::task::TaskTracker;
 use crate::engine::scratch::SOURCE;
 use crate::sandbox::{self, Confinement, Limits};
 
-/// Starts programs through the converter itself, which confines them: safe Rust
-/// runs nothing between `fork` and `exec`.
+/// Starts programs through the converter's own binary, which confines itself first: safe Rust cannot run code
+/// between `fork` and `exec`.
 #[derive(Debug, Clone)]
 pub(crate) struct Launcher {
-    /// A program that asks [`sandbox::run_if_asked`] first.
+    /// The launcher. It calls [`sandbox::run_if_asked`] first.
     pub program: PathBuf,
     pub limits: Limits,
-    /// Whether nothing is started where a layer is missing.
+    /// Whether a program is refused when a layer is missing.
     pub is_strict: bool,
 }
 
-/// Where a program works, and which files it gets there: it sees no others.
+/// A program's directory and the files in it that it may use. It sees no others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
     pub directory: &'a Path,
     pub reads: &'a [&'a str],
-    /// Must be there.
+    /// The one file that it may write. It must exist.
     pub writes: Option<&'a str>,
 }
 
 impl<'a> Place<'a> {
-    /// In this directory, to read the source.
+    /// In this directory, with read access to the source.
     pub(crate) fn of_source(directory: &'a Path) -> Self {
         Self { directory, reads: &[SOURCE], writes: None }
     }
 
-    /// In this directory, with none of its files.
+    /// In this directory, with access to no file.
     pub(crate) fn without_files(directory: &'a Path) -> Self {
         Self { directory, reads: &[], writes: None }
     }
 }
 
-/// A program that runs. Dropping its [`Process`] kills its process group.
+/// A running program. Dropping its [`Process`] kills its process group.
 #[derive(Debug)]
 pub(crate) struct Child {
     pub stdout: ChildStdout,
     pub process: Process,
 }
 
-/// A program that runs, without its output.
+/// A running program without its output.
 #[derive(Debug)]
 pub(crate) struct Process {
     keeper: JoinHandle<io::Result<Ended>>,
     _stop: DropGuard,
 }
 
-/// How a program ended, and the beginning and the end of what it wrote to its standard error.
+/// A program's exit status, and the beginning and the end of its standard error.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub status: ExitStatus,
@@ -71,10 +71,10 @@ pub(crate) struct Ended {
 }
 
 impl Launcher {
-    /// Starts a program in a directory. `keepers` is done when every program started with it is gone.
+    /// Starts a program in a directory. `keepers` is done when every program started with it has ended.
     ///
-    /// The calling thread must live as long as the child (a worker of the runtime does, a blocking thread
-    /// does not): the kernel takes its end for the parent's death.
+    /// The calling thread must outlive the child, because the kernel takes the thread's end for the parent's
+    /// death. A worker of the runtime lives long enough; a blocking thread does not.
     pub(crate) fn start(
         &self,
         program: &Path,
@@ -115,29 +115,29 @@ impl Launcher {
 }
 
 impl Child {
-    /// As [`Process::ended`].
+    /// Like [`Process::ended`].
     pub(crate) async fn ended(self) -> io::Result<Ended> {
         self.process.ended().await
     }
 }
 
 impl Process {
-    /// Waits for the end of the program. Read its output first, or at the same
-    /// time: a full pipe stops the program.
+    /// Waits for the program's end. Read its output before or at the same time: a full pipe blocks the
+    /// program.
     pub(crate) async fn ended(self) -> io::Result<Ended> {
         self.keeper.await?
     }
 }
 
-/// A child and what it may have started.
+/// A child process and the processes that it started.
 struct Group(tokio::process::Child);
 
 impl Group {
     fn kill(&self) {
-        // Once the child is reaped its number may be another's, and there is none to give.
+        // A reaped child's id may belong to another process. tokio then returns `None`.
         let pid = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed()));
         if let Some(pid) = pid {
-            // Fails where the group is gone already, which is what we want.
+            // Fails if the group is already gone, which is the goal.
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }
@@ -167,8 +167,8 @@ async fn keep(
     Ok(Ended { status, log: String::new() })
 }
 
-/// A broken file can make FFmpeg complain about each of its packets: the first and the
-/// last complaints are the ones that count.
+/// A broken file can make FFmpeg complain about each of its packets. The first and the last complaints are
+/// the useful ones.
 const HEAD_BYTES: usize = 16 * 1024;
 const TAIL_BYTES: usize = 48 * 1024;
 

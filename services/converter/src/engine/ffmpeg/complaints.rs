@@ -1,10 +1,10 @@
-//! What FFmpeg and ffprobe complain about in their logs.
+//! Complaints in the logs of FFmpeg and ffprobe.
 
 use contracts::FailureCode;
 
 use super::restrictions;
 
-/// What programs say when there is no room. FFmpeg may call it a success all the same.
+/// Messages about a full disk. FFmpeg may still exit with success.
 const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
 /// Whether a program found no room to write.
@@ -12,8 +12,8 @@ pub(crate) fn is_out_of_room(log: &str) -> bool {
     NO_ROOM.iter().any(|text| log.contains(text))
 }
 
-/// Whether there is no decoder for a track, or none that is used, or one that knows the codec by
-/// name alone, or no way to mix its channels.
+/// Whether a track cannot be decoded: no decoder exists or is allowed, the decoder is known by name only, or
+/// its channels cannot be mixed.
 pub(crate) fn is_unsupported(log: &str) -> bool {
     log.contains("Decoder (codec") && log.contains("not found")
         || log.contains("Error while opening decoder") && log.contains("not on whitelist")
@@ -21,8 +21,8 @@ pub(crate) fn is_unsupported(log: &str) -> bool {
         || is_mostly_not_implemented(log)
 }
 
-/// Whether more packets had something that a decoder lacks than were wrong. Of packets that are taken from
-/// the wrong places, a few look like the former by chance.
+/// Whether more packets failed for a missing decoder feature than for errors. In packets read from wrong
+/// positions, a few look like a missing feature by chance.
 fn is_mostly_not_implemented(log: &str) -> bool {
     let lines = |text| log.lines().filter(|line| line.contains(text)).count();
     let lacking =
@@ -30,11 +30,11 @@ fn is_mostly_not_implemented(log: &str) -> bool {
     lacking > lines("Invalid data found when processing input")
 }
 
-/// Which of the limits that FFmpeg keeps itself a file goes beyond, if that is what it says.
+/// The limit of FFmpeg itself that the file exceeds, if the log names one.
 pub(crate) fn exceeded(log: &str) -> Option<FailureCode> {
     if log.contains("max_streams") {
         Some(FailureCode::TooManyTracks)
-    // Memory is limited for each process, so that there is none left long before the machine has none.
+    // Memory is limited for each process, so it runs out there long before it does on the machine.
     } else if log.contains("Cannot allocate memory") {
         Some(FailureCode::TooComplex)
     } else {
@@ -42,7 +42,7 @@ pub(crate) fn exceeded(log: &str) -> Option<FailureCode> {
     }
 }
 
-/// The last complaints in a log, on one line.
+/// The log's last complaints on one line.
 pub(crate) fn complaints(log: &str) -> String {
     const LINES: usize = 4;
     const LINE_CHARS: usize = 160;

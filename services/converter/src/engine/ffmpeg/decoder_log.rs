@@ -1,6 +1,6 @@
-//! What FFmpeg says at its end about what it decoded.
+//! FFmpeg's summary of what it decoded.
 
-/// How much sound a decoder made of a stream.
+/// How much audio a decoder made of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decoded {
     pub samples: u64,
@@ -8,8 +8,8 @@ pub(crate) struct Decoded {
 }
 
 impl Decoded {
-    /// Reads, for a stream's index, `Stream #0:1(und): Audio: aac (LC), 48000 Hz, …` and
-    /// `Input stream #0:1 (audio): … frames decoded (48000 samples);`.
+    /// Reads the summary of one stream from lines such as `Stream #0:1(und): Audio: aac (LC), 48000 Hz, …`
+    /// and `Input stream #0:1 (audio): … frames decoded (48000 samples);`.
     pub(crate) fn read(log: &str, stream: u32) -> Option<Self> {
         let (head, input) = (format!("Stream #0:{stream}"), format!("Input stream #0:{stream} "));
         let described = log.lines().find(|line| {

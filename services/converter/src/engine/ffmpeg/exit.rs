@@ -1,4 +1,4 @@
-//! How a program ended: the log of a success, or whose fault the failure is.
+//! A program's end: its log after a success, or the cause of its failure.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
@@ -10,7 +10,7 @@ use super::child::Ended;
 use super::complaints::{complaints, exceeded, is_out_of_room, is_unsupported};
 use crate::engine::error::ConversionError;
 
-/// What programs that fail say when the machine is at fault: a program that is not what we need.
+/// Messages of failures that the machine or the installation causes, not the file.
 const FAULTS_OF_THE_MACHINE: [&str; 7] = [
     "Too many open files",
     "Permission denied",
@@ -21,7 +21,7 @@ const FAULTS_OF_THE_MACHINE: [&str; 7] = [
     "failed to confine",
 ];
 
-/// The error of a program that did not fail because of the file, if that is so.
+/// The error of a program that failed for a reason other than the file.
 pub(crate) fn fault_of_the_machine(
     program: &'static str,
     status: ExitStatus,
@@ -32,9 +32,10 @@ pub(crate) fn fault_of_the_machine(
         return Some(no_room(program, status, log));
     }
     let is_at_fault = !status.success() && says(&FAULTS_OF_THE_MACHINE);
-    // The kernel out of memory, or a person. A file can only make a program crash.
+    // SIGKILL comes from the kernel's out-of-memory killer or from a person. A file can only make a program
+    // crash.
     let is_killed = status.signal() == Some(Signal::KILL.as_raw());
-    // The launcher could not start the program.
+    // The launcher's exit statuses when it could not start the program.
     let is_missing = matches!(status.code(), Some(126 | 127));
     (is_at_fault || is_killed || is_missing)
         .then(|| ConversionError::Machine { program, detail: format!("{status}: {}", complaints(log)) })
@@ -44,10 +45,9 @@ fn no_room(program: &'static str, status: ExitStatus, log: &str) -> ConversionEr
     ConversionError::NoRoom { program, detail: format!("{status}: {}", complaints(log)) }
 }
 
-/// The log of an encoder that succeeded. What it got is sound without a container, so
-/// that it is at fault itself if it fails.
+/// The log of an encoder that succeeded. Its input is raw audio, so a failure is never the file's fault.
 pub(crate) fn log_of_encoder(Ended { status, log }: Ended) -> Result<String, ConversionError> {
-    // First of all: an encoder without room may say anything else besides, or call it a success.
+    // Checked first: an encoder without room may print any other error too, or exit with success.
     if is_out_of_room(&log) {
         return Err(no_room("ffmpeg", status, &log));
     }
@@ -60,14 +60,14 @@ pub(crate) fn log_of_encoder(Ended { status, log }: Ended) -> Result<String, Con
             format!("an encoder ended with {status}: {}", complaints(&log)),
         ));
     }
-    // It looked at what it is to encode, and would not begin.
+    // The encoder rejected its input format before it started.
     if log.contains("Error initializing output stream") {
         return Err(ConversionError::failed(FailureCode::UnsuitableFormat, complaints(&log)));
     }
     Err(ConversionError::encoder(format!("{status}: {}", complaints(&log))))
 }
 
-/// The log of an FFmpeg that succeeded in working on a stranger's file, or why it did not.
+/// The log of an FFmpeg that succeeded on an untrusted file, or the reason of its failure.
 pub(crate) fn log_of(Ended { status, log }: Ended) -> Result<String, ConversionError> {
     if let Some(error) = fault_of_the_machine("ffmpeg", status, &log) {
         return Err(error);
@@ -83,7 +83,7 @@ pub(crate) fn log_of(Ended { status, log }: Ended) -> Result<String, ConversionE
     Err(ConversionError::failed(code, format!("ffmpeg ended with {status}: {}", complaints(&log))))
 }
 
-/// Which limit ended an FFmpeg: the kernel's, or one that FFmpeg keeps itself.
+/// The limit that ended FFmpeg: one of the kernel or one of FFmpeg itself.
 fn limit_met(status: ExitStatus, log: &str) -> Option<FailureCode> {
     match status.signal() {
         Some(signal) if signal == Signal::XCPU.as_raw() => Some(FailureCode::TimedOut),

@@ -1,5 +1,4 @@
-//! FFmpeg and ffprobe: where they are, what they are told, how they are
-//! started, and what they say at their end.
+//! FFmpeg and ffprobe: their paths, arguments, start, and output.
 
 pub(super) mod arguments;
 mod checks;

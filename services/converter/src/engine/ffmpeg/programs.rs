@@ -1,10 +1,10 @@
-//! Where the programs are that the engine runs.
+//! Finds the programs that the engine runs.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// A program that the converter needs is not there.
+/// A program that the converter needs is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no program `{program}`; install the package {package}")]
 pub struct MissingProgram {
@@ -12,9 +12,9 @@ pub struct MissingProgram {
     package: &'static str,
 }
 
-/// The absolute path of a program: children get no `PATH` to look for it themselves.
+/// The absolute path of a program. Children get no `PATH`, so it is resolved here.
 ///
-/// `program` is a path if there is a slash in it, otherwise a name to be found in `search_path`.
+/// `program` is a path if it contains a slash, otherwise a name to find in `search_path`.
 pub(crate) fn find(
     program: &Path,
     package: &'static str,
@@ -33,7 +33,7 @@ pub(crate) fn find(
     candidates.into_iter().find(|candidate| is_executable(candidate)).ok_or_else(missing)
 }
 
-/// Whether the path leads to a file that may be executed by someone.
+/// Whether the path leads to a file with an execute permission.
 pub(crate) fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
@@ -54,7 +54,7 @@ mod tests {
     fn a_missing_program_is_named_with_its_package() {
         let missing = find(Path::new("ffmpeg"), "ffmpeg", Some(OsStr::new("/nowhere"))).unwrap_err();
         assert_eq!(missing.to_string(), "there is no program `ffmpeg`; install the package ffmpeg");
-        // A file that is there but is no program.
+        // An existing file that is not executable.
         assert!(find(Path::new("/etc/passwd"), "passwd", None).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What is to be made of a sound, as far as it can be decided once the file is probed.
+//! The plan of a conversion, as far as it can be decided once the file is probed.
 
 use std::ops::Range;
 
@@ -10,56 +10,56 @@ use contracts::{
 use crate::engine::sound::{Gain, Join, Layout, MOST_NAMED_CHANNELS};
 use crate::engine::source::{Description, Probe, Track};
 
-/// Everything that FFmpeg is told, short of names of files.
+/// Everything that FFmpeg's arguments say, except file names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Recipe {
     pub options: ConversionOptions,
     pub track: Track,
-    /// Of several tracks that become one.
+    /// The filter graph for several tracks that are joined.
     pub join: Option<Join>,
     pub description: Description,
-    /// Whether the track is taken as it is, because it is what was asked for.
+    /// Whether the track is copied because it already has the requested format.
     pub copies: bool,
     pub picture: Option<Picture>,
     pub gain: Option<Gain>,
-    /// Whether several encoders are worth their while.
+    /// Whether several encoders pay off.
     pub is_long: bool,
 }
 
-/// Where a cover comes from.
+/// The source of a cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Picture {
-    /// A picture that is embedded in the file, by its index among all tracks.
+    /// An embedded picture, by its index among all tracks.
     Embedded(u32),
     /// A frame of the video.
     Frame(Position),
 }
 
-/// Who makes the file of the decoded sound.
+/// Which process makes the file of the decoded audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Course {
-    /// The decoder, on the side.
+    /// The decoder, beside decoding.
     Copy,
-    /// An encoder that writes the whole file.
+    /// One encoder that writes the whole file.
     Whole,
-    /// An encoder of MP3 frames.
+    /// One encoder of MP3 frames.
     Frames,
-    /// Several of them, which take turns.
+    /// Several encoders of MP3 frames that take turns.
     Segments,
 }
 
 impl Recipe {
-    /// What it will probably be, before the file is probed; `None` if that cannot be told.
+    /// The probable recipe, before the file is probed. `None`: the options do not allow a guess.
     pub(crate) fn guess(options: &ConversionOptions) -> Option<Self> {
         let is_telling = matches!(options.track, None | Some(TrackChoice::Index(_)));
         let recipe = Self::usual(options);
-        // The end is told by the file's clock.
+        // An end of the selection depends on the file's clock, which is not known yet.
         let is_telling = is_telling && options.end.is_none();
         (is_telling && options.normalize.is_none() && !is_copy_enough(options, &recipe.track))
             .then_some(recipe)
     }
 
-    /// What most videos are made by.
+    /// The recipe that fits most videos.
     pub(crate) fn usual(options: &ConversionOptions) -> Self {
         let place = match options.track {
             Some(TrackChoice::Index(index)) => usize::from(index),
@@ -68,7 +68,7 @@ impl Recipe {
         Self { options: options.clone(), track: Track::usual(place), ..Self::default() }
     }
 
-    /// What it is, but for the gain, which takes a measurement.
+    /// The recipe without the gain, which needs a measurement.
     pub(crate) fn of(
         options: &ConversionOptions,
         probe: &Probe,
@@ -88,19 +88,19 @@ impl Recipe {
         recipe
     }
 
-    /// Which audio tracks are in it, counted from 0.
+    /// The audio tracks in it, counted from 0.
     pub(crate) fn tracks(&self) -> Vec<u16> {
         let places = self.join.as_ref().map_or_else(|| vec![self.track.place], |join| join.places.clone());
         places.into_iter().filter_map(|place| u16::try_from(place).ok()).collect()
     }
 
-    /// Channels that are mixed to two, since formats have no names for so many.
+    /// The number of channels if they are mixed to two, because formats have no names for so many.
     pub(crate) fn mixed_channels(&self) -> Option<u32> {
         let is_nameless = self.track.channels > MOST_NAMED_CHANNELS;
         (is_nameless && self.options.format != AudioFormat::Wav).then_some(self.track.channels)
     }
 
-    /// The layouts that the decoded sound may have; none: whatever the track has.
+    /// The layouts that the decoded audio may have. `None`: that of the track.
     pub(crate) fn layouts(&self) -> Option<&'static str> {
         match (self.options.channels.map(Channels::count), self.track.layout) {
             (Some(1), _) => Some("mono"),
@@ -117,12 +117,12 @@ impl Recipe {
         }
     }
 
-    /// The layout of decoded sound of so many channels.
+    /// The layout of decoded audio with that many channels.
     pub(crate) fn layout(&self, channels: u16) -> Option<Layout> {
         self.layouts().and_then(Layout::of_name).or_else(|| Layout::of_count(channels.into()))
     }
 
-    /// How many bytes a second of the file will have, if that is known.
+    /// The size of a second of the file in bytes, if known.
     pub(crate) fn bytes_per_second(&self) -> Option<f64> {
         if self.copies {
             return None;
@@ -150,20 +150,20 @@ impl Recipe {
         }
     }
 
-    /// What is asked for, in seconds of the file's time.
+    /// The selected range in seconds on the file's clock.
     pub(crate) fn selection(&self) -> Range<f64> {
         let start = self.options.start.map_or(f64::NEG_INFINITY, Position::seconds);
         start..self.options.end.map_or(f64::INFINITY, Position::seconds)
     }
 
-    /// How many seconds are asked for of a sound that begins then and is so long.
+    /// How many seconds are selected of audio that begins at `begin` and lasts `seconds`.
     pub(crate) fn selected_seconds(&self, seconds: f64, begin: f64) -> f64 {
         let Range { start, end } = self.selection();
         (end.min(begin + seconds) - start.max(begin)).max(0.0)
     }
 }
 
-/// Whether a track holds what was asked for already.
+/// Whether a track already has the requested format and options.
 fn is_copy_enough(options: &ConversionOptions, track: &Track) -> bool {
     let codec = track.codec.as_str();
     let has_codec = match options.format {
@@ -171,7 +171,7 @@ fn is_copy_enough(options: &ConversionOptions, track: &Track) -> bool {
         AudioFormat::M4a => codec == "aac",
         AudioFormat::Opus => codec == "opus",
         AudioFormat::Flac => codec == "flac",
-        // It is written anew either way.
+        // A copy gains nothing: WAV is written again in both cases.
         AudioFormat::Wav => false,
     };
     let wanted = options.bitrate.map(|bitrate| u32::from(bitrate.kilobits_per_second()) * 1000);

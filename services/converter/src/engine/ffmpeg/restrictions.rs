@@ -1,17 +1,17 @@
-//! What FFmpeg and ffprobe themselves are told about a stranger's file, in front of its name.
+//! The options that restrict FFmpeg and ffprobe on an untrusted file. They come before its name.
 
 use std::fmt::Write as _;
 
-/// A file is opened as one of these formats and as nothing else.
+/// The only formats that a file is opened as.
 ///
-/// Playlists, scripts and session descriptions, with which a file makes FFmpeg open other files and
-/// addresses, are no such formats, nor are pictures, subtitles and text. Beside the containers of videos and
-/// sounds there are raw video streams, so that their owner is told that they have no sound.
+/// Not in the list: playlists, scripts and session descriptions, which make FFmpeg open other files and
+/// addresses; and pictures, subtitles and text. Beside the containers of video and audio it has raw video
+/// streams, so that their owner is told that they have no audio.
 const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,asf,mpegts,mpeg,ogg,mxf,rm,dv,wtv,swf,nut,gxf,\
     loas,mpc,mpc8,mp3,aac,ac3,eac3,dts,flac,wav,w64,aiff,au,caf,amr,amrnb,amrwb,ape,tta,wv,mpegvideo,h264";
 
-/// Sound is decoded by these and nothing else is decoded at all: no pictures, no subtitles. Where the decoder
-/// of a codec has another name than the codec, both are here.
+/// The only decoders, all for audio: pictures and subtitles are not decoded. A codec whose decoder has
+/// another name is listed under both names.
 const DECODERS: &str = "aac,aac_latm,ac3,eac3,alac,als,mp4als,amr_nb,amrnb,amr_wb,amrwb,ape,cook,dca,dts,flac,gsm,gsm_ms,\
     mpc7,mpc8,musepack7,musepack8,mp1,mp1float,mp2,mp2float,mp3,mp3float,opus,vorbis,speex,libspeex,tta,truehd,mlp,wavpack,\
     wmav1,wmav2,wmapro,wmalossless,wmavoice,nellymoser,ra_144,ra_288,ralf,qdm2,qdmc,sipr,atrac3,\
@@ -22,53 +22,52 @@ const DECODERS: &str = "aac,aac_latm,ac3,eac3,alac,als,mp4als,amr_nb,amrnb,amr_w
     adpcm_ms,adpcm_swf,adpcm_yamaha,\
     dvaudio,iac,imc,mace3,mace6,metasound,on2avc,qcelp,s302m,truespeech";
 
-/// A cover is decoded by these: pictures, and the videos of which it may be a frame.
+/// The decoders for a cover: pictures, and the videos whose frame may become the cover.
 const PICTURE_DECODERS: &str = "mjpeg,png,bmp,webp,h264,hevc,vp8,vp9,av1,libdav1d,mpeg1video,mpeg2video,mpeg4,\
     msmpeg4v1,msmpeg4v2,msmpeg4,msmpeg4v3,h263,flv,flv1,wmv1,wmv2,wmv3,vc1,theora,dvvideo,prores,dnxhd,rv30,rv40,vp6,vp6f,\
     cinepak,svq3,rawvideo,ffv1,huffyuv";
 
-/// The largest piece of memory that is asked for at once, in bytes. The index of
-/// twelve hours of video takes half of it.
+/// The largest single allocation in bytes. The index of twelve hours of video takes half of it.
 const MAX_ALLOCATION_BYTES: &str = "268435456";
 
-/// How much of a file is read to find out what is in it, in bytes. FFmpeg's own default: more
-/// would make a slow start of a hostile file.
+/// Bytes that are read to detect the tracks. FFmpeg's own default: more would let a hostile file delay the
+/// start.
 const PROBE_BYTES: &str = "5000000";
 
-/// How much is read, and how far, in microseconds, where nothing was found in the beginning: five minutes of
-/// a Blu-ray's picture have a gigabyte, those of a camera a quarter of that.
+/// The limits of a second, longer probe when the first found no audio, in bytes and microseconds. Five
+/// minutes of a Blu-ray's picture take a gigabyte, those of a camera a quarter of that.
 const PATIENT_PROBE_BYTES: &str = "250000000";
 const PATIENT_PROBE_TIME: &str = "300000000";
 
-/// The file that a program opens.
+/// The file to open, and how far to probe it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub file: &'a str,
     pub max_tracks: u16,
-    /// Whether its tracks may begin late.
+    /// Whether its tracks may begin late, which needs the longer probe.
     pub is_patient: bool,
 }
 
 impl Input<'_> {
-    /// The options that both programs get.
+    /// The options for both programs.
     pub(crate) fn options(self) -> Vec<String> {
         self.options_with(DECODERS)
     }
 
-    /// The options that FFmpeg gets where it is to make a cover.
+    /// The options for an FFmpeg that makes a cover.
     pub(crate) fn picture_options(self) -> Vec<String> {
         self.options_with(PICTURE_DECODERS)
     }
 
-    /// What ffprobe gets.
+    /// The options for ffprobe.
     ///
-    /// It opens a decoder for each track and gives up if it may not, although it decodes nothing with
-    /// it. (What looks into packets are the libraries below it, which heed the list of formats and
-    /// decoders all the same.) So it may open all.
+    /// ffprobe opens a decoder for each track and gives up if it may not, although it decodes nothing. So all
+    /// decoders are allowed for it. The libraries below it, which do look into packets, still obey the lists
+    /// of formats and decoders.
     pub(crate) fn ffprobe_options(self, decoders: &str) -> Vec<String> {
         let mut options = self.options();
-        // With an empty specification of streams, which overrides the option
-        // without one, and is none to the libraries.
+        // The empty stream specifier overrides the option without one for ffprobe only. The libraries ignore
+        // it.
         options.extend(["-codec_whitelist:", decoders].map(str::to_owned));
         options
     }
@@ -77,7 +76,7 @@ impl Input<'_> {
         let tracks = self.max_tracks.to_string();
         let options = [
             ["-max_alloc", MAX_ALLOCATION_BYTES],
-            // A format that can refer to other files still cannot to other addresses.
+            // A format that refers to other files still cannot refer to network addresses.
             ["-protocol_whitelist", "file"],
             ["-format_whitelist", FORMATS],
             ["-codec_whitelist", decoders],
@@ -93,38 +92,39 @@ impl Input<'_> {
     }
 }
 
-/// What FFmpeg opens that is no sound and no video: playlists and the like, subtitles, text, pictures.
+/// Formats that FFmpeg opens but that contain neither audio nor video: playlists, subtitles, text, pictures.
 const NO_MEDIA: &str = "hls,applehttp,dash,imf,concat,concatf,sdp,rtsp,rtp,sap,webm_dash_manifest,ffmetadata,lavfi,\
     aqtitle,ass,jacosub,lrc,mcc,microdvd,mpl2,mpsub,pjs,realtext,sami,scc,srt,stl,subviewer,subviewer1,sup,tedcaptions,\
     vobsub,vplayer,webvtt,tty,ans,bin,xbin,idf,adf,txd,image2,image2pipe,apng,gif,ico,alias_pix,brender_pix";
 
-/// FFmpeg's name of the format that it recognised and was not to open, by a line such as
+/// FFmpeg's name of a format that it recognised but may not open, from a line such as
 /// `[gsm @ 0x55d] [error] Format not on whitelist 'mov,…'`.
 pub(crate) fn refused_format(log: &str) -> Option<&str> {
     let line = log.lines().find(|line| line.contains("Format not on whitelist"))?;
     line.strip_prefix('[')?.split_once(" @ ").map(|(format, _)| format)
 }
 
-/// Whether a file of this format is none that anybody would listen to.
+/// Whether this format never contains audio.
 pub(crate) fn is_no_media(format: &str) -> bool {
-    // Pictures are recognised by what is behind the name of each of their codecs.
+    // FFmpeg's picture formats are named after their codec and end in `_pipe`.
     format.ends_with("_pipe") || format.split(',').any(|name| NO_MEDIA.split(',').any(|other| other == name))
 }
 
-/// Whether there is a decoder for the codec of this name among those that are used.
+/// Whether an allowed decoder exists for the codec of this name.
 pub(crate) fn is_decodable(codec: &str) -> bool {
     DECODERS.split(',').any(|decoder| decoder == codec)
 }
 
-/// Whether a line of a log says that something was not decoded on purpose. Such a line may begin like one
-/// about a damaged container: there is a decoder `flv`, too.
+/// Whether a log line reports a decoder that is refused on purpose. Such a line may look like one about a
+/// damaged container, because decoders such as `flv` share their name with a format.
 pub(crate) fn is_about_refused_decoder(line: &str) -> bool {
     line.contains("Codec (") && line.contains(") not on whitelist")
 }
 
-/// The names of all decoders that a program has, from what it prints about `-decoders`.
+/// The names of all decoders of a program, from its output for `-decoders`.
 pub(crate) fn decoder_names(table: &str) -> String {
-    // Six letters of what it can, the name, a description; above a line of dashes, what the letters mean.
+    // Each row: six letters for the features, the name, a description. The letters are explained above a line
+    // of dashes.
     let rows = table.lines().skip_while(|line| !line.trim_start().starts_with("---")).skip(1);
     rows.filter_map(|row| row.split_whitespace().nth(1)).fold(String::new(), |mut names, name| {
         // Writing into a string cannot fail.

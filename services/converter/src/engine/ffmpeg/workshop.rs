@@ -1,4 +1,4 @@
-//! The programs at work on one source: which, where, and within what.
+//! The programs that work on one source, with their paths and limits.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -18,10 +18,10 @@ use crate::engine::error::ConversionError;
 use crate::engine::parallel::EncoderSlots;
 use crate::engine::scratch::SOURCE;
 
-/// What a conversion works with and where.
+/// What a conversion uses: programs, scratch directory, limits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Workshop<'a> {
-    /// With the programs as they were found.
+    /// The settings, with the programs' absolute paths.
     pub config: &'a EngineConfig,
     /// The decoders that ffprobe may open.
     pub decoders: &'a str,
@@ -33,7 +33,7 @@ pub(crate) struct Workshop<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    /// Starts to decode.
+    /// Starts the decoder.
     pub(crate) fn decode(self, recipe: &Recipe) -> Result<Child, ConversionError> {
         self.ffmpeg(arguments::decode(self.input, recipe), Place::of_source(self.directory), Stdio::null())
     }
@@ -50,21 +50,21 @@ impl<'a> Workshop<'a> {
             .map_err(ConversionError::ffmpeg)
     }
 
-    /// Starts FFmpeg, with the end that its input is written to.
+    /// Starts an FFmpeg. Also returns the end of the socket to write its input to.
     pub(crate) fn encoder(
         self,
         arguments: Vec<String>,
         place: Place<'_>,
     ) -> Result<(Child, UnixStream), ConversionError> {
-        // Not a pipe: the writer into a full pipe is woken for each page that is read, the
-        // one into a full socket when most of it is.
+        // Not a pipe: a writer into a full pipe is woken for each page that is read. A writer into a full
+        // socket is woken when most of it has been read.
         let (ours, theirs) = net::UnixStream::pair().map_err(ConversionError::ffmpeg)?;
         ours.set_nonblocking(true).map_err(ConversionError::ffmpeg)?;
         let child = self.ffmpeg(arguments, place, OwnedFd::from(theirs).into())?;
         Ok((child, UnixStream::from_std(ours).map_err(ConversionError::ffmpeg)?))
     }
 
-    /// Lets FFmpeg do something that nobody reads meanwhile.
+    /// Runs FFmpeg to its end. Its standard output is not used.
     pub(crate) async fn run_ffmpeg(
         self,
         arguments: Vec<String>,
@@ -73,7 +73,7 @@ impl<'a> Workshop<'a> {
         self.ffmpeg(arguments, place, Stdio::null())?.ended().await.map_err(ConversionError::ffmpeg)
     }
 
-    /// Starts ffprobe on the source, with what it is to show.
+    /// Starts ffprobe on the source with the options for what it shows.
     pub(crate) fn ask_ffprobe(
         self,
         shown: impl IntoIterator<Item = &'a str>,
@@ -92,17 +92,17 @@ impl<'a> Workshop<'a> {
             .map_err(ConversionError::ffprobe)
     }
 
-    /// What FFmpeg says of the source's tracks when it opens it, in its log.
+    /// FFmpeg's list of the source's tracks, from its log.
     pub(crate) async fn list_tracks(self) -> Result<String, ConversionError> {
         Ok(self.run_ffmpeg(arguments::list(self.input), Place::of_source(self.directory)).await?.log)
     }
 
-    /// Where the source is.
+    /// The source's path.
     pub(crate) fn source(self) -> PathBuf {
         self.directory.join(SOURCE)
     }
 
-    /// Makes an empty file for FFmpeg, which may write one and not make one.
+    /// Creates an empty file for FFmpeg, which may write to one but not create one.
     pub(crate) fn empty_file(self, name: &str) -> Result<PathBuf, ConversionError> {
         let path = self.directory.join(name);
         File::create(&path).map_err(ConversionError::Write)?;

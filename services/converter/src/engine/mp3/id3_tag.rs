@@ -1,10 +1,10 @@
-//! The tag in front of an MP3.
+//! The ID3v2 tag at the beginning of an MP3.
 
-/// The beginning of an MP3, which can be written once more.
+/// A tag that can be overwritten in place.
 #[derive(Debug, Default)]
 pub(crate) struct Id3Tag(Vec<u8>);
 
-/// In front of everything else in a tag (ID3v2.4, section 3.1).
+/// The tag's header (ID3v2.4, section 3.1).
 const HEADER_BYTES: usize = 10;
 
 impl From<Vec<u8>> for Id3Tag {
@@ -18,7 +18,7 @@ impl Id3Tag {
         &self.0
     }
 
-    /// The same, filled up to a length, which it must not exceed.
+    /// The same tag padded to a length. `None`: the tag is longer.
     pub(crate) fn padded(mut self, length: usize) -> Option<Self> {
         if self.0.is_empty() && length >= HEADER_BYTES {
             self.0 = b"ID3\x04\0\0\0\0\0\0".to_vec();
@@ -28,7 +28,7 @@ impl Id3Tag {
             return None;
         }
         self.0.resize(length, 0);
-        // Seven bits in each byte.
+        // Seven bits of the size in each byte.
         for (byte, shift) in self.0.get_mut(6..HEADER_BYTES)?.iter_mut().zip([21, 14, 7, 0]) {
             *byte = u8::try_from(content >> shift & 0x7f).unwrap_or_default();
         }

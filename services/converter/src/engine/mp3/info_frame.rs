@@ -1,5 +1,5 @@
-//! Writes the Xing/Info frame with LAME's part, by which players know the
-//! length, seek, and play without gaps.
+//! Writes the Xing/Info frame with LAME's extension. Players read it for the length, for seeking, and to play
+//! without gaps.
 //!
 //! Format: <http://gabriel.mp3-tech.org/mp3infotag.html>.
 
@@ -7,13 +7,13 @@ use contracts::Mp3Rate;
 
 use super::frame_header::Header;
 
-/// LAME's encoder begins this many samples before the sound (`lame_get_encoder_delay`).
+/// LAME's encoder begins this many samples before the audio (`lame_get_encoder_delay`).
 const ENCODER_DELAY: u64 = 576;
 
-/// From the word `Xing` on: flags, frames, bytes, seek table, quality, LAME's part.
+/// From the word `Xing` to the end: flags, frames, bytes, seek table, quality, LAME's extension.
 const INFO_BYTES: usize = 4 + 4 + 4 + 4 + 100 + 4 + 36;
 
-/// What is said about the frames that follow.
+/// The frames that an info frame describes.
 #[derive(Debug)]
 pub(crate) struct Sound<'a> {
     pub rate: Mp3Rate,
@@ -21,18 +21,18 @@ pub(crate) struct Sound<'a> {
     pub first: [u8; 4],
     /// Length of each frame, in bytes.
     pub frame_bytes: &'a [u16],
-    /// Samples of the sound in each channel, without delay and padding.
+    /// Samples of the audio in each channel, without delay and padding.
     pub samples: u64,
     /// Checksum over all frames.
     pub checksum: u16,
 }
 
-/// The header of an info frame that is like the sound's frames. Its length is known before theirs are.
+/// The header of an info frame that matches the audio's frames. Its length is known before theirs.
 pub(crate) fn header(first: [u8; 4], rate: Mp3Rate) -> Option<([u8; 4], Header)> {
     let [sync, version, rates, mode] = first;
-    // Bit rates are counted from 1 to 14 in the upper half. The padding bit is off.
+    // Bit rates have the indices 1 to 14 in the upper half of the byte. The padding bit is off.
     let with_rate = |index: u8| [sync, version | 1, index << 4 | rates & 0x0c, mode & 0xcf];
-    // A constant bit rate is kept by this frame too if it has the room.
+    // The info frame keeps a constant bit rate too, if its content fits.
     let indices = match rate {
         Mp3Rate::Bitrate(_) => rates >> 4..15,
         Mp3Rate::Quality(_) => 1..15,
@@ -45,7 +45,7 @@ pub(crate) fn header(first: [u8; 4], rate: Mp3Rate) -> Option<([u8; 4], Header)>
 }
 
 impl Sound<'_> {
-    /// The whole frame.
+    /// The whole info frame. `None`: the frames are malformed.
     pub(crate) fn info_frame(&self) -> Option<Vec<u8>> {
         let (bytes, header) = header(self.first, self.rate)?;
         let length = header.frame_bytes();
@@ -59,20 +59,20 @@ impl Sound<'_> {
             Mp3Rate::Bitrate(_) => (b"Info", 1, 0, Header::parse(self.first)?.bitrate_bps / 1000),
         };
         frame.extend(name);
-        // All four of the fields are there.
+        // Flags: all four fields are present.
         frame.extend([0, 0, 0, 0x0f]);
         frame.extend(u32::try_from(self.frame_bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         frame.extend(total_field);
         frame.extend(self.seek_table(length, total));
         frame.extend(u32::from(quality).to_be_bytes());
-        // LAME is the encoder, through FFmpeg; players trust delay and padding by this name.
+        // FFmpeg encodes with LAME. Players trust delay and padding only with this name.
         frame.extend(b"LAME3.100");
         frame.push(method);
-        // Low-pass, peak, two gains, flags: not known.
+        // Low-pass, peak, two gains, flags: unknown.
         frame.extend([0; 10]);
         frame.push(u8::try_from(kilobits).unwrap_or(u8::MAX));
         frame.extend(self.delay_and_padding(header.samples()));
-        // Miscellaneous, gain, preset: not known.
+        // Miscellaneous, gain, preset: unknown.
         frame.extend([0; 4]);
         frame.extend(total_field);
         frame.extend(self.checksum.to_be_bytes());
@@ -81,7 +81,7 @@ impl Sound<'_> {
         Some(frame)
     }
 
-    /// Where each hundredth of the time begins, in 256ths of the bytes.
+    /// Where each hundredth of the playing time begins, in 256ths of the bytes.
     fn seek_table(&self, info_bytes: u32, total: u64) -> [u8; 100] {
         let mut table = [0; 100];
         let frames = self.frame_bytes.len();
@@ -95,7 +95,7 @@ impl Sound<'_> {
         table
     }
 
-    /// Two numbers of 12 bits: how many samples in front and at the end are not the sound's.
+    /// Two numbers of 12 bits: the samples to remove at the beginning and at the end.
     fn delay_and_padding(&self, frame_samples: u32) -> [u8; 3] {
         let coded = self.frame_bytes.len() as u64 * u64::from(frame_samples);
         let padding = coded.saturating_sub(ENCODER_DELAY + self.samples).min(0xfff);
@@ -104,10 +104,10 @@ impl Sound<'_> {
     }
 }
 
-/// Samples that a decoder puts in front of what it decodes.
+/// Samples that an MP3 decoder adds before the audio.
 const DECODER_DELAY: u64 = 529;
 
-/// What a decoder left out of the frames of an MP3, in samples.
+/// Samples that a decoder removes from an MP3's frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trimmed {
     pub start: u64,
@@ -115,8 +115,8 @@ pub(crate) struct Trimmed {
     pub total: u64,
 }
 
-/// Corrects the info frame that FFmpeg has put in front of a copy, whose delay it takes from
-/// the container's word. `false`: it is none.
+/// Corrects the info frame that FFmpeg wrote in front of a copy. FFmpeg takes the delay from the container,
+/// which may be wrong. `false`: `frame` is not an info frame.
 pub(crate) fn correct(frame: &mut [u8], trimmed: impl FnOnce(u64) -> Option<Trimmed>) -> bool {
     let Some(header) = frame.first_chunk().copied().and_then(Header::parse) else { return false };
     let info = 4 + header.side_information_bytes();
@@ -133,7 +133,7 @@ pub(crate) fn correct(frame: &mut [u8], trimmed: impl FnOnce(u64) -> Option<Trim
         (delay <= 0xfff && padding <= 0xfff).then_some(delay << 12 | padding)
     });
     if fields.is_none() {
-        // Without a name there, decoders leave nothing out.
+        // Without an encoder name, decoders remove nothing.
         frame[lame..lame + 9].fill(0);
     }
     frame[lame + 21..lame + 24].copy_from_slice(&fields.unwrap_or(0).to_be_bytes()[5..]);

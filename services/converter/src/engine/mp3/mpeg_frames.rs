@@ -1,4 +1,4 @@
-//! Measures an MP3 by walking its frames: what a file really holds, whatever its writer says.
+//! Measures an MP3 by walking its frames, independent of what its headers claim.
 //!
 //! The Xing/Info frame and LAME's fields in it:
 //! <http://gabriel.mp3-tech.org/mp3infotag.html>. Tags: <https://id3.org/id3v2.3.0>.
@@ -9,13 +9,12 @@ use std::path::Path;
 
 use super::frame_header::Header;
 
-/// What is in an MP3.
+/// What an MP3 contains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MpegAudio {
-    /// Frames of sound, without the Xing/Info frame.
+    /// Audio frames, without the Xing/Info frame.
     pub frames: u64,
-    /// Samples of sound in each channel, without the encoder's delay and
-    /// padding if the file says how long they are.
+    /// Samples in each channel. The encoder's delay and padding are not counted if the file declares them.
     pub samples: u64,
     /// Bytes of those frames.
     pub frame_bytes: u64,
@@ -23,7 +22,8 @@ pub struct MpegAudio {
     pub file_bytes: u64,
     /// Sample rate in Hz; 0 without a frame.
     pub sample_rate_hz: u32,
-    /// Whether a Xing/Info frame leads, without which players guess the length of a variable bit rate.
+    /// Whether the file begins with a Xing/Info frame. Without one, players guess the length at a variable
+    /// bit rate.
     pub has_info_frame: bool,
 }
 
@@ -33,7 +33,7 @@ pub enum MalformedAudio {
     /// The file cannot be read.
     #[error("could not read the MP3")]
     Read(#[from] io::Error),
-    /// Something else is where a frame should begin.
+    /// There is no frame where one should begin.
     #[error("there is no frame at byte {0} of the MP3")]
     NoFrame(u64),
     /// The last frame is not complete.
@@ -99,21 +99,21 @@ impl MpegAudio {
     }
 }
 
-/// Where the first frame may begin.
+/// The position of the first frame.
 fn skip_id3v2(reader: &mut BufReader<impl Read + Seek>) -> Result<u64, MalformedAudio> {
     if !reader.fill_buf()?.starts_with(b"ID3") {
         return Ok(0);
     }
     let mut header = [0; 10];
     reader.read_exact(&mut header).map_err(|_| MalformedAudio::CutOff)?;
-    // Seven bits of each byte, so that the size never looks like the start of a frame.
+    // Each byte holds seven bits, so that the size never looks like the start of a frame.
     let size = header[6..].iter().fold(0_u32, |size, byte| size << 7 | u32::from(byte & 0x7f));
     reader.seek_relative(i64::from(size))?;
     Ok(10 + u64::from(size))
 }
 
-/// Samples at both ends that are the encoder's and not the recording's, by the frame behind its
-/// header; `None`: it is no Xing/Info frame.
+/// Samples at both ends that the encoder added, from the frame after its header. `None`: it is not a
+/// Xing/Info frame.
 fn trimmed_samples(header: Header, frame: &[u8]) -> Option<u64> {
     let checksum = if header.has_checksum { 2 } else { 0 };
     let info = frame.get(checksum + header.side_information_bytes()..)?;
@@ -121,11 +121,11 @@ fn trimmed_samples(header: Header, frame: &[u8]) -> Option<u64> {
         return None;
     }
     let flags = *info.get(7)?;
-    // Number of frames, number of bytes, table of contents, quality: each only with its flag.
+    // Number of frames, number of bytes, table of contents, quality: each present only if its flag is set.
     let fields = [(1, 4), (2, 4), (4, 100), (8, 4)];
     let present =
         fields.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, length)| length).sum::<usize>();
-    // Two numbers of 12 bits, 21 bytes into LAME's part.
+    // Two numbers of 12 bits, 21 bytes into LAME's extension.
     let Some(&[first, second, third]) = info.get(8 + present + 21..8 + present + 24) else { return Some(0) };
     let delay = u64::from(first) << 4 | u64::from(second >> 4);
     let padding = u64::from(second & 0x0f) << 8 | u64::from(third);

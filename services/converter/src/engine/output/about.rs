@@ -1,5 +1,5 @@
-//! What a finished file says about itself: written when it is begun, and once
-//! more if its sound turns out otherwise.
+//! The description in a finished file. It is written when the file is begun, and again if the audio's length
+//! or beginning differs from the estimate.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -14,7 +14,7 @@ use crate::engine::sound::Found;
 use crate::engine::source::Description;
 
 impl Workshop<'_> {
-    /// Writes for FFmpeg what the file is to say. `begin` is where its sound begins on the source's clock.
+    /// Writes the file's description for FFmpeg. `begin` is where its audio begins on the source's clock.
     pub(crate) async fn write_about(
         self,
         recipe: &Recipe,
@@ -28,7 +28,7 @@ impl Workshop<'_> {
         Ok(description)
     }
 
-    /// What an MP3 is to say.
+    /// The tag of an MP3.
     pub(crate) async fn tag(
         self,
         recipe: &Recipe,
@@ -44,7 +44,7 @@ impl Workshop<'_> {
         Ok(description.id3(cover.as_deref()).into())
     }
 
-    /// Corrects what a file says, which was written before it was known how long its sound is.
+    /// Writes the description again if the audio's real beginning and length change it.
     pub(crate) async fn correct_about(
         self,
         recipe: &Recipe,

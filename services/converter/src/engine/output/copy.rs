@@ -1,4 +1,4 @@
-//! A copy of sound that is in the requested format already: FFmpeg writes it beside what it decodes.
+//! Copies audio that already has the requested format. FFmpeg writes the copy beside the decoded audio.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -16,7 +16,7 @@ use crate::engine::sound::{Found, Pieces as _, Sound};
 use crate::engine::source::Description;
 
 impl Workshop<'_> {
-    /// Starts to decode and to copy.
+    /// Starts to decode and copy.
     pub(super) fn copy(self, recipe: &Recipe) -> Result<Child, ConversionError> {
         let name = copy_name(recipe);
         self.empty_file(&name)?;
@@ -26,7 +26,7 @@ impl Workshop<'_> {
         self.ffmpeg(arguments::copy(self.input, recipe, &name), place, Stdio::null())
     }
 
-    /// Follows a copy to its end by what it decodes.
+    /// Follows a copy to its end by reading the decoded audio.
     pub(crate) async fn follow_copy(
         self,
         sound: &mut Sound<'_>,
@@ -39,7 +39,7 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    /// Gives a finished copy its tag, if that is ours to write.
+    /// Puts our own tag in front of a finished copy, if it is an MP3.
     pub(crate) async fn tagged_copy(
         self,
         recipe: &Recipe,
@@ -58,7 +58,7 @@ impl Workshop<'_> {
             let mut copy = File::open(&copy)?;
             let mut tagged = File::create(&tagged)?;
             tagged.write_all(tag.bytes())?;
-            // The longest frame that holds it.
+            // Enough bytes for the longest possible info frame.
             let mut start = Vec::with_capacity(MAX_FRAME_BYTES);
             (&mut copy).take(MAX_FRAME_BYTES as u64).read_to_end(&mut start)?;
             info_frame::correct(&mut start, left_out);
@@ -71,22 +71,23 @@ impl Workshop<'_> {
     }
 }
 
-/// The name of a copy in the scratch directory.
+/// A copy's file name in the scratch directory.
 fn copy_name(recipe: &Recipe) -> String {
     format!("copied.{}", recipe.options.format.as_str())
 }
 
-/// Of MPEG-1 at 320 kbit/s and 32 kHz.
+/// The longest MP3 frame: MPEG-1 at 320 kbit/s and 32 kHz.
 const MAX_FRAME_BYTES: usize = 1441;
 
-/// What the decoder has left out of so many frames of MP3, by what it has made of them.
+/// The samples that the decoder removed, calculated from the number of frames in the file and the samples it
+/// returned.
 fn left_out(found: &Found) -> impl FnOnce(u64) -> Option<Trimmed> + use<> {
     let (edges, samples) = (found.edges, found.samples);
     let frame = u64::from(found.format.frame_samples());
     move |frames| {
         let total = (frames * frame).checked_sub(samples)?;
         let part = frame.checked_sub(edges.first)?;
-        // Frames of which nothing is left are those in front of one that is cut.
+        // The frames before a partly removed frame are removed whole.
         let start = if part > 0 { part + frames.saturating_sub(edges.blocks) * frame } else { 0 };
         Some(Trimmed { start, total })
     }

@@ -1,4 +1,4 @@
-//! The picture that goes with an audio file.
+//! The picture in an audio file.
 
 use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::{COVER, Picture, Place, Workshop, arguments, log_of};
@@ -6,7 +6,7 @@ use crate::engine::scratch::SOURCE;
 
 impl Workshop<'_> {
     /// Makes the cover. `false`: there is none, because the picture cannot be decoded or the video ends
-    /// before it. That is no reason to keep the sound from anybody.
+    /// before it. A missing cover must not fail the conversion.
     pub(crate) async fn cover(self, picture: Picture) -> Result<bool, ConversionError> {
         let path = self.empty_file(COVER)?;
         let place = Place { directory: self.directory, reads: &[SOURCE], writes: Some(COVER) };

@@ -1,4 +1,4 @@
-//! The FFmpeg process that makes a whole file of decoded sound.
+//! The FFmpeg process that encodes decoded audio to a whole file.
 
 use std::path::PathBuf;
 
@@ -8,11 +8,11 @@ use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::{ABOUT, COVER, Place, Recipe, Workshop, arguments, complaints, log_of_encoder};
 use crate::engine::sound::{Format, Pieces as _, Sound};
 
-/// Of decoded sound that is passed on at once, in samples.
+/// Samples of decoded audio that are passed on at once.
 const PIECE_SAMPLES: usize = 8192;
 
 impl Workshop<'_> {
-    /// Makes a file of what is decoded; `on_progress` gets the seconds that are encoded.
+    /// Encodes the decoded audio to a file. `on_progress` gets the encoded seconds.
     pub(crate) async fn encode_whole(
         self,
         sound: &mut Sound<'_>,
@@ -22,7 +22,7 @@ impl Workshop<'_> {
         let format = sound.format();
         let name = format!("encoded.{}", recipe.options.format.as_str());
         let output = self.empty_file(&name)?;
-        // To move the index of an M4A to the front, its writer reads it.
+        // FFmpeg reads an M4A back in order to move its index to the front.
         let mut reads = vec![&*name, ABOUT];
         reads.extend(recipe.picture.map(|_| COVER));
         let place = Place { directory: self.directory, reads: &reads, writes: Some(&name) };
@@ -34,7 +34,7 @@ impl Workshop<'_> {
             if piece.is_empty() {
                 break;
             }
-            // An encoder that has ended early says why.
+            // An encoder that ended early gives its reason at its end, below.
             is_taken = is_taken && stdin.write_all(&piece).await.is_ok();
             if !is_taken {
                 break;

@@ -1,4 +1,4 @@
-//! How an audio file is made: one FFmpeg decodes, others encode, and samples are counted in between.
+//! Makes an audio file: one FFmpeg decodes, others encode, and the converter counts samples in between.
 
 use std::path::PathBuf;
 
@@ -10,17 +10,17 @@ use crate::engine::ffmpeg::{Child, Course, Ended, Recipe, Workshop};
 use crate::engine::sound::{Found, Opened, Sound, Wanted};
 use crate::engine::source::{Description, Probe, Scanner};
 
-/// What a conversion has made.
+/// The result of making a file.
 pub(crate) enum Made {
     File(PathBuf, Box<Found>),
-    /// There is no sound where it was asked for.
+    /// The source has audio, but none in the selected range.
     NoSamples(Box<Found>),
-    /// There was nothing to decode.
+    /// The decoder produced nothing.
     NoSound(Ended),
 }
 
 impl Workshop<'_> {
-    /// Makes and measures what a recipe needs to be complete.
+    /// Makes and measures what the recipe still lacks: the cover and the gain.
     pub(crate) async fn prepare(
         self,
         recipe: &mut Recipe,
@@ -37,8 +37,7 @@ impl Workshop<'_> {
         Ok(Some(loudness))
     }
 
-    /// Makes the file of what a decoder makes, which may have begun already;
-    /// `on_progress` gets the seconds that are encoded.
+    /// Makes the file from a decoder that may already run. `on_progress` gets the encoded seconds.
     pub(crate) async fn finish(
         self,
         decoder: Option<Child>,

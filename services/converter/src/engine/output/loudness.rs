@@ -1,4 +1,4 @@
-//! The first of two passes of normalization: how loud a sound is.
+//! The first of two passes of a normalization: measures the loudness.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::{LOUDNESS_KEYS, Place, Recipe, Workshop, arguments, log_of};
 use crate::engine::sound::{Gain, gain};
 
-/// Measures, and works out the gain.
+/// Measures the loudness and calculates the gain.
 pub(super) async fn measure(
     workshop: Workshop<'_>,
     recipe: &Recipe,

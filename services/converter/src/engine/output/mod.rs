@@ -1,4 +1,4 @@
-//! What is made of the sound: the audio file, its cover, and what it says about itself.
+//! The results of a conversion: the audio file, its cover and its description.
 
 mod about;
 mod copy;

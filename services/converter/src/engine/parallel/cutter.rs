@@ -1,4 +1,4 @@
-//! Cuts decoded sound into segments and deals them out.
+//! Cuts decoded audio into segments and distributes them to the encoders.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use super::segments::{OVERLAP_PIECES, Segments};
 use crate::engine::error::ConversionError;
 use crate::engine::sound::Pieces;
 
-/// What an encoder gets.
+/// A message to an encoder.
 #[derive(Debug)]
 pub(crate) enum Feed {
-    /// Sound, and the room that it takes.
+    /// Audio, and the permit for its memory.
     Piece(Bytes, OwnedSemaphorePermit),
-    /// What follows is a segment that may wait.
+    /// The next piece belongs to another segment, whose start may wait for a slot.
     EndOfSegment,
 }
 
-/// Deals out a sound.
+/// Distributes the audio to the encoders.
 #[derive(Debug)]
 pub(crate) struct Cutter {
     pub segments: Segments,
@@ -28,12 +28,12 @@ pub(crate) struct Cutter {
     pub room: Room,
 }
 
-/// Why a sound was not dealt out to its end.
+/// Why the audio was not distributed to its end.
 #[derive(Debug)]
 pub(crate) enum Uncut {
-    /// There is no more to be had of it.
+    /// The decoder failed.
     Read(ConversionError),
-    /// Nobody takes it any more: an encoder has ended, or the joiner.
+    /// An encoder or the joiner has ended.
     Refused,
 }
 
@@ -43,10 +43,10 @@ impl<T> From<mpsc::error::SendError<T>> for Uncut {
     }
 }
 
-/// Room for the sound that waits for the encoders of a job, in pieces.
+/// Memory for the audio that waits for a job's encoders, in pieces.
 ///
-/// Taken many at a time: the decoder works in bursts then, instead of being
-/// woken for each piece that an encoder takes.
+/// Permits are taken many at a time. So the decoder works in bursts, and is not woken for each piece that an
+/// encoder takes.
 #[derive(Debug)]
 pub(crate) struct Room {
     pieces: Arc<Semaphore>,
@@ -66,14 +66,14 @@ impl Room {
             if let Some(permit) = self.taken.as_mut().and_then(|taken| taken.split(1)) {
                 return permit;
             }
-            // Nobody closes it.
+            // The semaphore is never closed.
             self.taken = Arc::clone(&self.pieces).acquire_many_owned(BURST_PIECES).await.ok();
         }
     }
 }
 
 impl Cutter {
-    /// Passes on the sound to its end, and tells how many bytes it had.
+    /// Distributes the audio to its end. Returns the number of its bytes.
     pub(crate) async fn cut(self, sound: &mut impl Pieces) -> Result<u64, Uncut> {
         let Self { segments, encoders, further_segments, mut room } = self;
         let mut overlap = VecDeque::with_capacity(OVERLAP_PIECES + 1);
@@ -87,7 +87,8 @@ impl Cutter {
                 return Ok(bytes);
             }
             bytes += piece.len() as u64;
-            // Not before there is sound that only the next segment has: it would have no frames of its own.
+            // A segment is announced only once there is audio that belongs to it alone. Otherwise it would
+            // have no frames.
             if passed == segments.pieces(segment) {
                 further_segments.send(()).await?;
                 encoder = turns.next().unwrap_or(encoder);
@@ -113,11 +114,11 @@ mod tests {
     use super::*;
     use crate::engine::sound::Format;
 
-    /// Pieces of 28 bytes, of which 7 are a segment and 14 the overlap.
+    /// Pieces of 28 bytes. A segment has 7 of them, the overlap 14.
     const TINY: Format = Format { channels: 1, sample_rate_hz: 8_000 };
 
     fn segments(encoders: u16) -> Segments {
-        // A second is 14 frames: every segment is as short as they can be.
+        // A second is 14 frames, so every segment has the minimal length.
         Segments::new(TINY, encoders, Some(1.0), 1 << 20)
     }
 
@@ -129,8 +130,8 @@ mod tests {
         }
     }
 
-    /// What each encoder gets of a sound of so many pieces, by segment, and how
-    /// many further segments were announced.
+    /// The pieces that each encoder gets of `sound`, by segment, and how many further segments were
+    /// announced.
     async fn cut(sound: &[u8], encoders: u16) -> (Vec<Vec<Vec<u8>>>, usize) {
         let segments = segments(encoders);
         let (feeds, mut fed): (Vec<_>, Vec<_>) = (0..encoders).map(|_| mpsc::unbounded_channel()).unzip();

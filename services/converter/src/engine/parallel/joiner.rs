@@ -16,16 +16,16 @@ use crate::engine::mp3::{Header, Id3Tag};
 /// Why the frames could not be joined.
 #[derive(Debug, thiserror::Error)]
 pub enum JoinError {
-    /// There is no room, perhaps.
+    /// A write failed, perhaps because the disk is full.
     #[error("could not write the MP3")]
     Write(#[from] io::Error),
-    /// It has no room in what the configuration allows.
+    /// It is larger than the configuration allows.
     #[error("the MP3 is larger than is allowed")]
     TooLarge,
-    /// An encoder, or the one who feeds them, ended before its time. It has the reason.
+    /// An encoder or the cutter ended too early. Its own error has the reason.
     #[error("the frames end early")]
     Short,
-    /// It is not the LAME that we know.
+    /// The encoder's output is not what LAME writes.
     #[error("an encoder wrote something else than frames")]
     NoFrame,
 }
@@ -36,30 +36,31 @@ impl From<Unpackable> for JoinError {
     }
 }
 
-/// What kind of MP3 is made of the frames.
+/// The form of the MP3.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     pub rate: Mp3Rate,
-    /// Whether frames fill the room that others leave.
+    /// Whether frames are repacked into the space that others leave unused.
     pub is_repacked: bool,
 }
 
-/// What the joiner is told while it works.
+/// The joiner's inputs and its progress output.
 #[derive(Debug)]
 pub(crate) struct Orders {
-    /// What the encoders write. Segment n is the one's whose number is n modulo their number.
+    /// The encoders' output. Segment n comes from the encoder with the number n modulo their count.
     pub encoders: Vec<mpsc::Receiver<Bytes>>,
-    /// One message for each segment but the first, as soon as it is certain that there is one.
+    /// One message for each segment after the first, sent as soon as the segment certainly exists.
     pub further_segments: mpsc::Receiver<()>,
-    /// The samples of the sound in each channel, once they are counted.
+    /// The audio's samples in each channel, once they are counted.
     pub samples: oneshot::Receiver<u64>,
-    /// The tag in front, possibly empty.
+    /// The tag at the beginning, possibly empty.
     pub tag: Id3Tag,
-    /// Gets the number of frames that are joined.
+    /// Receives the number of joined frames.
     pub joined: watch::Sender<u64>,
 }
 
-/// More than a second of sound, which takes tens of milliseconds.
+/// How often progress is reported. These frames last more than a second, and encoding them takes tens of
+/// milliseconds.
 const REPORTED_FRAMES: u64 = 64;
 
 /// Joins until the last encoder ends. Blocks.
@@ -132,7 +133,7 @@ impl Frames {
         Ok(Some(self.buffer.split_to(length).freeze()))
     }
 
-    /// Whether so many bytes are there.
+    /// Reads until `length` bytes are buffered. `false`: the output ends before.
     fn fill(&mut self, length: usize) -> bool {
         while self.buffer.len() < length {
             let Some(piece) = self.pieces.blocking_recv() else { return false };
@@ -149,7 +150,7 @@ impl Frames {
     }
 }
 
-/// The MP3 as it grows.
+/// The MP3 under construction.
 struct Output {
     file: BufWriter<File>,
     rate: Mp3Rate,
@@ -185,7 +186,7 @@ impl Output {
         if self.first.is_none() {
             let first = [frame[0], frame[1], frame[2], frame[3]];
             self.first = Some(first);
-            // Written when everything is known that it tells.
+            // Space for the info frame, which is written last, when its content is known.
             let (_, header) = info_frame::header(first, self.rate).ok_or(JoinError::NoFrame)?;
             self.write(&vec![0; usize::try_from(header.frame_bytes()).unwrap_or(0)])?;
         }
@@ -231,14 +232,14 @@ mod tests {
     use super::*;
     use crate::engine::sound::Format;
 
-    /// 128 kbit/s, 48 kHz, stereo, with a number in it.
+    /// 128 kbit/s, 48 kHz, stereo, filled with a number.
     fn frame(number: u8) -> Vec<u8> {
         let mut frame = vec![number; 384];
         frame[..4].copy_from_slice(&[0xff, 0xfb, 0x94, 0x64]);
         frame
     }
 
-    /// What one encoder makes, in pieces that do not end with frames.
+    /// The output of one encoder, in pieces whose ends are not the frames' ends.
     fn encoder(numbers: &[u8]) -> mpsc::Receiver<Bytes> {
         let bytes = numbers.iter().flat_map(|number| frame(*number)).collect::<Vec<_>>();
         let (sender, receiver) = mpsc::channel(bytes.len() / 1000 + 1);
@@ -263,7 +264,7 @@ mod tests {
         let tag = Id3Tag::from(b"ID3".to_vec());
         let orders = Orders { encoders, further_segments, samples, tag, joined: watch::Sender::new(0) };
         let format = Format { channels: 2, sample_rate_hz: 48_000 };
-        // As short as they can be: 49 frames.
+        // The minimal length: 49 frames.
         let segments = Segments::new(format, 2, Some(1.0), 1 << 20);
         let style = Style { rate: Mp3Rate::Quality(Quality::default()), is_repacked: false };
         join(&path, style, segments, max_bytes, orders)?;
@@ -280,8 +281,8 @@ mod tests {
 
     #[test]
     fn each_encoders_own_frames_are_joined_in_order() {
-        // Frames 0 to 199. An encoder gets 49 + 98 of them for a segment; a wrong
-        // one of the lead-in or the tail has 255.
+        // Frames 0 to 199. An encoder gets 49 + 98 of them for a segment. Frames of the lead-in and the tail
+        // contain 255, so that a wrong one is noticed.
         let first = [(0..143).collect(), vec![255; 4]].concat();
         let second = [vec![255; 94], (143..200).collect::<Vec<u8>>()].concat();
         let numbers = joined(vec![encoder(&first), encoder(&second)], 1, 1 << 20).unwrap();

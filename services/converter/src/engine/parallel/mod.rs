@@ -1,8 +1,8 @@
-//! Makes an MP3 of decoded sound: one FFmpeg encodes it, or several encode
-//! segments of it and their frames are joined.
+//! Encodes decoded audio to an MP3: with one FFmpeg, or with several that encode segments whose frames are
+//! joined.
 //!
-//! Several work without the bit reservoir. Then no frame needs bits of another, so that the joined frames are
-//! those that one encoder would have made of the whole sound.
+//! Several encoders work without the bit reservoir. Then no frame needs bits of another, so the joined frames
+//! are the same as those of one encoder for the whole audio.
 
 mod cutter;
 pub(super) mod joiner;
@@ -33,19 +33,19 @@ use crate::engine::ffmpeg::{Child, Course, Place, Recipe, Workshop, arguments, c
 use crate::engine::mp3::Id3Tag;
 use crate::engine::sound::{Format, Sound};
 
-/// Decoded sound that may wait for the encoders of a job, all together.
+/// Decoded audio that may wait for a job's encoders, all together.
 const WAITING_BYTES: usize = 56 * 1024 * 1024;
 
-/// More encoders than this wait for the decoder.
+/// More encoders than this would only wait for the decoder.
 const MAX_ENCODERS: u16 = 16;
 
-/// FFmpeg holds back up to 32 KiB of what it has encoded until it gets more to encode. So
-/// much may the segments of another round be that were begun before the joiner sees the end
-/// of one; the shortest have 4 KiB of frames.
+/// Segments that may be announced for each encoder before the joiner sees the end of its current one. FFmpeg
+/// holds back up to 32 KiB of frames until it gets more audio, and the shortest segments have 4 KiB of
+/// frames.
 const SEGMENTS_AHEAD: usize = 16;
 
 impl Workshop<'_> {
-    /// Makes the MP3 of what is decoded; `on_progress` gets the seconds that are encoded.
+    /// Encodes the decoded audio to an MP3. `on_progress` gets the encoded seconds.
     pub(crate) async fn encode_segments(
         self,
         sound: &mut Sound<'_>,
@@ -69,15 +69,16 @@ impl Workshop<'_> {
         let header = Bytes::from(format.wave_header(recipe.layout(format.channels)));
         let (mut encoders, mut outputs, mut lanes) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..count {
-            // Bounded by the room.
+            // Bounded by `room`.
             let (encoder, fed) = mpsc::unbounded_channel();
-            // Each message may be a frame. An encoder that had to wait for the joiner would wait for ever.
+            // Each message may be a single frame. The channel must hold all frames ahead: an encoder that
+            // waits for the joiner would deadlock.
             let (frames, output) = mpsc::channel(segments.frames_ahead());
             let arguments = arguments::encode_frames(rate, is_divided);
             let (child, stdin) = self.encoder(arguments, Place::without_files(self.directory))?;
             encoders.push(encoder);
             outputs.push(output);
-            // One encoder alone does not wait for its turn.
+            // A single encoder does not wait for its turn.
             let slot = (!is_divided).then(|| self.slots.take());
             let fed = feed(stdin, header.clone(), fed, self.slots.clone(), job, slot);
             lanes.push(async { tokio::join!(fed, read(child, frames)).1 });
@@ -100,7 +101,7 @@ impl Workshop<'_> {
         }
     }
 
-    /// `false`: something that ended too early is at fault, and says so itself.
+    /// `false`: another part ended too early. It reports its own error.
     async fn join(
         self,
         path: &Path,
@@ -123,7 +124,7 @@ impl Workshop<'_> {
     }
 }
 
-/// Deals out what the decoder makes. `false`: it was not wanted any more.
+/// Distributes the decoder's output. `false`: an encoder or the joiner has ended.
 async fn cut(
     sound: &mut Sound<'_>,
     cutter: Cutter,
@@ -135,13 +136,13 @@ async fn cut(
         Err(Uncut::Read(error)) => return Err(error),
         Err(Uncut::Refused) => return Ok(false),
     };
-    // The joiner may have failed, which it says itself.
+    // The joiner may have failed. It reports its own error.
     let _ = counted.send(bytes / sample_bytes);
     Ok(true)
 }
 
-/// Writes sound into an encoder until there is no more, or the encoder has
-/// ended, which is for its reader to explain.
+/// Writes audio into an encoder until the audio or the encoder ends. The encoder's reader reports why it
+/// ended.
 async fn feed(
     mut stdin: UnixStream,
     header: Bytes,
@@ -163,7 +164,7 @@ async fn feed(
                     return;
                 }
             }
-            // What is left to encode then is a pipe full of sound: milliseconds.
+            // The encoder still has a full pipe of audio then, which takes milliseconds.
             Feed::EndOfSegment => slot = None,
         }
     }
@@ -176,7 +177,7 @@ async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), Conve
             break;
         }
         if frames.send(piece.freeze()).await.is_err() {
-            // The joiner has ended, and tells why if it was too early.
+            // The joiner has ended. It reports its own error.
             return Ok(());
         }
     }
@@ -184,7 +185,7 @@ async fn read(mut child: Child, frames: mpsc::Sender<Bytes>) -> Result<(), Conve
     if ended.status.signal() == Some(Signal::XCPU.as_raw()) {
         return Err(ConversionError::failed(FailureCode::TimedOut, "an encoder worked for too long"));
     }
-    // Sound without a container is no reason for an encoder to fail.
+    // Raw audio gives an encoder no reason to fail.
     if !ended.status.success() {
         return Err(ConversionError::encoder(format!("{}: {}", ended.status, complaints(&ended.log))));
     }

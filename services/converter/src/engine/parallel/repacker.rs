@@ -1,6 +1,6 @@
-//! Gives frames that were encoded without the bit reservoir what the reservoir would have won: the room that
-//! one leaves over is filled by the next, which can do with a lower bit rate then. What the frames say stays
-//! the same, bit by bit, and so does the sound.
+//! Repacks frames that were encoded without the bit reservoir, and saves what the reservoir would have saved.
+//! The unused space of one frame is filled with the data of the next, which then needs a lower bit rate. The
+//! frames' data stay the same, bit by bit, and so does the audio.
 //!
 //! ISO/IEC 11172-3, 2.4.1.7 and 2.4.2.7; ISO/IEC 13818-3, 2.4.1.7. The idea is mp3packer's.
 
@@ -11,21 +11,21 @@ use crate::engine::mp3::Header;
 
 const HEADER_BYTES: usize = 4;
 
-/// What is being packed.
+/// The frames that are being packed.
 #[derive(Debug, Default)]
 pub(crate) struct Repacker {
-    /// Frames that are not complete, and those behind them.
+    /// The first incomplete frame and all frames behind it.
     buffer: Vec<u8>,
-    /// Where in it there is room for main data, in order.
+    /// The ranges of `buffer` that are free for main data, in order.
     gaps: VecDeque<Range<usize>>,
 }
 
-/// A frame that this does not know how to pack.
+/// A frame that cannot be packed: it refers to other frames or is malformed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unpackable;
 
 impl Repacker {
-    /// Adds a frame, and tells the length of the one that it becomes.
+    /// Adds a frame. Returns the length of the packed frame.
     pub(crate) fn add(&mut self, frame: &[u8]) -> Result<u16, Unpackable> {
         let (first, _) = frame.split_first_chunk::<HEADER_BYTES>().ok_or(Unpackable)?;
         let header = Header::parse(*first).filter(|header| !header.has_checksum).ok_or(Unpackable)?;
@@ -52,13 +52,13 @@ impl Repacker {
         self.buffer.resize(at + length, 0);
         self.gaps.push_back(at + head_bytes..at + length);
         self.fill(main.len(), |gap, filled| gap.copy_from_slice(&main[filled]));
-        // Nobody can refer to what lies further back.
+        // `main_data_begin` cannot refer to data further back.
         let left: usize = self.gaps.iter().map(Range::len).sum();
         self.fill(left.saturating_sub(layout.furthest()), |_, _| {});
         u16::try_from(length).map_err(|_| Unpackable)
     }
 
-    /// Passes over so many bytes of the gaps, calling `each` with the bytes and their place among them.
+    /// Consumes that many bytes of the gaps. Calls `each` with the free bytes and their range in the data.
     fn fill(&mut self, bytes: usize, mut each: impl FnMut(&mut [u8], Range<usize>)) {
         let mut filled = 0;
         while let Some(gap) = self.gaps.front_mut().filter(|_| filled < bytes) {
@@ -72,7 +72,7 @@ impl Repacker {
         }
     }
 
-    /// Gives up what is complete.
+    /// Returns and removes the complete frames.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let end = self.gaps.front().map_or(self.buffer.len(), |gap| gap.start);
         for gap in &mut self.gaps {
@@ -82,20 +82,20 @@ impl Repacker {
         std::mem::replace(&mut self.buffer, rest)
     }
 
-    /// Gives up all that is left.
+    /// Returns all remaining frames.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.buffer
     }
 }
 
-/// Where things are in the side information.
+/// The positions of fields in the side information.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
-    /// Of `main_data_begin`, which comes first.
+    /// Bits of `main_data_begin`, which comes first.
     begin_bits: usize,
-    /// Where the first granule of the first channel begins.
+    /// Position of the first granule of the first channel, in bits.
     first: usize,
-    /// Of a granule of a channel, which begins with `part2_3_length`.
+    /// Bits of one granule of one channel, which begins with `part2_3_length`.
     granule_bits: usize,
     granules: usize,
 }
@@ -106,7 +106,7 @@ impl Layout {
     fn of(header: Header) -> Self {
         let channels = if header.is_mono { 1 } else { 2 };
         if header.is_mpeg1 {
-            // With private bits and `scfsi` in between.
+            // Private bits and `scfsi` come in between.
             let first = if header.is_mono { 9 + 5 + 4 } else { 9 + 3 + 2 * 4 };
             Self { begin_bits: 9, first, granule_bits: 59, granules: 2 * channels }
         } else {
@@ -120,12 +120,12 @@ impl Layout {
         (0..self.granules).map(length).sum::<usize>().div_ceil(8)
     }
 
-    /// How far before a frame its main data may begin.
+    /// How far before its frame main data may begin.
     fn furthest(self) -> usize {
         (1 << self.begin_bits) - 1
     }
 
-    /// Where main data begins: so many bytes before the frame, headers and side information not counted.
+    /// Sets where main data begin: `bytes` before the frame, without counting headers and side information.
     fn set_begin(self, side: &mut [u8], bytes: usize) {
         let word = u16::from_be_bytes([side[0], side[1]]);
         let shift = 16 - self.begin_bits;
@@ -134,7 +134,7 @@ impl Layout {
     }
 }
 
-/// A number of up to 16 bits at a bit's position.
+/// A number of up to 16 bits at a bit position.
 fn bits(bytes: &[u8], at: usize, count: usize) -> usize {
     let byte = |index| bytes.get(index).copied().map_or(0, usize::from);
     let word = byte(at / 8) << 16 | byte(at / 8 + 1) << 8 | byte(at / 8 + 2);
@@ -145,11 +145,11 @@ fn bits(bytes: &[u8], at: usize, count: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// A mono frame at 48 kHz of so many bytes of main data, each of which is `value`, at 320 kbit/s.
+    /// A mono frame at 48 kHz and 320 kbit/s with `main_bytes` bytes of main data, each of them `value`.
     fn frame(main_bytes: usize, value: u8) -> Vec<u8> {
         let mut frame = vec![0; 960];
         frame[..4].copy_from_slice(&[0xff, 0xfb, 0xe4, 0xc4]);
-        // All of it in the first granule, whose length begins with bit 18.
+        // All data are in the first granule, whose length field begins at bit 18.
         let length = u32::try_from(main_bytes * 8).unwrap() << (24 - 2 - 12);
         frame[4 + 2..4 + 5].copy_from_slice(&length.to_be_bytes()[1..]);
         frame[4 + 17..4 + 17 + main_bytes].fill(value);
@@ -157,7 +157,7 @@ mod tests {
         frame
     }
 
-    /// The main data of each frame, found as a decoder finds it.
+    /// The main data of each frame, read as a decoder reads it.
     fn unpacked(mut bytes: &[u8]) -> Vec<Vec<u8>> {
         let (mut stream, mut found) = (Vec::new(), Vec::new());
         while let Some((first, _)) = bytes.split_first_chunk::<4>() {
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn frames_fill_the_room_that_others_leave() {
-        // A granule has 511 bytes at the most.
+        // A granule has at most 511 bytes.
         let sizes = [100, 0, 500, 3, 300, 301, 302, 511, 40, 0, 0, 0, 0, 0, 0, 0, 0, 200];
         let mut repacker = Repacker::default();
         let (mut packed, mut length) = (Vec::new(), 0);

@@ -1,49 +1,51 @@
-//! How a sound is divided into segments for encoders that take turns.
+//! Divides audio into segments for encoders that take turns.
 //!
-//! A segment's encoder gets its frames and [`LEAD_FRAMES`] + [`TAIL_FRAMES`] more; the last of these are the
-//! next segment's first, too. Of what it makes of them, the first [`LEAD_FRAMES`] are dropped, during which
-//! it becomes what an encoder of the whole sound would be at this point, and so are the last [`TAIL_FRAMES`],
-//! which look ahead at sound that it does not have.
+//! An encoder gets the frames of its segment and [`LEAD_FRAMES`] + [`TAIL_FRAMES`] more. The last of these
+//! are also the next segment's first frames. From its output, the first [`LEAD_FRAMES`] are dropped: while it
+//! encodes them, its state becomes that of an encoder for the whole audio. The last [`TAIL_FRAMES`] are
+//! dropped too, because they depend on later audio that it does not have.
 
 use crate::engine::sound::Format;
 
-/// LAME remembers how loud it was: its threshold of hearing falls by 7.5 % a frame at the fastest, over a
-/// range of 32 dB (`adjust_ATH` of LAME 3.100), which makes 94 frames. Anything else is forgotten after four.
+/// LAME remembers the loudness: its threshold of hearing falls by at most 7.5 % per frame, over a range of 32
+/// dB (`adjust_ATH` of LAME 3.100), which makes 94 frames. Everything else is forgotten after four frames.
 pub(crate) const LEAD_FRAMES: u32 = 94;
 
-/// LAME looks less than two frames ahead.
+/// LAME looks ahead by less than two frames.
 pub(crate) const TAIL_FRAMES: u32 = 4;
 
-/// At a constant bit rate, frames are padded by a pattern that repeats after so many (at 44.1 kHz
-/// and its halves; there is none at other rates). Segments and what their encoders get are
-/// multiples of it, so that the pattern continues.
+/// At a constant bit rate, frames are padded in a pattern that repeats after this many frames (at 44.1 kHz
+/// and its halves; other rates have no padding). Segments and their encoders' input are multiples of it, so
+/// that the pattern continues.
 const PADDING_PERIOD: u32 = 49;
 
-/// Sound is passed on in pieces of so many frames: 63 KiB of stereo, of which a
-/// segment and its overlap are multiples.
+/// Frames in a piece of audio: 63 KiB of stereo. A segment and its overlap are multiples of it.
 const PIECE_FRAMES: u32 = 7;
 
 pub(crate) const OVERLAP_PIECES: usize = ((LEAD_FRAMES + TAIL_FRAMES) / PIECE_FRAMES) as usize;
 
-/// How a sound is divided among encoders that take turns.
+/// The division of audio among encoders that take turns.
 ///
-/// The decoder is many times as fast as an encoder, but makes one segment after the other: while it makes
-/// one, what it has made for the others must wait in memory, and the longer segments are, the less is encoded
-/// twice. So the encoders begin one after the other with a part of a segment, after which each has as much
-/// left of its own as the decoder needs time for, and end with what is missing. Then segments can be 2 / (*n*
-/// - 1) times as long as what may wait, with *n* encoders.
+/// The decoder is many times as fast as an encoder, but produces one segment after another. While it produces
+/// one, its output for the other encoders waits in memory. Longer segments need more of this memory, but less
+/// audio is encoded twice.
+///
+/// So the encoders start in turn with a partial segment. Each of them then has as much audio left as the
+/// decoder needs time to come back to it. They end with the missing parts. With *n* encoders, this permits
+/// segments `2 / (n - 1)` times as long as the audio that may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segments {
     encoders: u32,
-    /// Of a whole segment.
+    /// Frames of a whole segment.
     frames: u32,
-    /// Where the encoders begin one after the other: after how many segments each they end with a part.
+    /// The number of segments after which each encoder ends with a partial one. `None`: they do not start in
+    /// turn.
     rounds: Option<u32>,
     piece_bytes: usize,
 }
 
 impl Segments {
-    /// Divides a sound of about this length, of which `waiting_bytes` may wait.
+    /// Divides audio of about this length, of which `waiting_bytes` may wait in memory.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -53,14 +55,14 @@ impl Segments {
         let frame_bytes = format.bytes_per_sample() * format.frame_samples();
         let waiting = u32::try_from(waiting_bytes).unwrap_or(u32::MAX) / frame_bytes;
         let encoders = u32::from(encoders);
-        // Encoders are not equally fast: a quarter is left for that.
+        // Encoders are not equally fast, so a quarter of the memory stays in reserve.
         let longest = (waiting / 4 * 3 * 2 / (encoders - 1).max(1)).max(PADDING_PERIOD);
         let all = seconds
             .map(|seconds| seconds * f64::from(format.sample_rate_hz) / f64::from(format.frame_samples()))
             .map(|frames| frames.ceil() as u32);
         let (frames, rounds) = match all {
             None => (longest, Some(u32::MAX)),
-            // All of it may wait.
+            // All audio fits into the memory.
             Some(all) if all <= waiting => (all.div_ceil(encoders), None),
             Some(all) => {
                 let rounds = all.div_ceil(encoders).div_ceil(longest);
@@ -71,22 +73,22 @@ impl Segments {
         Self { encoders, frames: frames.max(1), rounds, piece_bytes }
     }
 
-    /// One segment, however long the sound is.
+    /// One segment for audio of any length.
     pub(crate) fn undivided(format: Format) -> Self {
         let piece_bytes = format.bytes_per_sample() * format.frame_samples() * PIECE_FRAMES;
         let piece_bytes = usize::try_from(piece_bytes).unwrap_or(usize::MAX);
-        // A year of sound.
+        // A year of audio.
         Self { encoders: 1, frames: 1 << 30, rounds: None, piece_bytes }
     }
 
-    /// Frames from the beginning of a segment to that of the next.
+    /// Frames from the beginning of a segment to the beginning of the next.
     pub(crate) fn frames(self, segment: u32) -> u32 {
         let (round, encoder) = (segment / self.encoders, segment % self.encoders);
         let share = match self.rounds {
             Some(_) if round == 0 => encoder + 1,
             Some(rounds) if round < rounds => self.encoders,
             Some(rounds) if round == rounds => self.encoders - 1 - encoder,
-            // It is longer than it seemed.
+            // The audio is longer than it was expected to be.
             Some(_) => 1,
             None => self.encoders,
         };
@@ -103,10 +105,10 @@ impl Segments {
         self.piece_bytes
     }
 
-    /// Frames that an encoder has made at the most when the joiner still waits for another's.
+    /// The most frames that an encoder may finish while the joiner waits for another encoder.
     pub(crate) fn frames_ahead(self) -> usize {
         if self.encoders == 1 {
-            // The joiner waits for nobody else.
+            // The joiner has no other encoder to wait for.
             return 1024;
         }
         3 * usize::try_from(self.frames + LEAD_FRAMES + TAIL_FRAMES).unwrap_or(usize::MAX / 3)
@@ -120,7 +122,7 @@ mod tests {
     const STEREO: Format = Format { channels: 2, sample_rate_hz: 44_100 };
     const WAITING_BYTES: usize = 56 << 20;
 
-    /// The frames of each encoder's segments, up to the end of a sound.
+    /// The frames of each encoder's segments, up to the end of the audio.
     fn shares(encoders: u16, seconds: f64) -> Vec<Vec<u32>> {
         let segments = Segments::new(STEREO, encoders, Some(seconds), WAITING_BYTES);
         let mut shares = vec![Vec::new(); encoders.into()];
@@ -155,14 +157,14 @@ mod tests {
         assert_eq!(shares, [vec![half, whole, whole, whole, whole, whole, half], vec![whole; 6]]);
     }
 
-    /// What waits at the most if all encoders are equally fast, and the decoder
-    /// makes all that an encoder needs next.
+    /// The most audio that waits if all encoders are equally fast and the decoder always serves the one that
+    /// needs audio next.
     #[test]
     fn no_more_sound_waits_than_is_allowed() {
         for encoders in [2, 4, 16] {
             let segments = Segments::new(STEREO, encoders, Some(36_000.0), WAITING_BYTES);
-            // The next to need a segment is the one who ends first: until the
-            // decoder is there, the others' rest waits.
+            // The encoder that ends first needs the next segment. Until the decoder has reached it, the rest
+            // of the other encoders' audio waits.
             let rests = (1..u32::from(encoders)).map(|encoder| segments.frames(0) * encoder);
             let bytes = rests.sum::<u32>() * 1152 * 8;
             assert!(bytes as usize <= WAITING_BYTES, "{encoders}: {bytes}");

@@ -1,21 +1,21 @@
-//! How many encoders may work at the same time in this process, and whose turn it is.
+//! Limits how many encoders work at the same time in this process, and decides which job is next.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The budget of a process. Jobs that encode in parallel ask for a slot for each segment: the oldest job gets
-/// it, so that jobs end one after the other instead of all of them late.
+/// The encoder slots of a process. Jobs that encode in parallel ask for a slot for each segment. The oldest
+/// job gets it, so that jobs end one after another and not all of them late.
 #[derive(Debug, Clone)]
 pub(crate) struct EncoderSlots(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     total: u16,
-    /// Above `total` where plain conversions took what was not free.
+    /// May exceed `total`, because short conversions take a slot even if none is free.
     taken: u16,
-    /// By age of the job, then by time of asking.
+    /// Sorted by the job's age, then by the time of asking.
     waiting: BTreeMap<(JobNumber, u64), oneshot::Sender<Grant>>,
     next_number: u64,
 }
@@ -24,8 +24,8 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct JobNumber(u64);
 
-/// A slot on its way to the one who waits for it. Counted as taken, and given
-/// back by whoever finds it unclaimed.
+/// A slot on its way to a waiting job. It counts as taken. If the job has left meanwhile, the finder of the
+/// grant gives it back.
 #[derive(Debug)]
 struct Grant;
 
@@ -33,7 +33,7 @@ struct Grant;
 #[derive(Debug)]
 pub(crate) struct Slot(EncoderSlots);
 
-/// One for each core.
+/// One slot for each core.
 pub(crate) fn cores() -> u16 {
     std::thread::available_parallelism().map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(u16::MAX))
 }
@@ -51,8 +51,8 @@ impl EncoderSlots {
         JobNumber(self.state().next_number())
     }
 
-    /// Takes a slot at once, free or not: a short conversion shall not wait behind a long one. The long ones
-    /// give way when they are done with the segments that they are at.
+    /// Takes a slot at once, free or not, so that a short conversion does not wait behind a long one. The
+    /// long ones give way when they finish their current segments.
     pub(crate) fn take(&self) -> Slot {
         self.state().taken += 1;
         Slot(self.clone())
@@ -91,7 +91,7 @@ impl EncoderSlots {
     }
 }
 
-/// Someone in the queue. If dropped there, a grant that has come in the meantime goes to the next.
+/// A place in the queue. If it is dropped after a slot was granted, the slot goes to the next in the queue.
 struct Waiting<'a> {
     slots: &'a EncoderSlots,
     receiver: oneshot::Receiver<Grant>,
@@ -101,7 +101,7 @@ impl Waiting<'_> {
     async fn granted(mut self) -> Slot {
         match (&mut self.receiver).await {
             Ok(Grant) => Slot(self.slots.clone()),
-            // The budget outlives those who wait.
+            // Cannot happen: the state that holds the sender outlives every waiting job.
             Err(_) => self.slots.take(),
         }
     }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_given_to_one_who_left_goes_to_the_next() {
+    fn a_slot_granted_to_a_job_that_left_goes_to_the_next() {
         let slots = EncoderSlots::new(1);
         let job = slots.begin_job();
         let held = slots.take();

@@ -1,8 +1,7 @@
-//! Decoded sound as it comes out of FFmpeg: 32-bit floating point in Matroska,
-//! since that carries a time with each block.
+//! Reads FFmpeg's decoded audio: 32-bit floating point in Matroska, which carries a time with each block.
 //!
-//! 32 bits hold every sample of the formats that encoders take (16 and 24 bits, floating point) without a
-//! loss. Of Matroska (RFC 9559) only what FFmpeg's writer makes of one track of PCM is read.
+//! 32 bits hold every sample of the encoders' input formats (16 and 24 bits, floating point) without loss.
+//! Only the part of Matroska (RFC 9559) is read that FFmpeg writes for one PCM track.
 
 use std::io;
 
@@ -11,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::pcm::Format;
 
-/// Elements that are not skipped, but looked into.
+/// Elements whose content is parsed, not skipped.
 const CONTAINERS: [u32; 6] = [SEGMENT, TRACKS, TRACK_ENTRY, AUDIO, CLUSTER, BLOCK_GROUP];
 const SEGMENT: u32 = 0x1853_8067;
 const TRACKS: u32 = 0x1654_ae6b;
@@ -26,22 +25,22 @@ const CLUSTER_TIMESTAMP: u32 = 0xe7;
 const SIMPLE_BLOCK: u32 = 0xa3;
 const BLOCK: u32 = 0xa1;
 
-/// What is read at once from the pipe.
+/// Bytes per read from the pipe.
 const READ_BYTES: usize = 256 * 1024;
 
-/// A block has the samples of one packet: no decoder makes more of one.
+/// A block has the samples of one packet, and no decoder makes more of one.
 const MAX_ELEMENT_BYTES: usize = 64 << 20;
 
-/// Sound that was decoded in one go.
+/// The decoded samples of one packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// When it begins on the file's clock.
+    /// Its beginning on the file's clock.
     pub milliseconds: i64,
-    /// Samples of all channels in turn.
+    /// Samples, with the channels interleaved.
     pub pcm: Bytes,
 }
 
-/// Reads blocks.
+/// Reads the blocks.
 #[derive(Debug)]
 pub(crate) struct Blocks<R> {
     reader: R,
@@ -60,7 +59,7 @@ fn malformed(what: &str) -> io::Error {
 }
 
 impl<R: AsyncRead + Unpin> Blocks<R> {
-    /// Reads what is in front of the sound. `None`: there is no sound.
+    /// Reads the headers. `None`: there is no audio.
     pub(crate) async fn open(reader: R) -> io::Result<Option<Self>> {
         let unknown = Format { channels: 0, sample_rate_hz: 0 };
         let mut blocks = Self { reader, buffer: BytesMut::new(), format: unknown, cluster_milliseconds: 0 };
@@ -71,12 +70,12 @@ impl<R: AsyncRead + Unpin> Blocks<R> {
         Ok(Some(blocks))
     }
 
-    /// What the samples are.
+    /// The samples' format.
     pub(crate) fn format(&self) -> Format {
         self.format
     }
 
-    /// The next block; none behind the last.
+    /// The next block. `None` after the last.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Block>> {
         while let Some(Element { id, mut content }) = self.element().await? {
             match id {
@@ -116,7 +115,7 @@ impl<R: AsyncRead + Unpin> Blocks<R> {
         Ok(())
     }
 
-    /// The next element that holds no others.
+    /// The next element that contains no other elements.
     async fn element(&mut self) -> io::Result<Option<Element>> {
         loop {
             let Some((head, id, size)) = self.head().await? else { return Ok(None) };
@@ -133,7 +132,7 @@ impl<R: AsyncRead + Unpin> Blocks<R> {
         }
     }
 
-    /// How long the next element's head is, and what it says: identifier and size.
+    /// The next element's header: its length, identifier and size.
     async fn head(&mut self) -> io::Result<Option<(usize, u32, u64)>> {
         if !self.fill(1).await? {
             return Ok(None);
@@ -148,12 +147,12 @@ impl<R: AsyncRead + Unpin> Blocks<R> {
             return Err(malformed("a size"));
         }
         let id = self.buffer[..id_bytes].iter().fold(0, |id, byte| id << 8 | u32::from(*byte));
-        // Without the bit that says how long it is.
+        // The marker bit, which encodes the number's length, is removed.
         let size = number(&self.buffer[id_bytes..head]) & ((1 << (7 * size_bytes)) - 1);
         Ok(Some((head, id, size)))
     }
 
-    /// Whether so many bytes are there.
+    /// Reads until that many bytes are buffered. `false`: the stream ends before.
     async fn fill(&mut self, bytes: usize) -> io::Result<bool> {
         while self.buffer.len() < bytes {
             self.buffer.reserve(READ_BYTES.max(bytes - self.buffer.len()));
@@ -173,8 +172,8 @@ fn number(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// What FFmpeg writes for a track of two channels at 44.1 kHz: the head,
-    /// and two clusters with a block each.
+    /// FFmpeg's output for a track of two channels at 44.1 kHz: the headers, and two clusters with a block
+    /// each.
     fn stream() -> Vec<u8> {
         let head = b"\x1a\x45\xdf\xa3\x83\x42\x86\x81\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff\
             \xec\x01\0\0\0\0\0\0\x02\0\0\x16\x54\xae\x6b\x94\xae\x92\xd7\x81\x01\xe1\x8d\x9f\x81\x02\xb5\x88";

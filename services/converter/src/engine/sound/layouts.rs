@@ -1,8 +1,8 @@
-//! Which speakers the channels of a sound are for, and which of that a format holds.
+//! Speaker layouts of channels, and the layouts that each format supports.
 
 use contracts::AudioFormat;
 
-/// Speakers, as FFmpeg calls them together, and as a WAV file does (`dwChannelMask`).
+/// A set of speakers with FFmpeg's name and the mask of WAV files (`dwChannelMask`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub name: &'static str,
@@ -19,7 +19,7 @@ const FIVE_ONE: Layout = Layout { name: "5.1", mask: 0x3f };
 const SIX_ONE: Layout = Layout { name: "6.1", mask: 0x70f };
 const SEVEN_ONE: Layout = Layout { name: "7.1", mask: 0x63f };
 
-/// Every layout of up to eight channels that FFmpeg has a name for (`ffmpeg -layouts`).
+/// Every layout of up to eight channels that FFmpeg names (`ffmpeg -layouts`).
 const LAYOUTS: [Layout; 26] = [
     MONO,
     STEREO,
@@ -49,22 +49,23 @@ const LAYOUTS: [Layout; 26] = [
     Layout { name: "octagonal", mask: 0x737 },
 ];
 
-/// What FFmpeg's AAC encoder writes by a number that every player knows, instead of by a list of speakers.
+/// Layouts for which FFmpeg's AAC encoder writes a number, which every player knows. For others it writes a
+/// list of speakers.
 const AAC: [Layout; 7] = [MONO, STEREO, SURROUND, SURROUND_BACK, FIVE, FIVE_ONE, SEVEN_ONE];
 
-/// What Opus has (RFC 7845, section 5.1.1.2).
+/// The layouts of Opus (RFC 7845, section 5.1.1.2).
 const OPUS: [Layout; 8] = [MONO, STEREO, SURROUND, QUAD, FIVE, FIVE_ONE, SIX_ONE, SEVEN_ONE];
 
-/// More channels than this have names in no format but WAV.
+/// Only WAV has names for more channels than this.
 pub(crate) const MOST_NAMED_CHANNELS: u32 = 8;
 
 impl Layout {
-    /// How many speakers it has.
+    /// The number of speakers.
     pub(crate) fn channels(self) -> u32 {
         self.mask.count_ones()
     }
 
-    /// The layout that FFmpeg takes for so many channels of which nothing is known.
+    /// FFmpeg's default layout for that many channels.
     pub(crate) fn of_count(channels: u32) -> Option<Self> {
         let usual = ["mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1"];
         let name = usual.get(usize::try_from(channels.checked_sub(1)?).ok()?)?;
@@ -75,18 +76,18 @@ impl Layout {
         LAYOUTS.into_iter().find(|layout| layout.name == name)
     }
 
-    /// With the channels at the side moved to the back where there are none: AC-3 and
-    /// DTS say side where Opus and AAC say back.
+    /// Treats side channels as back channels where there are no back channels: AC-3 and DTS say side for what
+    /// Opus and AAC call back.
     fn with_back(self) -> u32 {
         if self.mask & 0x30 == 0 && self.mask & 0x600 != 0 { self.mask & !0x600 | 0x30 } else { self.mask }
     }
 
-    /// What becomes of this layout in a format of at most eight channels.
+    /// The layout that a format of at most eight channels uses for this one.
     ///
-    /// Lossless formats hold it as it is. MP3 has two channels at the most: the centre goes into both at -3
-    /// dB, a surround channel into its side at -3 dB, and the low frequency effects are left out (ITU-R
-    /// BS.775-3, annex 4). AAC and Opus know some layouts: the smallest that has all of its speakers is
-    /// taken, or else one of as many channels, or of fewer.
+    /// Lossless formats keep it. MP3 has at most two channels: the centre goes into both at -3 dB, a surround
+    /// channel into its side at -3 dB, and the low frequency effects are left out (ITU-R BS.775-3, annex 4).
+    /// AAC and Opus know some layouts: the smallest that has all of the speakers is taken. Without one, a
+    /// layout of as many channels or fewer is taken.
     pub(crate) fn held_by(self, format: AudioFormat) -> Self {
         let known: &[Self] = match format {
             AudioFormat::Flac | AudioFormat::Wav => return self,
@@ -96,7 +97,7 @@ impl Layout {
         };
         let needed = self.with_back();
         let has_all = |layout: &&Self| needed & !layout.mask == 0 && layout.channels() <= self.channels() + 1;
-        // None with a centre for sound that has none.
+        // Audio without a centre gets no layout with one.
         let adds_centre = |layout: &Self| needed & 0x4 == 0 && layout.mask & 0x4 != 0;
         let is_no_larger = |layout: &&Self| layout.channels() <= self.channels() && !adds_centre(layout);
         let fitting = known.iter().find(has_all).or_else(|| known.iter().rev().find(is_no_larger));
@@ -114,7 +115,7 @@ mod tests {
         let table = String::from_utf8(ffmpeg.stdout).unwrap();
         let (individual, standard) = table.split_once("Standard channel layouts").unwrap();
         let bit = |name: &str| {
-            // In the order of their bits, with the gap behind the top channels left out.
+            // In the order of their bits, without the gap behind the top channels.
             individual.lines().skip(2).position(|line| line.split_whitespace().next() == Some(name)).unwrap()
         };
         for layout in LAYOUTS {

@@ -1,21 +1,21 @@
-//! By how much a sound is made louder or quieter, by EBU R 128 (ITU-R BS.1770).
+//! The gain of a normalization by EBU R 128 (ITU-R BS.1770).
 
 use contracts::{Loudness, LoudnessTarget};
 
 /// True peaks stay below this (EBU R 128, recommendation m: -1 dBTP).
 const CEILING_DB: f64 = -1.0;
 
-/// What is quieter is silence (BS.1770's absolute gate), which no gain makes a sound.
+/// Audio below this is silence (BS.1770's absolute gate), which no gain improves.
 const SILENCE_LUFS: f64 = -70.0;
 
-/// More would make a concert of a whisper's noise.
+/// A higher gain would amplify the noise of a whisper to a concert's loudness.
 const MAX_GAIN_DB: f64 = 30.0;
 
-/// By how much a sound is made louder or quieter.
+/// The gain for a normalization.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Gain {
     decibels: f64,
-    /// The rate at which a limiter holds down the peaks between samples, if it takes one.
+    /// The sample rate at which a limiter works, if one is needed. It limits the peaks between samples.
     limiter_hz: Option<u32>,
 }
 
@@ -24,7 +24,7 @@ impl Gain {
         let mut filters = vec![format!("volume={:.2}dB:precision=double", self.decibels)];
         if let Some(rate) = self.limiter_hz {
             filters.push(format!("aresample={rate}"));
-            // A little below the ceiling: filtering back to the sample rate lifts peaks again.
+            // A little below the ceiling, because the return to the original sample rate raises peaks again.
             let limit = 10f64.powf((CEILING_DB - 0.2) / 20.0);
             filters.push(format!("alimiter=limit={limit:.4}:level=false:attack=5:release=50:latency=true"));
         }
@@ -32,7 +32,7 @@ impl Gain {
     }
 }
 
-/// Works out the gain from the integrated loudness, in LUFS, and the true peak, where 1 is full scale.
+/// Calculates the gain from the integrated loudness, in LUFS, and the true peak, where 1 is full scale.
 pub(crate) fn gain(
     target: LoudnessTarget,
     integrated: Option<f64>,
@@ -43,7 +43,7 @@ pub(crate) fn gain(
     let peak_db = 20.0 * peak.filter(|peak| *peak > 0.0).unwrap_or(1.0).log10();
     let decibels = measured.map_or(0.0, |lufs| (target.lufs() - lufs).min(MAX_GAIN_DB));
     let is_limited = measured.is_some() && peak_db + decibels > CEILING_DB;
-    // Four times the rate shows the peaks between the samples (BS.1770, annex 2).
+    // Four times the sample rate shows the peaks between the samples (BS.1770, annex 2).
     let gain = Gain { decibels, limiter_hz: is_limited.then_some(sample_rate_hz * 4) };
     let loudness =
         Loudness { target_lufs: target.lufs(), measured_lufs: measured, gain_db: decibels, is_limited };

@@ -1,47 +1,46 @@
-//! One sound of several tracks: those of the microphones of one recording.
+//! Joins several tracks, such as the microphones of one recording.
 
 use crate::engine::source::TrackFacts;
 
-/// How FFmpeg joins tracks.
+/// The filter graph that joins tracks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Join {
-    /// The filter graph, as `-filter_complex` takes it, up to its only output. That has no name yet, so that
-    /// more filters may follow behind a comma.
+    /// The filter graph for `-filter_complex`, up to its only output. The output has no label yet, so more
+    /// filters can follow after a comma.
     pub graph: String,
-    /// The tracks that are in it, by their places among the audio tracks.
+    /// The joined tracks, by their places among the audio tracks.
     pub places: Vec<usize>,
     /// Their indices among all tracks of the file.
     pub indices: Vec<u32>,
-    /// The channels of the sound.
+    /// The number of channels of the result.
     pub channels: u32,
     /// Its sample rate in Hz.
     pub sample_rate_hz: u32,
 }
 
-/// Where a track goes, and how loud it is there.
+/// How the tracks are mixed: the number of channels, and each track's weight.
 struct Layout {
     channels: u32,
     weight: f64,
     is_pair: bool,
 }
 
-/// The graph that joins the tracks at these places; `None` if it takes no
-/// graph, because they are fewer than two.
+/// The graph that joins the tracks at these places. `None`: fewer than two tracks, which need no graph.
 ///
-/// - Two mono tracks are left and right, the first on the left: so does a field recorder write a pair of
-///   microphones. Their level stays as it is.
-/// - Any other number of mono tracks is mixed to mono, and tracks of which one has more channels are mixed to
-///   stereo. Of N tracks, each is divided by N, also where others are at their end: nothing clips, and no
-///   track fades. A track of more than two channels is mixed down before.
-/// - Each track is where it is on the file's clock. Silence stands for what is missing before a
-///   track, in its gaps, and behind it. So the sound begins with the file and lasts to the last
-///   track's end. (Of an MPEG transport stream it begins with the first of the tracks: that is where
-///   FFmpeg's clock begins, if it takes no picture.)
+/// - Two mono tracks become left and right, the first on the left, because field recorders write a pair of
+///   microphones so. Their level stays.
+/// - Any other number of mono tracks is mixed to mono. If any track has more channels, the tracks are mixed
+///   to stereo. Each of N tracks is divided by N, even after others have ended: nothing clips, and no track
+///   fades. A track of more than two channels is mixed down first.
+/// - Each track keeps its place on the file's clock. Silence fills the time before a track, its gaps, and the
+///   time after it. So the result begins with the file and lasts to the last track's end. (In an MPEG
+///   transport stream it begins with the first of the tracks: FFmpeg's clock begins there if no picture is
+///   read.)
 ///
-/// A track without packets counts as silence, and makes the others quieter: leave it out where that is known.
-/// All places that the file has are in the graph.
+/// A track without packets counts as silence and makes the others quieter, so leave it out if that is known.
+/// Places that the file does not have are left out.
 pub(crate) fn join_filter(tracks: &[TrackFacts], places: &[usize]) -> Option<Join> {
-    /// What most videos have, where a file does not say.
+    /// The rate of most videos, for files that do not declare one.
     const USUAL_RATE_HZ: u32 = 48_000;
 
     let joined: Vec<_> = places.iter().filter_map(|place| Some((*place, tracks.get(*place)?))).collect();
@@ -52,16 +51,16 @@ pub(crate) fn join_filter(tracks: &[TrackFacts], places: &[usize]) -> Option<Joi
     let rate = joined.iter().map(|(_, track)| track.sample_rate_hz).max().filter(|rate| *rate > 0);
     let rate = rate.unwrap_or(USUAL_RATE_HZ);
     let tracks = joined.iter().enumerate().map(|(input, (place, track))| {
-        // So that all begin at once: amix does not care when a track begins.
+        // Pads each track from time 0, because amix ignores when a track begins.
         let in_step = format!("aresample={rate}:async=1:first_pts=0:rematrix_maxval=1");
         format!("[0:a:{place}]{in_step},{}[track{input}]", layout.channels_of(input, track))
     });
-    // Of its first input, amix forgets what it has not mixed yet when that
-    // input ends. So the first one is silence.
+    // When amix's first input ends, amix drops what it has not mixed yet of it. So the first input is a short
+    // silence.
     let silence = format!("anullsrc=r={rate}:cl={}:d=0.01[silence]", layout.name());
     let labels: Vec<_> = (0..joined.len()).map(|input| format!("[track{input}]")).collect();
     let mix = format!(
-        // amix gives times only as long as its first input lasts. A selection needs them.
+        // amix sets times only while its first input lasts. A selection needs times, so they are set again.
         "[silence]{}amix=inputs={}:duration=longest:normalize=0:weights=1 {},asetpts=N/SR/TB",
         labels.concat(),
         joined.len() + 1,
@@ -90,11 +89,11 @@ impl Layout {
         if self.channels == 1 { "mono" } else { "stereo" }
     }
 
-    /// The filter that makes the channels of one input those of the sound.
+    /// The filter that converts one input's channels to those of the result.
     fn channels_of(&self, input: usize, track: &TrackFacts) -> String {
         match (self.channels, track.channels) {
             _ if self.is_pair => format!("pan=stereo|c{input}=c0"),
-            // Not by the layout: that would make it quieter than the others.
+            // Not by the layout, which would make this track quieter than the others.
             (2, 1) => "pan=stereo|c0=c0|c1=c0".to_owned(),
             _ => format!("aformat=channel_layouts={}", self.name()),
         }
@@ -120,14 +119,14 @@ mod tests {
 
     const RATE: u32 = 48_000;
 
-    /// A track of one tone in all channels.
+    /// A track with one tone in all channels.
     struct Tone {
         hertz: u32,
         channels: u32,
         seconds: Range<u32>,
     }
 
-    /// The samples of a joined sound, one list for each channel.
+    /// The samples of joined audio, one list for each channel.
     struct Sound(Vec<Vec<f32>>);
 
     impl Tone {
@@ -150,7 +149,7 @@ mod tests {
             self.0[0].len() as f64 / f64::from(RATE)
         }
 
-        /// The amplitude of a tone within some seconds of a channel, where full scale is 1.
+        /// The amplitude of a tone in a channel during some seconds, where full scale is 1.
         fn level(&self, channel: usize, hertz: u32, seconds: Range<f64>) -> f64 {
             let index = |seconds: f64| (seconds * f64::from(RATE)) as usize;
             let samples = &self.0[channel][index(seconds.start)..index(seconds.end)];
@@ -285,7 +284,7 @@ mod tests {
         assert_level(&sound, 0, 2500, 1.0..2.0, 0.3);
         assert_level(&sound, 0, 2500, 0.0..1.0, 0.0);
 
-        // Without a division, any two of these would clip, and the six channels alone.
+        // Without the division, any two of these would clip, and so would the six channels alone.
         for (first, second) in [(2, 1), (1, 2), (2, 2), (6, 1), (6, 2)] {
             let tone = |hertz, channels| Tone { hertz, channels, seconds: 0..1 };
             let sound = joined("sound.mkv", "flac", &[tone(400, first), tone(1200, second)], &[]);

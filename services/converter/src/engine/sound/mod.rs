@@ -1,4 +1,4 @@
-//! Decoded sound: samples in time, what is measured of them, and how tracks are mixed.
+//! Decoded audio: its timing, measurements, and mixing.
 
 mod decoded;
 mod layouts;

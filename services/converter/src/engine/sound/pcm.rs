@@ -1,10 +1,10 @@
-//! Samples in 32-bit floating point, all channels in turn.
+//! Samples in 32-bit floating point with interleaved channels.
 
 use super::layouts::Layout;
 
 const BYTES: u16 = 4;
 
-/// What the samples are.
+/// The format of samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Format {
     pub channels: u16,
@@ -22,15 +22,15 @@ impl Format {
         if self.sample_rate_hz >= 32_000 { 1152 } else { 576 }
     }
 
-    /// Length of so many samples.
+    /// The length of `samples` samples in seconds.
     #[expect(clippy::cast_precision_loss, reason = "2^52 samples are three thousand years")]
     pub(crate) fn seconds(self, samples: u64) -> f64 {
         samples as f64 / f64::from(self.sample_rate_hz)
     }
 
-    /// What stands in front of samples in a WAV file without an end.
+    /// The header of a WAV file of unknown length.
     pub(crate) fn wave_header(self, layout: Option<Layout>) -> Vec<u8> {
-        // `WAVEFORMATEXTENSIBLE`, of which the last field says that it is `WAVE_FORMAT_IEEE_FLOAT`.
+        // `WAVEFORMATEXTENSIBLE`. Its last field says `WAVE_FORMAT_IEEE_FLOAT`.
         const FLOAT: [u8; 16] = [3, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
         const ENDLESS: [u8; 4] = [0xff; 4];
         let sample_bytes = BYTES * self.channels;
@@ -51,16 +51,15 @@ impl Format {
     }
 }
 
-/// Louder than any sound: full scale is 1, and files that count in 16 bits reach 32,768.
+/// No audio is louder: full scale is 1, and files that count in 16 bits reach 32,768.
 const LOUDEST: f32 = 1e6;
 
-/// Makes silence of samples that are no sound, which encoders refuse: infinity, and what is not a number.
+/// Replaces infinity, NaN and absurd values with silence, because encoders refuse them.
 pub(crate) fn clean(pcm: &mut [u8]) {
-    // NaN is in no range.
+    // A comparison with NaN is false.
     let is_sound = |sample: &[u8; 4]| f32::from_le_bytes(*sample).abs() <= LOUDEST;
     for samples in pcm.chunks_mut(4096) {
-        // Looked at without a jump for each, which the compiler makes fast;
-        // written to only where there is need.
+        // Checked without branches, which the compiler vectorises. Samples are written only where needed.
         if samples.as_chunks().0.iter().fold(true, |all, sample| all & is_sound(sample)) {
             continue;
         }
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_becomes_silence_and_the_rest_stays() {
+    fn invalid_samples_become_silence_and_the_others_stay() {
         let mut samples = vec![0.5_f32; 5000];
         for (at, value) in [(0, f32::NAN), (1500, f32::INFINITY), (4999, f32::NEG_INFINITY), (7, 1e30)] {
             samples[at] = value;

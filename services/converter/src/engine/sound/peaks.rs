@@ -1,5 +1,5 @@
-//! The waveform of a sound, for a page to draw: the lowest and the highest sample
-//! of each of up to two thousand stretches.
+//! The waveform of audio, for a page to draw: the lowest and the highest sample of each of up to two thousand
+//! stretches.
 //!
 //! Written as the JSON of BBC's audiowaveform, version 2, which players such as peaks.js and wavesurfer.js
 //! read: <https://github.com/bbc/audiowaveform/blob/master/doc/DataFormat.md>.
@@ -8,19 +8,19 @@ use serde::Serialize;
 
 use super::pcm::Format;
 
-/// Twice as many as a page has pixels to draw them with, at most.
+/// At most twice the pixels that a page has for them.
 const MAX_POINTS: usize = 2048;
 
 const FIRST_SAMPLES_PER_POINT: u32 = 256;
 
-/// The waveform of what has come so far. Its memory is bounded whatever comes: when there
-/// are too many points, each two become one.
+/// The waveform of the audio so far. Its memory is bounded: when there are too many points, every two become
+/// one.
 #[derive(Debug)]
 pub(crate) struct Peaks {
     format: Format,
     samples_per_point: u32,
     points: Vec<Point>,
-    /// The point that is not complete, and how many samples it has.
+    /// The unfinished point, and the number of its samples.
     last: Point,
     filled: u32,
 }
@@ -62,7 +62,7 @@ impl Peaks {
         }
     }
 
-    /// Goes on with whole samples of all channels, which become one.
+    /// Adds whole samples. All channels are merged into one.
     pub(crate) fn add(&mut self, mut pcm: &[u8]) {
         let sample_bytes = usize::try_from(self.format.bytes_per_sample()).unwrap_or(usize::MAX);
         while !pcm.is_empty() {
@@ -91,7 +91,7 @@ impl Peaks {
         }
     }
 
-    /// The JSON.
+    /// The waveform as JSON.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         if self.filled > 0 {
             self.end_point();
@@ -113,9 +113,9 @@ impl Peaks {
     }
 }
 
-/// The lowest and the highest of some samples, leaving out what is no number.
+/// The lowest and the highest of some samples. NaN is ignored.
 fn extent(stretch: &[u8]) -> Point {
-    // Side by side, so that the compiler takes one instruction for all of them.
+    // In parallel lanes, so that the compiler uses one vector instruction for all of them.
     const LANES: usize = 16;
     let (many, few) = stretch.as_chunks::<{ 4 * LANES }>();
     let (mut low, mut high) = ([Point::NONE.low; LANES], [Point::NONE.high; LANES]);
@@ -135,7 +135,7 @@ fn extent(stretch: &[u8]) -> Point {
     })
 }
 
-/// Full scale becomes 127; what is beyond it is cut off, and what is no number is silence.
+/// Full scale becomes 127. Higher values are clipped, and NaN becomes silence.
 #[expect(clippy::cast_possible_truncation, reason = "it is between -128 and 127")]
 fn eight_bits(sample: f32) -> i8 {
     (sample * 127.0).round().clamp(-128.0, 127.0) as i8
@@ -148,7 +148,7 @@ mod tests {
     fn waveform(channels: u16, samples: &[f32]) -> serde_json::Value {
         let mut peaks = Peaks::new(Format { channels, sample_rate_hz: 8000 });
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        // In pieces that do not end where points end.
+        // In pieces whose ends are not the points' ends.
         for piece in bytes.chunks(4 * usize::from(channels) * 100) {
             peaks.add(piece);
         }

@@ -1,9 +1,10 @@
-//! The one clock of a conversion: puts decoded sound in step with the file's picture by counting samples.
+//! The only clock of a conversion. It keeps decoded audio in step with the file's picture by counting
+//! samples.
 //!
-//! Times of blocks are hints, since containers round them, writers make them jitter, and live streams begin
-//! anywhere. Samples are what counts: they follow one another, and none is ever left out. Only where the
-//! times stay ahead of the count is there a gap, which is filled with silence, so that what comes behind it
-//! stays in step. The sound begins with its first sample, however late that is on the file's clock.
+//! Block times are only hints: containers round them, writers jitter, and live streams begin at any time. The
+//! count of samples is what counts: samples follow one another, and none is ever left out. Only where the
+//! times stay ahead of the count is there a gap. Silence fills it, so that the audio after it stays in step.
+//! The audio begins with its first sample, however late that is on the file's clock.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -13,28 +14,28 @@ use bytes::Bytes;
 use super::decoded::Block;
 use super::pcm::Format;
 
-/// Out of step by less than this nobody hears or sees it (ITU-R BT.1359), and times jitter by so much.
+/// Audio out of step by less than this is not noticed (ITU-R BT.1359), and times jitter by as much.
 const THRESHOLD_SECONDS: f64 = 0.1;
 
-/// For so long, the times must stay away from the count before they are believed.
+/// The times must differ from the count for this long before they are believed.
 const PROOF_SECONDS: f64 = 1.0;
 
-/// A longer gap may be a clock that was set, which is nobody's silence.
+/// A longer gap may be a clock that was set, which is not silence.
 pub(crate) const LONGEST_PLAIN_GAP_SECONDS: f64 = 10.0;
 
-/// A stretch of the file's clock without decoded sound.
+/// A stretch of the file's clock without decoded audio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Gap {
-    /// Where it begins on the file's clock, in seconds.
+    /// Its beginning on the file's clock, in seconds.
     pub at: f64,
     pub seconds: f64,
 }
 
-/// Something of the sound, in order.
+/// The next part of the audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
     Sound(Bytes),
-    /// So many samples of it.
+    /// This many samples of silence.
     Silence(u64),
 }
 
@@ -42,13 +43,13 @@ pub(crate) enum Part {
 #[derive(Debug)]
 pub(crate) struct Timeline {
     format: Format,
-    /// The time of the first block, in samples.
+    /// The first block's time, in samples.
     begin: Option<i64>,
-    /// Samples since then, silence included.
+    /// Samples since then, including silence.
     passed: i64,
-    /// By how much the file's clock was set since then, in samples.
+    /// How far the file's clock was set since then, in samples.
     shift: i64,
-    /// Blocks whose times are not what the count says, and by how much.
+    /// Blocks whose times differ from the count, and the difference.
     doubtful: VecDeque<(Bytes, i64)>,
     doubtful_samples: i64,
     ready: VecDeque<Part>,
@@ -69,7 +70,7 @@ impl Timeline {
         }
     }
 
-    /// Adds a block. What it returns is a gap that is too long to be believed: [`settle`](Self::settle) it.
+    /// Adds a block. Returns a gap if it is too long to be believed: pass it to [`settle`](Self::settle).
     pub(crate) fn add(&mut self, block: Block) -> Option<Gap> {
         let time = self.samples_of(block.milliseconds);
         let begin = *self.begin.get_or_insert(time);
@@ -83,7 +84,7 @@ impl Timeline {
         self.doubtful_samples += self.length(&block.pcm);
         self.doubtful.push_back((block.pcm, ahead));
         if is_close {
-            // It was jitter.
+            // The times agree again: the difference was jitter.
             self.believe_the_count();
             None
         } else if self.doubtful_samples >= self.samples(PROOF_SECONDS) {
@@ -93,7 +94,7 @@ impl Timeline {
         }
     }
 
-    /// Ends the sound. Returns what [`add`](Self::add) returns; call it until it returns nothing.
+    /// Ends the audio. Returns gaps like [`add`](Self::add). Call it until it returns `None`.
     pub(crate) fn end(&mut self) -> Option<Gap> {
         while !self.doubtful.is_empty() {
             if let Some(gap) = self.judge() {
@@ -103,7 +104,7 @@ impl Timeline {
         None
     }
 
-    /// Says what a long gap is: silence, or a clock that was set.
+    /// Decides what a long gap is: silence, or a clock that was set.
     pub(crate) fn settle(&mut self, gap: Gap, is_silence: bool) {
         let samples = self.samples(gap.seconds);
         if is_silence {
@@ -114,27 +115,27 @@ impl Timeline {
         self.move_doubts(samples);
     }
 
-    /// What comes next, if that is certain.
+    /// The next part, once it is certain.
     pub(crate) fn next(&mut self) -> Option<Part> {
         self.ready.pop_front()
     }
 
-    /// Where the sound begins on the file's clock, in seconds.
+    /// Where the audio begins on the file's clock, in seconds.
     pub(crate) fn begins_at(&self) -> f64 {
         self.seconds(self.begin.unwrap_or(0))
     }
 
-    /// How long the sound is, in seconds.
+    /// The audio's length in seconds.
     pub(crate) fn length_seconds(&self) -> f64 {
         self.seconds(self.passed)
     }
 
-    /// How long the sound is without the silence that gaps were filled with, in seconds.
+    /// The audio's length without the silence in gaps, in seconds.
     pub(crate) fn sound_seconds(&self) -> f64 {
         self.seconds(self.passed - self.filled)
     }
 
-    /// The silence that gaps were filled with, in seconds.
+    /// The silence in gaps, in seconds.
     pub(crate) fn filled_seconds(&self) -> f64 {
         self.seconds(self.filled)
     }
@@ -153,7 +154,7 @@ impl Timeline {
             self.fill(least);
             self.move_doubts(least);
         } else if most <= -self.threshold() {
-            // The clock was set back, or sound overlaps: all of it counts.
+            // The clock was set back, or audio overlaps. All of it is kept.
             self.shift += most;
             self.move_doubts(most);
         } else {
@@ -162,7 +163,7 @@ impl Timeline {
         None
     }
 
-    /// Goes on after the count has moved: passes on what is in step now, and the next block in any case.
+    /// Continues after the count has moved: passes on the next block, and the blocks that are in step now.
     fn move_doubts(&mut self, samples: i64) {
         for (_, ahead) in &mut self.doubtful {
             *ahead -= samples;
@@ -218,7 +219,7 @@ impl Timeline {
     }
 }
 
-/// Which samples of a sound that begins there are selected, counted from its first.
+/// The selected samples of audio that begins at `begin`, counted from its first sample.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -234,19 +235,19 @@ pub(crate) fn selected_samples(format: Format, begins_at: f64, selection: &Range
 mod tests {
     use super::*;
 
-    /// A sample a millisecond, of four bytes.
+    /// One sample per millisecond, of four bytes.
     const FORMAT: Format = Format { channels: 1, sample_rate_hz: 1000 };
 
     fn block(milliseconds: i64, samples: usize) -> Block {
         Block { milliseconds, pcm: vec![1; samples * 4].into() }
     }
 
-    /// Blocks of 20 ms from one time up to another.
+    /// Blocks of 20 ms from one time to another.
     fn run(from: i64, to: i64) -> impl Iterator<Item = Block> {
         (from..to).step_by(20).map(|milliseconds| block(milliseconds, 20))
     }
 
-    /// What comes out: positive numbers are samples of sound, negative ones of silence.
+    /// The output: positive numbers are samples of audio, negative ones samples of silence.
     fn parts(timeline: &mut Timeline) -> Vec<i64> {
         let mut parts: Vec<i64> = Vec::new();
         while let Some(part) = timeline.next() {
@@ -303,7 +304,7 @@ mod tests {
 
     #[test]
     fn small_gaps_are_filled_once_they_add_up() {
-        // A block of five is missing, over and over.
+        // In every 100 ms, one block of five is missing.
         let blocks = run(0, 10_000).filter(|block| block.milliseconds % 100 != 80);
         let (timeline, parts) = put_in_step(blocks);
         let sound: i64 = parts.iter().filter(|part| **part > 0).sum();

@@ -1,4 +1,4 @@
-//! The sound of one track: what FFmpeg decodes, in step, cleaned, measured, and cut to what was asked for.
+//! The audio of one track: decoded, kept in step, cleaned, measured, and cut to the selection.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::{Child, Ended, Process, log_of};
 use crate::engine::source::{Packets, Scanner, Silence};
 
-/// Decodes, and gives up the sound piece by piece.
+/// Decodes a track and returns its audio in pieces.
 pub(crate) struct Sound<'a> {
     decoder: Process,
     scanner: Scanner<'a>,
@@ -22,28 +22,28 @@ pub(crate) struct Sound<'a> {
     blocks: Blocks<ChildStdout>,
     timeline: Timeline,
     wanted: Wanted,
-    /// What is left of the part that comes next.
+    /// The rest of the current part.
     part: Option<Part>,
     is_at_end: bool,
     edges: Edges,
-    /// Samples that were passed on or left out, and which of them are passed on.
+    /// The number of samples that were passed on or skipped, and the range to pass on.
     position: u64,
     selected: Option<Range<u64>>,
     peaks: Peaks,
 }
 
-/// What is asked for.
+/// The requested audio and the clocks to find it with.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
-    /// In seconds of the file's clock.
+    /// The selection, in seconds on the file's clock.
     pub selection: Range<f64>,
     /// Where the decoder's clock begins on the file's clock, in seconds.
     pub clock_seconds: f64,
-    /// What has to be added to the decoder's clock.
+    /// Silence that has to be added to the decoder's clock.
     pub silence: Silence,
 }
 
-/// What a decoder makes of a track's first packets, by which one sees what it left out there.
+/// The decoder's output for a track's first packets. It shows how many samples the decoder removed there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Edges {
     pub blocks: u64,
@@ -51,19 +51,19 @@ pub(crate) struct Edges {
     pub first: u64,
 }
 
-/// What was found in a track.
+/// Measurements of a track.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub format: Format,
-    /// How many samples were passed on, in each channel.
+    /// Samples in each channel that were passed on.
     pub samples: u64,
-    /// Where the first of them lies on the file's clock, in seconds.
+    /// Where the first of them is on the file's clock, in seconds.
     pub begins_at: f64,
-    /// Where the whole sound lies on the file's clock, in seconds.
+    /// Beginning and end of the whole audio on the file's clock, in seconds.
     pub extent: Range<f64>,
-    /// How long it is without gaps.
+    /// The audio's length without gaps.
     pub sound_seconds: f64,
-    /// How much silence its gaps were filled with, in seconds.
+    /// The silence that filled gaps, in seconds.
     pub filled_seconds: f64,
     pub edges: Edges,
     pub log: String,
@@ -80,30 +80,29 @@ impl Edges {
 }
 
 impl Found {
-    /// Length of what was passed on.
+    /// The length of what was passed on.
     pub(crate) fn seconds(&self) -> f64 {
         self.format.seconds(self.samples)
     }
 
-    /// Whether the track has no gaps and is of one kind from its beginning to its end.
+    /// Whether the track has no gaps and keeps one sample format throughout.
     pub(crate) fn is_uniform(&self) -> bool {
-        // FFmpeg says so for each chain of filters that it makes: one for each kind
-        // of samples that comes out of the decoder.
+        // FFmpeg logs each filter chain that it builds: one for each sample format that the decoder produces.
         let kinds =
             self.log.lines().filter(|line| line.starts_with("[graph_") && line.contains("samplerate:"));
         self.filled_seconds <= 0.0 && kinds.count() <= 1
     }
 }
 
-/// A track's sound, if it has any.
+/// A track's audio, if it has any.
 pub(crate) enum Opened<'a> {
     Sound(Box<Sound<'a>>),
-    /// How its decoder ended.
+    /// The decoder's end, without audio.
     Silent(Ended),
 }
 
 impl<'a> Sound<'a> {
-    /// Begins to read from a decoder.
+    /// Starts to read from a decoder.
     pub(crate) async fn open(
         decoder: Child,
         wanted: Wanted,
@@ -112,7 +111,7 @@ impl<'a> Sound<'a> {
         let Child { stdout, process: decoder } = decoder;
         widen(&stdout);
         let Some(blocks) = Blocks::open(stdout).await.map_err(ConversionError::ffmpeg)? else {
-            // It was refused, or there is no sound in it.
+            // The decoder refused the track, or the track is empty.
             return Ok(Opened::Silent(decoder.ended().await.map_err(ConversionError::ffmpeg)?));
         };
         let format = blocks.format();
@@ -136,8 +135,7 @@ impl<'a> Sound<'a> {
         self.blocks.format()
     }
 
-    /// Where what is passed on begins on the file's clock, in seconds. Known as
-    /// soon as there is a part of it.
+    /// Where the output begins on the file's clock, in seconds. Known once its first part is read.
     pub(crate) fn begins_at(&self) -> f64 {
         self.sound_begins_at().max(self.wanted.selection.start)
     }
@@ -146,7 +144,7 @@ impl<'a> Sound<'a> {
         self.timeline.begins_at() + self.wanted.clock_seconds
     }
 
-    /// Goes on to the first sample that is asked for. `false`: there is none.
+    /// Skips to the first selected sample. `false`: there is none.
     pub(crate) async fn begin(&mut self) -> Result<bool, ConversionError> {
         while let Some(part) = self.part().await? {
             if self.selected().contains(&self.position) {
@@ -158,7 +156,7 @@ impl<'a> Sound<'a> {
         Ok(false)
     }
 
-    /// How many seconds were passed on.
+    /// Seconds that were passed on so far.
     pub(crate) fn seconds(&self) -> f64 {
         self.format().seconds(self.passed_on())
     }
@@ -168,7 +166,7 @@ impl<'a> Sound<'a> {
         self.position.min(selected.end).saturating_sub(selected.start)
     }
 
-    /// What was found, once there is no further piece.
+    /// The measurements. Call it after the last piece.
     pub(crate) async fn found(self) -> Result<Found, ConversionError> {
         let (format, samples) = (self.format(), self.passed_on());
         let (begins_at, begin) = (self.begins_at(), self.sound_begins_at());
@@ -187,7 +185,7 @@ impl<'a> Sound<'a> {
         })
     }
 
-    /// The next part of the sound.
+    /// The next part of the audio.
     async fn part(&mut self) -> Result<Option<Part>, ConversionError> {
         loop {
             if let Some(part) = self.part.take().or_else(|| self.timeline.next()) {
@@ -221,7 +219,7 @@ impl<'a> Sound<'a> {
         }
     }
 
-    /// The packets of the file, which are read once: one that is broken may have a gap in front of each.
+    /// The file's packets, which are read only once: a broken file may have a gap before each packet.
     async fn packets(&mut self) -> Result<&Packets, ConversionError> {
         if self.packets.is_none() {
             self.packets = Some(self.scanner.scan(f64::INFINITY).await?);
@@ -235,14 +233,14 @@ impl<'a> Sound<'a> {
         silent
     }
 
-    /// Which samples are asked for. Known as soon as there is one.
+    /// The range of selected samples. Known once there is audio.
     fn selected(&mut self) -> Range<u64> {
         let (format, begin) = (self.blocks.format(), self.sound_begins_at());
         let selection = &self.wanted.selection;
         self.selected.get_or_insert_with(|| selected_samples(format, begin, selection)).clone()
     }
 
-    /// Takes so many bytes of a part, as far as they are selected, and keeps the rest.
+    /// Takes up to `room` bytes of the selected samples from a part, and keeps the rest.
     fn take(&mut self, part: Part, room: usize, piece: &mut BytesMut) {
         let selected = self.selected();
         let sample_bytes = usize::try_from(self.format().bytes_per_sample()).unwrap_or(1);
@@ -278,9 +276,9 @@ impl<'a> Sound<'a> {
     }
 }
 
-/// A sound that is taken piece by piece. In tests, it need not come from a decoder.
+/// Audio that is read in pieces. In tests it need not come from a decoder.
 pub(crate) trait Pieces {
-    /// The next so many bytes, or fewer at the end, or none behind it.
+    /// The next `bytes` bytes. Fewer at the end, and none after it.
     fn piece(&mut self, bytes: usize) -> impl Future<Output = Result<Bytes, ConversionError>> + Send;
 }
 
@@ -298,8 +296,8 @@ impl Pieces for Sound<'_> {
     }
 }
 
-/// Lets the decoder write a megabyte before it waits for us, where the kernel allows that.
+/// Lets the decoder write a megabyte before it waits, if the kernel permits.
 fn widen(pipe: &ChildStdout) {
-    // At 64 KiB, as it is otherwise, both are woken twenty times as often.
+    // With the default of 64 KiB, both processes are woken twenty times as often.
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
 }

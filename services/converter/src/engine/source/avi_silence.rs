@@ -1,7 +1,8 @@
-//! The silence in an AVI file. Where a track has no sound for a while, writers put empty chunks, each as long
-//! as one block of sound: they alone keep it in step, since chunks have no times. FFmpeg passes over them.
+//! The silence in an AVI file. AVI chunks have no times. Where a track is silent, writers put empty chunks,
+//! each as long as one block of audio, and only these keep the track in step. FFmpeg skips them.
 //!
-//! The format is that of Microsoft's "AVI RIFF File Reference", and of `OpenDML` 1.02 for files above 1 GiB.
+//! The format is described in Microsoft's "AVI RIFF File Reference", and in `OpenDML` 1.02 for files above 1
+//! GiB.
 
 use std::fs::File;
 use std::io;
@@ -9,23 +10,23 @@ use std::path::Path;
 
 use super::bytes_at::array_at;
 
-/// The stretches of silence between the sound of a track.
+/// The silent stretches in a track's audio.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Silence(Vec<Stretch>);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stretch {
-    /// Where it lies on the clock that goes on with sound alone, in seconds.
+    /// Its position on a clock that counts audio alone, in seconds.
     at: f64,
-    /// How much silence there is up to its end.
+    /// Total silence up to its end, in seconds.
     seconds_so_far: f64,
 }
 
-/// What is more than anybody records, and little memory.
+/// No recording has more, and they take little memory.
 const MAX_STRETCHES: usize = 100_000;
 
 impl Silence {
-    /// Reads it from the chunks of a file's track. Blocks.
+    /// Reads the silence from the chunks of a track. Blocks.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -40,7 +41,7 @@ impl Silence {
             let content = at + 8;
             at = content + u64::from(size) + u64::from(size % 2);
             match &name {
-                // Their content is chunks, behind four letters.
+                // Their content is chunks, after four letters.
                 b"RIFF" | b"LIST" => at = content + 4,
                 b"strh" => {
                     header = if tracks == track { array_at(&file, content)? } else { None };
@@ -67,14 +68,14 @@ impl Silence {
         Ok(silence)
     }
 
-    /// Whether there is none.
+    /// Whether there is no silence.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many seconds of silence there are before a time on the clock of sound alone.
+    /// Seconds of silence before a time on the clock of audio alone.
     pub(crate) fn seconds_before(&self, time: f64) -> f64 {
-        // A block begins where its silence ends, whatever digits times have.
+        // A block begins where its silence ends, but times are rounded.
         const HALF_A_MILLISECOND: f64 = 0.0005;
         let passed = self.0.partition_point(|stretch| stretch.at <= time + HALF_A_MILLISECOND);
         passed.checked_sub(1).map_or(0.0, |last| self.0[last].seconds_so_far)
@@ -90,14 +91,14 @@ impl Silence {
     }
 }
 
-/// What an empty chunk stands for.
+/// The length of an empty chunk.
 struct Block {
     bytes: u32,
     seconds: f64,
 }
 
 impl Block {
-    /// By the header and the format of a track. `None`: its length is counted in samples, not in blocks.
+    /// From a track's header and format. `None`: its length is counted in samples, not in blocks.
     fn of(header: &[u8; 48], format: &[u8; 14]) -> Option<Self> {
         let number = |at: usize| header[at..].first_chunk().copied().map_or(0, u32::from_le_bytes);
         let (scale, rate, sample_bytes) = (number(20), number(24), number(44));

@@ -1,10 +1,11 @@
-//! Bytes of a file at a place, as far as they are there.
+//! Reads bytes of a file at a position, as far as they exist.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
-/// Fills as much of a buffer as there is. Nothing is where no file can reach: broken sizes lead there.
+/// Fills as much of a buffer as possible. A position beyond any file's end reads nothing, because broken
+/// sizes lead there.
 pub(crate) fn read_at(file: &File, mut position: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
@@ -22,7 +23,7 @@ pub(crate) fn read_at(file: &File, mut position: u64, buffer: &mut [u8]) -> io::
     Ok(length)
 }
 
-/// So many bytes, if there are so many.
+/// `N` bytes at a position. `None`: the file ends before.
 pub(crate) fn array_at<const N: usize>(file: &File, position: u64) -> io::Result<Option<[u8; N]>> {
     let mut bytes = [0; N];
     let read = read_at(file, position, &mut bytes)?;

@@ -1,4 +1,4 @@
-//! What is found out about the uploaded file before its sound is decoded.
+//! Examines the uploaded file before its audio is decoded.
 
 use std::io;
 
@@ -11,15 +11,15 @@ use super::probe::{self, Answer, Probe};
 use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::Workshop;
 
-/// A file that was examined, and how it is opened from then on.
+/// An examined file, and how to open it from now on.
 pub(crate) struct Examined<'a> {
     pub workshop: Workshop<'a>,
     pub probe: Probe,
-    /// What its end lacks.
+    /// What is missing at its end.
     pub lack: Lack,
 }
 
-/// Probes the file, once more and further where its sound may begin late.
+/// Probes the file. If its audio may begin late, probes it again and further.
 pub(crate) async fn examine<'a>(
     mut workshop: Workshop<'a>,
     options: &ConversionOptions,
@@ -32,7 +32,8 @@ pub(crate) async fn examine<'a>(
         answer = probe::answer(workshop.ask_ffprobe(probe::SHOWN)?).await;
     }
     let lack = lack.await?;
-    // It opens a decoder for each track, and gives up with the first that refuses one. Another may do.
+    // ffprobe opens a decoder for each track and gives up at the first that refuses. Another track may be
+    // usable.
     if let Err(refusal) = &answer
         && let Some(refused) = refusal.refused_track
     {
@@ -43,7 +44,7 @@ pub(crate) async fn examine<'a>(
         }
     }
     let answer = answer.map_err(|refusal| match refusal.error {
-        // Nobody knows what the rest would have been.
+        // The missing part may have made it a media file.
         ConversionError::Failed { code: FailureCode::NotAMediaFile, detail } if lack != Lack::Nothing => {
             ConversionError::failed(FailureCode::Damaged, detail)
         }
@@ -54,7 +55,7 @@ pub(crate) async fn examine<'a>(
         Ok(probe) => Ok(Examined { workshop, probe, lack }),
         Err(error) if is_mp4 && error.code() == Some(FailureCode::NoAudioTrack) => {
             let source = workshop.source();
-            // What is left of a broken index may show the picture alone.
+            // The rest of a broken index may show only the picture.
             let is_whole = reading(move || mp4_index::is_whole(&source)).await?;
             let broken = || ConversionError::failed(FailureCode::Damaged, "its index is broken");
             Err(if is_whole { error } else { broken() })
@@ -63,7 +64,7 @@ pub(crate) async fn examine<'a>(
     }
 }
 
-/// Begins to read the source on a thread of its own.
+/// Runs a reader of the source on a blocking thread.
 pub(crate) fn reading<T: Send + 'static>(
     read: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> impl Future<Output = Result<T, ConversionError>> {

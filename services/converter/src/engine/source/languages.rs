@@ -1,8 +1,8 @@
-//! Languages as people and files write them: ISO 639-1, both lists of ISO 639-2, BCP 47.
+//! Languages in the notations of users and files: ISO 639-1, both lists of ISO 639-2, BCP 47.
 
-/// The languages of ISO 639-1, each with its other codes: those of ISO 639-2 (MP4 says `deu`, Matroska
-/// `ger`), codes that were withdrawn (`iw`), and what the code of a group of languages usually means
-/// (`cmn` for `zh`), as the CLDR lists it.
+/// The languages of ISO 639-1. After each code follow its synonyms as the CLDR lists them: the codes of ISO
+/// 639-2 (MP4 says `deu`, Matroska `ger`), withdrawn codes (`iw`), and the usual meaning of a language group
+/// (`cmn` for `zh`).
 const LANGUAGES: &str = "\
     aa/aar ab/abk ae/ave af/afr ak/aka/tw/twi/fat am/amh an/arg ar/ara/arb as/asm av/ava ay/aym/ayr \
     az/aze/azj ba/bak be/bel bg/bul bh/bih/bho bi/bis bm/bam bn/ben bo/tib/bod br/bre bs/bos ca/cat ce/che \
@@ -21,13 +21,13 @@ const LANGUAGES: &str = "\
     uz/uzb/uzn ve/ven vi/vie vo/vol wa/wln wo/wol xh/xho yi/yid/ji/ydd yo/yor za/zha/zyb zh/chi/zho/cmn \
     zu/zul";
 
-/// These say that the language is unknown, not listed, missing, or not one.
+/// Codes for a language that is unknown, not listed, absent, or one of several.
 const NO_LANGUAGES: [&str; 4] = ["und", "mis", "zxx", "mul"];
 
-/// The Chinese languages, which may stand behind the code of their group: `zh-yue`.
+/// The Chinese languages, which may follow the code of their group: `zh-yue`.
 const CHINESE: &str = "cdo cjy cmn cpx czh czo gan hak hsn lzh mnp nan wuu yue";
 
-/// A language, in whichever way it is written.
+/// A language in any notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Language {
     code: String,
@@ -35,22 +35,22 @@ pub(crate) struct Language {
     region: Option<String>,
 }
 
-/// How well a track's language meets a wish, best first.
+/// How well a track's language matches the requested one, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
-    /// It is what was asked for.
+    /// The requested language.
     Exact,
-    /// The track does not say which script or region it is.
+    /// The requested language, but the track does not name its script or region.
     Unspecified,
-    /// It is the language of another script or region.
+    /// The requested language in another script or region.
     Related,
 }
 
 impl Language {
-    /// Reads a code or a tag; variants and extensions are not told apart. `None`: it names no language.
+    /// Parses a code or a tag. Variants and extensions are ignored. `None`: it names no language.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim().to_ascii_lowercase();
-        // Locales are written with underscores.
+        // Locale names use underscores.
         let mut subtags = text.split(['-', '_']);
         let code = subtags.next().filter(|code| matches!(code.len(), 2 | 3) && is_alphabetic(code))?;
         if NO_LANGUAGES.contains(&code) {
@@ -59,7 +59,7 @@ impl Language {
         let mut language = Self { code: canonical(code), script: None, region: None };
         for subtag in subtags {
             match subtag.len() {
-                // What follows a single letter is an extension.
+                // A single letter begins an extension.
                 1 => break,
                 2 if is_alphabetic(subtag) => language.region = Some(subtag.to_owned()),
                 3 if subtag.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -76,9 +76,9 @@ impl Language {
         Some(language)
     }
 
-    /// How well this wish is met by a track whose file says `written`; `None` if it is not.
+    /// How well a track with the language `written` matches this request. `None`: not at all.
     pub(crate) fn fit(&self, written: &str) -> Option<Fit> {
-        // MPEG transport streams list the languages of both channels.
+        // MPEG transport streams list a language for each of two channels.
         written.split(',').filter_map(Self::parse).filter_map(|found| self.fit_of(&found)).min()
     }
 
@@ -92,7 +92,7 @@ impl Language {
         (self.code == found.code).then_some(fit)
     }
 
-    /// The script that Chinese is written in there: the wish `zh-Hant` means `zh-TW`.
+    /// The script of Chinese in that region: a request for `zh-Hant` matches `zh-TW`.
     fn usual_script(&self) -> Option<&'static str> {
         match (self.code.as_str(), self.region.as_deref()?) {
             ("zh", "cn" | "sg" | "my") => Some("hans"),
@@ -106,7 +106,7 @@ fn is_alphabetic(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// The first code of the language in the list. Languages that are not in it have one code only.
+/// The language's first code in the list. A language that is not listed has only one code.
 fn canonical(code: &str) -> String {
     let row = LANGUAGES.split_whitespace().find(|row| row.split('/').any(|other| other == code));
     row.and_then(|row| row.split('/').next()).unwrap_or(code).to_owned()
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn the_list_has_each_code_once() {
         let mut codes: Vec<_> = LANGUAGES.split_whitespace().flat_map(|row| row.split('/')).collect();
-        // The 183 codes of ISO 639-1 and `bh`, which was withdrawn: three of them are synonyms.
+        // The 183 codes of ISO 639-1 and the withdrawn `bh`. Three of them are synonyms.
         assert_eq!(LANGUAGES.split_whitespace().count(), 182);
         assert!(codes.iter().all(|code| matches!(code.len(), 2 | 3) && is_alphabetic(code)));
         let count = codes.len();

@@ -1,4 +1,4 @@
-//! What is known of the uploaded file: what ffprobe says of it, and what its own bytes say.
+//! Facts about the uploaded file: from ffprobe, and from its own bytes.
 
 mod avi_silence;
 mod bytes_at;

@@ -1,5 +1,5 @@
-//! Whether the index of an MP4 or MOV file is whole. FFmpeg passes over what it cannot follow there, and
-//! shows the tracks that are left: a file that lost its sound that way is damaged, not silent.
+//! Whether the index of an MP4 or MOV file is whole. FFmpeg skips the parts that it cannot follow, and shows
+//! the tracks that are left. A file that lost its audio in this way is damaged, not silent.
 
 use std::fs::File;
 use std::io;
@@ -7,20 +7,20 @@ use std::path::Path;
 
 use super::mp4_boxes::head_at;
 
-/// The boxes that consist of boxes, down to a track's.
+/// The boxes that contain boxes, down to a track's.
 const NESTED: [&[u8; 4]; 2] = [b"moov", b"trak"];
 
 /// More boxes than any file has down to its tracks.
 const MAX_BOXES: usize = 100_000;
 
-/// Whether there is an index, and its boxes fill it exactly. Blocks.
+/// Whether the file has an index whose boxes fill it exactly. Blocks.
 ///
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn is_whole(path: &Path) -> io::Result<bool> {
     let file = File::open(path)?;
     let (mut at, end) = (0, file.metadata()?.len());
-    // Those that are begun, by where they end.
+    // The ends of the boxes that are not finished yet.
     let mut open = Vec::new();
     for _ in 0..MAX_BOXES {
         while open.last() == Some(&at) {
@@ -42,13 +42,13 @@ pub(crate) fn is_whole(path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// The name of a box that ends within a limit, where its content begins, and where the next one does.
+/// A box that ends within a limit: its name, where its content begins, and where the next box begins.
 fn box_at(file: &File, at: u64, limit: u64, is_outermost: bool) -> io::Result<Option<([u8; 4], u64, u64)>> {
     let Some(head) = head_at(file, at)? else { return Ok(None) };
     let content = at + head.head_bytes;
     let next = match head.size {
         Some(size) => at.checked_add(size),
-        // Up to the end, which no box in another can be.
+        // The box lasts to the end of the file, which a nested box may not.
         None => is_outermost.then_some(limit),
     };
     Ok(next.filter(|next| *next >= content && *next <= limit).map(|next| (head.name, content, next)))

@@ -1,4 +1,4 @@
-//! Which of a file's audio tracks are taken.
+//! Selects which of a file's audio tracks are taken.
 
 use contracts::{FailureCode, TrackChoice};
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::languages::{Fit, Language};
 use crate::engine::error::ConversionError;
 
-/// What decides about an audio track.
+/// The facts about an audio track that decide whether it is taken.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TrackFacts {
     /// Its index among all tracks of the file.
@@ -15,31 +15,31 @@ pub(crate) struct TrackFacts {
     pub codec: String,
     /// Whether we can decode it.
     pub is_decodable: bool,
-    /// Channels; 0 if not known.
+    /// Number of channels; 0 if unknown.
     pub channels: u32,
-    /// Sample rate in Hz; 0 if not known.
+    /// Sample rate in Hz; 0 if unknown.
     pub sample_rate_hz: u32,
-    /// Its language, as it stands in the file.
+    /// Its language, as the file writes it.
     pub language: Option<String>,
-    /// Whether a player would take it by itself.
+    /// Whether the file marks it as the default for players.
     pub is_default: bool,
-    /// What it is for.
+    /// Its role.
     pub role: Role,
 }
 
-/// What a track is for.
+/// A track's role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
-    /// It is the sound of the video.
+    /// The original audio of the video.
     Main,
-    /// It is that in another language than it was recorded in.
+    /// The same in another language.
     Dub,
-    /// It was made beside the sound: a commentary, a description for the blind,
-    /// speech made clearer, music to sing to.
+    /// An addition to the audio: a commentary, a description for the blind, clearer speech, music for
+    /// karaoke.
     Special,
 }
 
-/// What the container says that a track is for, as ffprobe shows it: 1 for yes.
+/// The container's marks for a track, as ffprobe shows them: 1 for yes.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Disposition {
@@ -56,7 +56,7 @@ pub(crate) struct Disposition {
 }
 
 impl Role {
-    /// By the container's word, or by a name such as "Director's commentary".
+    /// From the container's marks, or from a name such as "Director's commentary".
     pub(crate) fn of<'a>(says: &Disposition, names: impl IntoIterator<Item = &'a str>) -> Self {
         let special = [
             says.comment,
@@ -77,10 +77,10 @@ impl Role {
     }
 }
 
-/// Whether a track of this name is a commentary or a description for the blind.
-/// Most files tell by the name alone.
+/// Whether a track of this name is a commentary or a description for the blind. Most files show this only by
+/// the name.
 fn is_special_name(name: &str) -> bool {
-    // In English, and in languages whose word is much the same.
+    // In English, and in languages with a similar word.
     const WORDS: [&str; 9] = [
         "commentar",
         "commentaire",
@@ -97,15 +97,15 @@ fn is_special_name(name: &str) -> bool {
     WORDS.iter().any(|word| letters.contains(word))
 }
 
-/// The places of the tracks to try, one after another, until one has sound. With `all`:
-/// those to be joined, in the file's order.
+/// The places of the tracks to try, in order, until one has audio. With `all`: the places of the tracks to
+/// join, in the file's order.
 ///
-/// Tracks that we cannot decode are left out. So are those of [`Role::Special`] with `all`, and those of
-/// another sample rate than the first: microphones of one recording have the same clock.
+/// Tracks that we cannot decode are left out. With `all`, tracks of [`Role::Special`] are left out too, and
+/// tracks with another sample rate than the first: microphones of one recording have the same clock.
 ///
 /// # Errors
-/// [`FailureCode::NoSuchTrack`] if no track is of the index or language,
-/// [`FailureCode::UnsupportedFormat`] if none of those can be decoded.
+/// [`FailureCode::NoSuchTrack`] if no track has the index or language, [`FailureCode::UnsupportedFormat`] if
+/// none of those that have it can be decoded.
 pub(crate) fn candidates(
     tracks: &[TrackFacts],
     choice: Option<&TrackChoice>,
@@ -134,8 +134,7 @@ pub(crate) fn candidates(
     })
 }
 
-/// Those that fit: the sound itself before what was made beside it, then the
-/// better fit, then what a player would take.
+/// The matching tracks: original audio before additions, then the better match, then the file's default.
 fn in_order(tracks: &[TrackFacts], fit: impl Fn(&TrackFacts) -> Option<Fit>) -> Vec<usize> {
     let mut places: Vec<_> =
         tracks.iter().enumerate().filter_map(|(place, track)| Some((fit(track)?, place))).collect();
@@ -146,9 +145,9 @@ fn in_order(tracks: &[TrackFacts], fit: impl Fn(&TrackFacts) -> Option<Fit>) -> 
     places.into_iter().map(|(_, place)| place).collect()
 }
 
-/// Those that belong together with the first, in the file's order.
+/// The tracks of the same recording as the first, in the file's order.
 fn of_one_recording(tracks: &[TrackFacts], first: usize, places: &[usize]) -> Vec<usize> {
-    // A commentary and a description are no recording, if there is nothing else.
+    // A commentary or description is not part of a recording. It is taken alone if there is nothing else.
     if tracks[first].role == Role::Special {
         return vec![first];
     }
@@ -176,7 +175,7 @@ mod tests {
         role: Role::Main,
     };
 
-    /// A track in words: its language, `default`, `dub`, `special`, `undecodable`, `mono`, `44100`.
+    /// A track described in words: its language, `default`, `dub`, `special`, `undecodable`, `mono`, `44100`.
     fn track(words: &str) -> TrackFacts {
         let mut track = TRACK;
         for word in words.split_whitespace() {

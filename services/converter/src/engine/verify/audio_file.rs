@@ -1,4 +1,4 @@
-//! What a finished file really holds.
+//! Measures a finished file.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -16,16 +16,16 @@ use crate::engine::sound::Found;
 pub struct AudioFile {
     /// Its size in bytes.
     pub bytes: u64,
-    /// How long its sound is, in seconds.
+    /// The audio's length in seconds.
     pub duration_seconds: f64,
-    /// The mean bit rate of its sound, in bit/s.
+    /// The audio's mean bit rate, in bit/s.
     pub bitrate_bps: u32,
-    /// What its frames add up to, if it is an MP3.
+    /// The sums over its frames, if it is an MP3.
     pub mpeg: Option<MpegAudio>,
 }
 
-/// Samples of a frame or packet of the format, in the longest case: what an encoder may add at either
-/// end, since a file can only have whole ones.
+/// The most samples in a frame or packet of the format. An encoder may add as many at either end, because a
+/// file has only whole ones.
 fn frame_samples(format: AudioFormat) -> f64 {
     match format {
         AudioFormat::Mp3 => 1152.0,
@@ -37,15 +37,14 @@ fn frame_samples(format: AudioFormat) -> f64 {
     }
 }
 
-/// What resampling and times in milliseconds may add or take away, in seconds.
+/// The tolerance for resampling and for times in milliseconds, in seconds.
 const SLACK_SECONDS: f64 = 0.005;
 
 impl Workshop<'_> {
-    /// Measures a file that was made of what was found, by decoding it.
+    /// Measures a file by decoding it, and compares it with the source's audio.
     ///
     /// # Errors
-    /// [`ConversionError::Measure`] and [`ConversionError::Machine`] where it
-    /// does not hold all of it, and no more.
+    /// [`ConversionError::Measure`] and [`ConversionError::Machine`] if it contains less audio, or more.
     pub(crate) async fn verify(
         self,
         format: AudioFormat,
@@ -61,7 +60,7 @@ impl Workshop<'_> {
             (mpeg.duration_seconds(), mpeg.sample_rate_hz, Some(mpeg))
         } else {
             let decoded = match self.decoded(format, file).await {
-                // Encoders make nothing at all of a few samples of Opus.
+                // From very few samples, the Opus encoder makes nothing at all.
                 Err(error @ ConversionError::Machine { .. })
                     if found.seconds() * 48_000.0 < frame_samples(format) =>
                 {
@@ -82,7 +81,7 @@ impl Workshop<'_> {
         Ok(AudioFile { bytes, duration_seconds: expected, bitrate_bps, mpeg })
     }
 
-    /// What a file decodes to.
+    /// Decodes a file and counts the result.
     async fn decoded(self, format: AudioFormat, file: &Path) -> Result<Decoded, ConversionError> {
         let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let place = Place { directory: self.directory, reads: &[name], writes: None };

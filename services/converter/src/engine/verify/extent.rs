@@ -1,4 +1,4 @@
-//! Whether a sound is too long, or its file would be too large, before any of it is decoded.
+//! Checks whether the audio is too long or its file would be too large, before decoding.
 
 use contracts::FailureCode;
 
@@ -6,7 +6,7 @@ use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::Recipe;
 use crate::engine::source::{Probe, Scanner};
 
-/// Refuses what is too long or would be too large. A declared length is a hint: the packets must say so, too.
+/// Refuses such audio. A declared length is only a hint, so the packets must confirm it.
 pub(crate) async fn check(
     probe: &Probe,
     recipe: &Recipe,

@@ -1,4 +1,4 @@
-//! Whether all of the sound is there: in what was decoded, and in the file that was made.
+//! Checks that all of the audio is there: in the decoder's output, and in the finished file.
 
 mod audio_file;
 pub(super) mod extent;

@@ -1,5 +1,5 @@
-//! Whether what was decoded is all of the sound that a file has. FFmpeg's exit status does not say: it is 0
-//! for a file that breaks off in the middle. What containers say of lengths is a hint, and no more.
+//! Decides whether all of a file's audio was decoded. FFmpeg's exit status does not tell: it is 0 for a file
+//! that breaks off in the middle. The lengths that containers declare are only hints.
 
 use contracts::{FailureCode, SourceFacts};
 
@@ -8,17 +8,18 @@ use crate::engine::ffmpeg::{Decoded, complaints, restrictions};
 use crate::engine::sound::{Found, Join};
 use crate::engine::source::{Lack, Packets, Probe, Scanner};
 
-/// So much may be missing: what decoders leave out at the ends of a track, and a scratch.
+/// The tolerated loss: what decoders drop at a track's ends, and a scratch.
 const ALLOWANCE_SECONDS: f64 = 0.5;
 
-/// A sound that is as short as this is what a broken size left of a longer one, if the rest of the file lies beside it.
+/// Audio of at most this length is the rest that a broken size left of longer audio, if the remaining bytes
+/// of the file belong to no packet.
 const SPLINTER_SECONDS: f64 = 0.01;
 
-/// What is told of a file that was decoded.
+/// What is known about a decoded file.
 pub(crate) struct Evidence<'a> {
     pub probe: &'a Probe,
     pub found: &'a Found,
-    /// What its end lacks.
+    /// What is missing at its end.
     pub lack: Lack,
     /// Size of the file.
     pub file_bytes: u64,
@@ -27,7 +28,7 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// Decides, by the packets where it is doubtful.
+    /// Decides. Scans the packets if there is doubt.
     pub(crate) async fn decide(
         &self,
         scanner: Scanner<'_>,
@@ -35,7 +36,7 @@ impl Evidence<'_> {
     ) -> Result<(), ConversionError> {
         let (is_empty, is_doubtful) = (self.found.sound_seconds <= 0.0, self.is_doubtful());
         let packets = if is_empty || is_doubtful && join.is_none() {
-            // Behind the end of a part, nothing was decoded.
+            // Nothing after the end of a selection was decoded.
             let decoded_until = if self.until.is_finite() { self.end() } else { f64::INFINITY };
             Some(scanner.scan(decoded_until).await?)
         } else {
@@ -51,7 +52,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Looks at each of several tracks that were joined as at a single one.
+    /// Judges each of several joined tracks like a single one.
     async fn judge_each(&self, scanner: Scanner<'_>, join: &Join) -> Result<(), ConversionError> {
         for track in &join.indices {
             let packets = Scanner { track: *track, ..scanner }.scan(self.until).await?;
@@ -60,7 +61,7 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    /// What was found in the source.
+    /// Facts about the source for the report.
     pub(crate) fn source_facts(&self) -> SourceFacts {
         let mut facts = self.probe.facts.clone();
         facts.declared_seconds = self.ends_early(false).then(|| self.probe.declared_seconds()).flatten();
@@ -70,7 +71,7 @@ impl Evidence<'_> {
         facts
     }
 
-    /// Whether the packets must be looked at, because something is not as it would be in a whole file.
+    /// Whether the packets must be scanned, because something is unlike a whole file.
     fn is_doubtful(&self) -> bool {
         let log = &self.found.log;
         self.found.filled_seconds > 0.0
@@ -110,12 +111,12 @@ impl Evidence<'_> {
         if has_container_error(self.probe, log) && (gaps > ALLOWANCE_SECONDS || self.ends_early(true)) {
             return damaged(format!("{gaps:.2} s are missing: {}", complaints(log)));
         }
-        // An index at the end takes a part of the file, but not so much.
+        // An index at the end takes a part of the file, but a smaller one than this.
         let tail = self.file_bytes.saturating_sub(packets.end_byte);
         let tail = if tail > self.file_bytes / 3 { tail } else { 0 };
         let unread = self.share(packets.unread_bytes + tail);
         let is_torn = unread * self.probe.declared_seconds().unwrap_or(0.0) > ALLOWANCE_SECONDS;
-        // A hundred times as much was never there.
+        // A declared length of a hundred times as much is not believed.
         let is_likely = self.probe.declared_seconds().is_some_and(|seconds| seconds < 100.0 * sound_seconds);
         if self.ends_early(false) && is_likely && (self.probe.counts_samples() || is_torn) {
             return damaged(format!("its sound ends at {:.2} s, before it should", self.end()));
@@ -126,7 +127,7 @@ impl Evidence<'_> {
         Ok(())
     }
 
-    /// The same for one of several tracks that were joined: FFmpeg says how much it decoded of each.
+    /// The same judgement for one of several joined tracks. FFmpeg logs how much it decoded of each.
     fn judge_one_of_several(&self, track: u32, packets: &Packets) -> Result<(), ConversionError> {
         let log = &self.found.log;
         let decoded = Decoded::read(log, track).map_or(0.0, Decoded::seconds);
@@ -142,21 +143,21 @@ impl Evidence<'_> {
         self.found.extent.end
     }
 
-    /// Where the sound ends by the file's own word, as far as it was asked for.
+    /// Where the audio ends by the file's declaration, within the selection.
     fn declared_end(&self) -> Option<f64> {
         let end = self.probe.declared_seconds().map(|seconds| self.probe.track.start_seconds + seconds);
-        // What was decoded behind the selection does not matter.
+        // Audio after the selection does not matter.
         end.map(|end| end.min(self.until.max(self.end())))
     }
 
-    /// Whether the sound ends before the file's own word, or before anybody knows.
+    /// Whether the audio ends before the declared end. `by_default` is the answer if none is declared.
     fn ends_early(&self, by_default: bool) -> bool {
         self.declared_end().map_or(by_default, |declared| self.end() + ALLOWANCE_SECONDS < declared)
     }
 
-    /// Whether sound went with the end of the file.
+    /// Whether the file lost audio together with its end.
     fn lacks_sound(&self) -> bool {
-        // Where the length is worked out from what is there, it says nothing.
+        // A length that FFmpeg calculates from the existing bytes proves nothing.
         let is_measured = matches!(self.probe.format.as_str(), "avi" | "asf" | "wav" | "w64" | "caf" | "au");
         match self.lack {
             Lack::Nothing => false,
@@ -175,13 +176,13 @@ impl Evidence<'_> {
     }
 }
 
-/// That there was nothing to decode because no decoder knows it, if FFmpeg says so.
+/// The error for audio that no decoder knows, if FFmpeg's log says so.
 pub(crate) fn unsupported(log: &str) -> Option<ConversionError> {
     complaints::is_unsupported(log)
         .then(|| ConversionError::failed(FailureCode::UnsupportedFormat, complaints(log)))
 }
 
-/// Why there was nothing to decode in a file whose end may lack something.
+/// Why nothing was decoded from a file that may be cut off.
 pub(crate) fn of_nothing(
     probe: &Probe,
     file_bytes: u64,
@@ -192,23 +193,23 @@ pub(crate) fn of_nothing(
     if let Some(error) = unsupported(log) {
         return error;
     }
-    // Most of the file cannot be found, or what its track says.
+    // Most of the file belongs to no packet, or the track declares audio.
     let is_promised = packets.all_bytes < file_bytes / 2
         || probe.track.seconds.is_some_and(|seconds| seconds > ALLOWANCE_SECONDS);
     let code = if packets.count > 0 || is_promised || lack != Lack::Nothing || has_container_error(probe, log)
     {
         FailureCode::Damaged
     } else {
-        // Screen recorders make a track for a microphone that was never on.
+        // Screen recorders create a track for a microphone that was never on.
         FailureCode::NoAudioTrack
     };
     ConversionError::failed(code, format!("{} packets, and no sound: {}", packets.count, complaints(log)))
 }
 
-/// Whether FFmpeg could not follow the container, by lines such as
-/// `[avi @ 0x55d] [error] …`, or could not read on.
+/// Whether FFmpeg could not follow the container or could not read on, judged by lines such as
+/// `[avi @ 0x55d] [error] …`.
 fn has_container_error(probe: &Probe, log: &str) -> bool {
-    // A raw stream has no container, and its demuxer the name of its decoder.
+    // A raw stream has no container, and its demuxer is named like its decoder.
     !probe.is_raw()
         && log.lines().filter(|line| !restrictions::is_about_refused_decoder(line)).any(|line| {
             let message = line.strip_prefix('[').and_then(|line| line.strip_prefix(probe.format.as_str()));
@@ -220,7 +221,7 @@ fn has_container_error(probe: &Probe, log: &str) -> bool {
         })
 }
 
-/// Whether a decoder could not make sense of something.
+/// Whether a decoder met malformed data.
 pub(crate) fn has_decoder_error(log: &str) -> bool {
     log.lines().any(|line| line.starts_with("[error] Error while decoding stream"))
 }

@@ -1,4 +1,4 @@
-//! What a hostile file would reach for: a file, a TCP port, a UDP port. Each tells whether it was touched.
+//! The targets of a hostile file: a file, a TCP port, a UDP port. Each detects whether it was touched.
 
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
@@ -18,11 +18,11 @@ pub(crate) struct Canary {
     udp: UdpSocket,
 }
 
-/// Names under which the file is there. FFmpeg goes by the ending for some formats.
+/// The names of the file. For some formats, FFmpeg depends on the extension.
 const NAMES: [&str; 4] = ["canary.ts", "canary.mp3", "canary.wav", "canary.txt"];
 
 impl Canary {
-    /// Real sounds, so that they would be converted if they were found.
+    /// Real audio, which FFmpeg would convert if it could reach it.
     pub(crate) fn new(workshop: &Workshop) -> Self {
         workshop.sound("canary.ts", "sine=1000", "2", &["-c:a", "mp2"]);
         workshop.sound("canary.mp3", "sine=1000", "2", &[]);
@@ -39,12 +39,12 @@ impl Canary {
         Self { folder: workshop.path(""), opened, tcp, udp }
     }
 
-    /// The file as a sound of this ending.
+    /// The file's path with this extension.
     pub(crate) fn file(&self, ending: &str) -> String {
         self.folder.join("canary").with_extension(ending).display().to_string()
     }
 
-    /// The same, from where a job's files are.
+    /// The same file, relative to a job's directory.
     pub(crate) fn relative_file(&self, ending: &str) -> String {
         format!("{}{}", "../".repeat(12), self.file(ending).trim_start_matches('/'))
     }
@@ -61,7 +61,7 @@ impl Canary {
         self.udp.local_addr().unwrap().port()
     }
 
-    /// What was touched since this was asked last.
+    /// The target that was touched since the last call, if any.
     pub(crate) fn touched(&self) -> Option<&'static str> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         match inotify::Reader::new(&self.opened, &mut buffer).next() {

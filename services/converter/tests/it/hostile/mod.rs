@@ -1,8 +1,7 @@
-//! Files that were made to do harm: to read other files, to reach the network,
-//! to use up the machine, to crash a parser.
+//! Malicious files, made to read other files, reach the network, exhaust the machine, or crash a parser.
 //!
-//! Each has one right outcome, which comes within seconds. Nothing may be left, nothing else may be touched,
-//! and the next file is converted as if nothing had been.
+//! Each has one correct outcome, which comes within seconds. It may leave nothing behind and touch nothing
+//! else, and the next file must convert as usual.
 
 mod canary;
 mod kinds;
@@ -23,17 +22,17 @@ use self::surgery::flipped;
 use crate::bench::{Bench, config, has_process_in, nothing_reported, processes_in};
 use crate::media::{FASTSTART, Workshop};
 
-/// What is to become of a file.
+/// The expected outcome of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Outcome {
     Fails(FailureCode),
-    /// Into so many seconds of sound.
+    /// It is converted to this many seconds of audio.
     Converts(f64),
-    /// One or the other: which, depends on what a flipped bit hits.
+    /// It either fails or converts, depending on which bits are flipped.
     Ends,
 }
 
-/// A file and what is to become of it.
+/// A file and its expected outcome.
 pub(crate) struct Kind {
     name: String,
     bytes: Vec<u8>,
@@ -50,16 +49,16 @@ impl Kind {
     }
 }
 
-/// Ten times what the slowest takes while nothing else runs.
+/// Ten times what the slowest file takes on an idle machine.
 const SECONDS: Duration = Duration::from_secs(20);
 
-/// FFmpeg's libraries alone take 70 MB, and there are two of it: one decodes, one encodes.
+/// FFmpeg's libraries alone take 70 MB, and two FFmpeg processes run: one decodes, one encodes.
 const MAX_RESIDENT_BYTES: u64 = 560 << 20;
 
-/// More than any MP3 that comes out here.
+/// More than any MP3 in these tests.
 const MAX_SCRATCH_BYTES: u64 = 32 << 20;
 
-/// Tries them, a few at a time as a converter does, and tells of all that went wrong.
+/// Tries the files, a few at a time like a converter, and reports every failure.
 async fn try_all(kinds: Vec<Kind>, canary: Option<&Canary>) {
     let bench = Bench::with(&EngineConfig { max_duration: Duration::from_mins(10), ..config() });
     let good = std::fs::read(Workshop::new().video("good.mp4", "1", &FASTSTART)).unwrap();
@@ -126,7 +125,7 @@ async fn attempt(bench: &Bench, kind: &Kind) -> Option<String> {
     }
 }
 
-/// Keeps the most memory that one process in this directory has had.
+/// Records the highest memory use of one process in this directory.
 async fn watch_memory(directory: &Path, peak: &AtomicU64) {
     loop {
         for process in processes_in(directory) {
@@ -147,7 +146,7 @@ async fn what_refers_to_other_files_and_addresses_is_no_media_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_no_media_file_fails_as_such() {
+async fn hostile_files_that_are_not_media_are_refused_as_not_a_media_file() {
     try_all(kinds::no_media(&Workshop::new()), None).await;
 }
 

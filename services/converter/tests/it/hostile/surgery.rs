@@ -1,8 +1,8 @@
-//! Builds and cuts up media files, byte by byte.
+//! Builds and edits media files byte by byte.
 
 use test_kit::seeded::Random;
 
-/// A file with so many of its bits turned.
+/// The file with some flipped bits.
 pub(crate) fn flipped(bytes: &[u8], seed: u64, bits: usize) -> Vec<u8> {
     let (mut random, mut bytes) = (Random(seed), bytes.to_vec());
     for _ in 0..bits {
@@ -12,7 +12,7 @@ pub(crate) fn flipped(bytes: &[u8], seed: u64, bits: usize) -> Vec<u8> {
     bytes
 }
 
-/// What a WAV file says of itself.
+/// The header fields of a WAV file.
 #[derive(Clone, Copy)]
 pub(crate) struct Wave {
     pub(crate) channels: u16,
@@ -22,7 +22,7 @@ pub(crate) struct Wave {
 }
 
 impl Wave {
-    /// A tenth of a second at CD rate, as an honest one would be.
+    /// A correct header for a tenth of a second at CD rate.
     pub(crate) const HONEST: Self = Self { channels: 2, rate: 44_100, bits: 16, declared_bytes: 17_640 };
 
     pub(crate) fn with(self, sound: &[u8]) -> Vec<u8> {
@@ -53,14 +53,14 @@ pub(crate) fn mp4_box(name: &[u8], content: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes()[..], name, content].concat()
 }
 
-/// Where the content of the first box of this name is.
+/// The range of the content of the first box with this name.
 pub(crate) fn content_of(bytes: &[u8], name: &[u8]) -> std::ops::Range<usize> {
     let at = bytes.windows(4).position(|window| window == name).unwrap();
     let length = u32::from_be_bytes(bytes[at - 4..at].try_into().unwrap());
     at + 4..at - 4 + usize::try_from(length).unwrap()
 }
 
-/// The file with other bytes in a box, from an offset in its content on.
+/// The file with other bytes in a box, at an offset in its content.
 pub(crate) fn patched(bytes: &[u8], name: &[u8], offset: usize, patch: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let at = content_of(&bytes, name).start + offset;
@@ -68,7 +68,7 @@ pub(crate) fn patched(bytes: &[u8], name: &[u8], offset: usize, patch: &[u8]) ->
     bytes
 }
 
-/// The file of one track with each of its chunks looked for so many bytes further on.
+/// A file of one track whose index places each chunk `by` bytes further on.
 pub(crate) fn moved_chunks(bytes: &[u8], by: i32) -> Vec<u8> {
     let table = content_of(bytes, b"stco").start + 8;
     let count = u32::from_be_bytes(*bytes[table - 4..].first_chunk().unwrap());
@@ -79,7 +79,7 @@ pub(crate) fn moved_chunks(bytes: &[u8], by: i32) -> Vec<u8> {
     })
 }
 
-/// The file with another name for a box.
+/// The file with a box renamed.
 pub(crate) fn renamed(bytes: &[u8], name: &[u8], new: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let at = content_of(&bytes, name).start - 4;
@@ -87,7 +87,7 @@ pub(crate) fn renamed(bytes: &[u8], name: &[u8], new: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The file with another size for a box.
+/// The file with another size in a box.
 pub(crate) fn resized(bytes: &[u8], name: &[u8], size: u32) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let at = content_of(&bytes, name).start - 8;
@@ -95,7 +95,7 @@ pub(crate) fn resized(bytes: &[u8], name: &[u8], size: u32) -> Vec<u8> {
     bytes
 }
 
-/// The file of one track with another box in the place of one in its index, where its parents are these.
+/// A file of one track with a box of its index replaced. `parents` are the boxes around it.
 pub(crate) fn with_box(bytes: &[u8], name: &[u8], parents: &[&[u8]], new: &[u8]) -> Vec<u8> {
     with_index(bytes, |index| {
         let old = content_of(index, name);
@@ -108,33 +108,33 @@ pub(crate) fn with_box(bytes: &[u8], name: &[u8], parents: &[&[u8]], new: &[u8])
     })
 }
 
-/// The file with another index. It is behind the rest, so that the sound is where the index says.
+/// The file with a changed index. The index is at the end, so the positions of the audio stay valid.
 pub(crate) fn with_index(bytes: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let moov = content_of(bytes, b"moov");
     let index = mp4_box(b"moov", &change(&bytes[moov.clone()]));
     [&bytes[..moov.start - 4], b"free", &bytes[moov.start..], &index].concat()
 }
 
-/// Where a track is in an index, with its header.
+/// The range of a track in an index, with its header.
 pub(crate) fn track_in(index: &[u8]) -> std::ops::Range<usize> {
     let content = content_of(index, b"trak");
     content.start - 8..content.end
 }
 
-/// An element of Matroska, with its length in eight bytes.
+/// A Matroska element, with its length in eight bytes.
 pub(crate) fn element(id: &[u8], content: &[u8]) -> Vec<u8> {
     let length = u64::try_from(content.len()).unwrap() | 1 << 56;
     [id, &length.to_be_bytes(), content].concat()
 }
 
-/// A Matroska file of these elements.
+/// A Matroska file with these elements.
 pub(crate) fn matroska(elements: &[Vec<u8>]) -> Vec<u8> {
     let head = element(&[0x42, 0x82], b"matroska");
     let segment = element(&[0x18, 0x53, 0x80, 0x67], &elements.concat());
     [element(&[0x1a, 0x45, 0xdf, 0xa3], &head), segment].concat()
 }
 
-/// A track of Matroska.
+/// A Matroska track.
 pub(crate) fn matroska_track(number: u16, further: &[u8]) -> Vec<u8> {
     let number = number.to_be_bytes();
     let fields = [

@@ -1,11 +1,11 @@
-//! What encoders are told.
+//! The encoders' arguments.
 
 use contracts::{AudioFormat, Bitrate, Mp3Rate};
 
 use crate::engine::ffmpeg::recipe::Recipe;
 use crate::engine::sound::Format;
 
-/// What the encoder of the format is told.
+/// The arguments of the format's encoder.
 pub(super) fn codec(recipe: &Recipe, format: Format) -> Vec<String> {
     let (name, option, value) = match recipe.options.format {
         AudioFormat::Mp3 => return lame(recipe.options.mp3_rate()),
@@ -22,7 +22,7 @@ pub(super) fn codec(recipe: &Recipe, format: Format) -> Vec<String> {
     vec!["-c:a".to_owned(), name.to_owned(), option.to_owned(), value]
 }
 
-/// What was asked for, or so much for each channel.
+/// The requested bit rate, or the default for each channel.
 fn mean_bitrate(recipe: &Recipe, format: Format, kilobits_per_channel: u16) -> String {
     let asked = recipe.options.bitrate.map(Bitrate::kilobits_per_second);
     format!("{}k", asked.unwrap_or(kilobits_per_channel * format.channels.clamp(1, 8)))

@@ -1,31 +1,31 @@
-//! The filters that decoded sound goes through.
+//! The filters for decoded audio.
 
 use contracts::{AudioFormat, Bitrate, Position};
 
 use crate::engine::ffmpeg::recipe::Recipe;
 use crate::engine::sound::Gain;
 
-/// What FFmpeg's `libmp3lame` takes. One filter sets everything: of two, FFmpeg
-/// gives up on the rate between them.
+/// The sample rates that FFmpeg's `libmp3lame` accepts. One filter sets rate and channels together: with two,
+/// FFmpeg fails to agree on the rate between them.
 const MP3_SAMPLE_RATES: &str = "44100|48000|32000|22050|24000|16000|11025|12000|8000";
 
-/// What FFmpeg's filter `ebur128` calls the loudness up to here, in LUFS, and the highest
-/// true peak so far, where 1 is full scale.
+/// The keys under which FFmpeg's filter `ebur128` prints the loudness so far, in LUFS, and the highest true
+/// peak so far, where 1 is full scale.
 pub(crate) const LOUDNESS_KEYS: [&str; 2] = ["lavfi.r128.I", "lavfi.r128.true_peak"];
 
-/// What the sound goes through.
+/// The filters before the encoder.
 pub(super) fn sound_filters(recipe: &Recipe) -> Vec<String> {
     let shape = shape(recipe);
     let Some(gain) = &recipe.gain else {
         return mix(recipe).into_iter().chain([shape]).collect();
     };
     let chain = cleaning(recipe).into_iter().chain(mix(recipe)).chain([shape.clone()]);
-    // The shape again behind the gain, which may have been worked out at another rate.
+    // The format is set again after the gain, because the limiter may work at another sample rate.
     chain.chain(Gain::filters(gain)).chain([shape]).collect()
 }
 
-/// What the sound goes through where its loudness is measured: as it will be encoded, with a line printed
-/// for each value of each tenth of a second.
+/// The filters for a loudness measurement: the audio as it will be encoded, with one printed line for each
+/// value, ten times a second.
 pub(super) fn loudness_filters(recipe: &Recipe) -> Vec<String> {
     let mut chain: Vec<String> = cleaning(recipe).into_iter().chain(mix(recipe)).collect();
     chain.push(shape(recipe));
@@ -45,14 +45,14 @@ pub(super) fn loudness_filters(recipe: &Recipe) -> Vec<String> {
     chain
 }
 
-/// Makes silence of what is no number, in front of filters that would make more of it.
+/// Replaces NaN with silence. Later filters would spread it.
 fn cleaning(recipe: &Recipe) -> Option<String> {
     let clean = "aeval=exprs=st(0\\,val(ch))*0+if(lt(abs(ld(0))\\,1000000)\\,ld(0)\\,0):channel_layout=same";
     recipe.track.is_float.then(|| clean.to_owned())
 }
 
-/// Mixes more channels than there are names for: odd ones to the left, even
-/// ones to the right, all equally loud.
+/// Mixes more channels than formats have names for: odd ones to the left, even ones to the right, all equally
+/// loud.
 fn mix(recipe: &Recipe) -> Option<String> {
     let channels = recipe.mixed_channels()?;
     let side = |first: u32| {
@@ -61,7 +61,7 @@ fn mix(recipe: &Recipe) -> Option<String> {
     Some(format!("pan=stereo|FL<{}|FR<{}", side(0), side(1)))
 }
 
-/// Samples, and their rate and channels, as far as they are asked for or the format needs it.
+/// Sets sample format, rate and channels, as far as the request or the format needs it.
 fn shape(recipe: &Recipe) -> String {
     let options = &recipe.options;
     let rates = match options.sample_rate {
@@ -80,7 +80,7 @@ fn shape(recipe: &Recipe) -> String {
 }
 
 /// The sample rates at which a bit rate exists (ISO/IEC 13818-3, 2.4.2.3; LAME's limit for MPEG 2.5). Without
-/// this LAME silently takes a lower bit rate for a recording of a lower sample rate.
+/// this, LAME silently takes a lower bit rate for a recording with a lower sample rate.
 fn mp3_sample_rates(bitrate: Option<Bitrate>) -> &'static str {
     match bitrate.map_or(0, Bitrate::kilobits_per_second) {
         ..=64 => MP3_SAMPLE_RATES,

@@ -1,7 +1,7 @@
-//! The arguments of every FFmpeg that is started.
+//! The arguments of every FFmpeg process.
 //!
-//! Of what a user wrote there is nothing in them: titles are in a file ([`ABOUT`]). Each argument is one
-//! string of an array, and no shell reads it.
+//! They contain no text of a user: titles are in a file ([`ABOUT`]). Each argument is one string of an array,
+//! and no shell reads it.
 
 mod codec;
 mod filters;
@@ -17,19 +17,19 @@ use super::restrictions::Input;
 use crate::engine::sound::Format;
 use crate::engine::source::description::SQUARE_PIXELS;
 
-/// In writes of 32 KiB instead of one for each packet: every one of them wakes us.
+/// Writes of 32 KiB instead of one for each packet: each write wakes this process.
 const BUFFERED: [&str; 2] = ["-flush_packets", "0"];
 
-/// Where the cover is, in the scratch directory.
+/// The cover's file name in the scratch directory.
 pub(crate) const COVER: &str = "cover.jpg";
 
-/// Where it stands what a file is to say about itself, likewise.
+/// The file in the scratch directory with the titles and chapters for the finished file.
 pub(crate) const ABOUT: &str = "about.txt";
 
-/// Decoded behind the end of what was asked for, in seconds: times of packets are no more than hints.
+/// Seconds that are decoded past the requested end, because packet times are only hints.
 const MARGIN_SECONDS: f64 = 5.0;
 
-/// An array of arguments in the making.
+/// A list of arguments under construction.
 #[derive(Debug)]
 struct Arguments(Vec<String>);
 
@@ -46,25 +46,25 @@ impl Arguments {
         Self(["-hide_banner", "-nostdin", "-nostats", "-loglevel", log].map(str::to_owned).into())
     }
 
-    /// How FFmpeg opens a stranger's file.
+    /// The arguments that open an untrusted file.
     fn open(input: Input<'_>) -> Self {
-        // With a summary at the end of what was read and what was decoded.
+        // At this level FFmpeg ends with a summary of what it read and decoded.
         let mut arguments = Self::begin("level+verbose");
         arguments.0.extend(input.options());
-        // A clock that jumps is for the timeline to judge.
+        // FFmpeg must not correct a clock that jumps: the timeline decides about that.
         arguments.add(["-dts_delta_threshold", "1000000000", "-i", input.file]);
         arguments
     }
 
-    /// How FFmpeg opens decoded sound that comes in on the standard input.
+    /// The arguments that open decoded audio on the standard input.
     fn open_sound() -> Self {
         let mut arguments = Self::begin("level+warning");
-        // In packets of 64 KiB instead of 4: each of them costs FFmpeg something.
+        // In packets of 64 KiB instead of 4 KiB, because each packet has a cost.
         arguments.add(["-protocol_whitelist", "pipe", "-f", "wav", "-max_size", "65536", "-i", "pipe:0"]);
         arguments
     }
 
-    /// What a file says about itself, which is input 1, and its picture, which is input 2.
+    /// Adds the description, which is input 1, and its picture, which is input 2.
     fn describe(&mut self, recipe: &Recipe) {
         self.add(["-protocol_whitelist", "file", "-f", "ffmetadata"]);
         self.option("-i", format!("file:{ABOUT}"));
@@ -76,15 +76,15 @@ impl Arguments {
         }
         self.add(["-map_metadata", "1", "-map_chapters", "1"]);
         if recipe.options.format == AudioFormat::M4a {
-            // Its language, which stands with the track.
+            // The language, which M4A stores with the track.
             self.add(["-map_metadata:s:a:0", "1:s:0"]);
         } else {
-            // The names of the container's parts, and tools that made them.
+            // Drops the container's own names of its parts, and the names of the tools that made them.
             self.add(["-map_metadata:s:a", "-1"]);
         }
     }
 
-    /// The track, or the tracks that are joined, and what it goes through.
+    /// Selects the track, or the tracks to join, and their filters.
     fn take(&mut self, recipe: &Recipe, filters: &[String]) {
         if let Some(join) = &recipe.join {
             self.option("-filter_complex", format!("{},{}[joined]", join.graph, filters.join(",")));
@@ -95,7 +95,7 @@ impl Arguments {
         }
     }
 
-    /// The decoded sound with its times on the standard output.
+    /// Sends the decoded audio with its times to the standard output.
     fn tap(&mut self, recipe: &Recipe) {
         self.take(recipe, &sound_filters(recipe));
         if let Some(end) = recipe.options.end {
@@ -107,23 +107,23 @@ impl Arguments {
         self.add(["-f", "matroska", "pipe:1"]);
     }
 
-    /// The kind of file, and where it is.
+    /// Sets the file's format and name.
     fn write(&mut self, format: AudioFormat, name: &str) {
         match format {
-            // Tags are put in front of it.
+            // Our own tag is put in front of it.
             AudioFormat::Mp3 => self.add(["-write_xing", "1", "-id3v2_version", "0", "-f", "mp3"]),
-            // Players show the length before they have the end.
+            // The index at the front lets players show the length before they have the whole file.
             AudioFormat::M4a => self.add(["-movflags", "+faststart", "-f", "ipod"]),
             AudioFormat::Opus => self.add(["-f", "ogg"]),
             AudioFormat::Flac => self.add(["-f", "flac"]),
-            // Beyond 4 GiB as RF64.
+            // RF64 above 4 GiB.
             AudioFormat::Wav => self.add(["-rf64", "auto", "-f", "wav"]),
         }
         self.option("-y", format!("file:{name}"));
     }
 }
 
-/// Lists the tracks of a file in the log, and ends for want of something to make.
+/// Lists a file's tracks in the log. FFmpeg then ends, because it has no output.
 pub(crate) fn list(input: Input<'_>) -> Vec<String> {
     let mut arguments = Arguments::begin("level+info");
     arguments.0.extend(input.options());
@@ -131,20 +131,20 @@ pub(crate) fn list(input: Input<'_>) -> Vec<String> {
     arguments.0
 }
 
-/// Decodes.
+/// Decodes the source.
 pub(crate) fn decode(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::open(input);
     arguments.tap(recipe);
     arguments.0
 }
 
-/// Whether what is decoded by one recipe can be encoded by the other.
+/// Whether the decoder's output for one recipe also suits the other.
 pub(crate) fn decode_alike(one: &Recipe, other: &Recipe) -> bool {
     let input = Input { file: "", max_tracks: 0, is_patient: false };
     !one.copies && !other.copies && decode(input, one) == decode(input, other)
 }
 
-/// Copies the sound into a file, and decodes it.
+/// Copies the audio into a file and decodes it at the same time.
 pub(crate) fn copy(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<String> {
     let mut arguments = Arguments::open(input);
     arguments.describe(recipe);
@@ -158,7 +158,7 @@ pub(crate) fn copy(input: Input<'_>, recipe: &Recipe, output: &str) -> Vec<Strin
     arguments.0
 }
 
-/// Encodes decoded sound, which comes in on the standard input, to a whole file.
+/// Encodes decoded audio from the standard input to a whole file.
 pub(crate) fn encode_whole(recipe: &Recipe, format: Format, output: &str) -> Vec<String> {
     let mut arguments = Arguments::open_sound();
     arguments.describe(recipe);
@@ -168,8 +168,7 @@ pub(crate) fn encode_whole(recipe: &Recipe, format: Format, output: &str) -> Vec
     arguments.0
 }
 
-/// Encodes decoded sound, which comes in on the standard input, to frames of
-/// MP3: all of it, or a segment of it.
+/// Encodes decoded audio from the standard input to MP3 frames: all of it, or a segment of it.
 pub(crate) fn encode_frames(rate: Mp3Rate, is_segment: bool) -> Vec<String> {
     let mut arguments = Arguments::open_sound();
     arguments.0.extend(lame(rate));
@@ -182,7 +181,7 @@ pub(crate) fn encode_frames(rate: Mp3Rate, is_segment: bool) -> Vec<String> {
     arguments.0
 }
 
-/// Gives a file of ours another description.
+/// Writes a finished file again with another description.
 pub(crate) fn describe_again(recipe: &Recipe, file: &str, output: &str) -> Vec<String> {
     let format = recipe.options.format;
     let mut arguments = Arguments::begin("level+warning");
@@ -194,7 +193,7 @@ pub(crate) fn describe_again(recipe: &Recipe, file: &str, output: &str) -> Vec<S
     arguments.0
 }
 
-/// Decodes a file of ours, for what is said at the end.
+/// Decodes a finished file for the summary that FFmpeg prints at its end.
 pub(crate) fn verify(format: AudioFormat, name: &str) -> Vec<String> {
     let mut arguments = Arguments::begin("level+verbose");
     arguments.add(["-protocol_whitelist", "file", "-f", demuxer(format), "-threads", "1"]);
@@ -213,8 +212,8 @@ fn demuxer(format: AudioFormat) -> &'static str {
     }
 }
 
-/// Makes the cover: a JPEG of at most a thousand pixels each way, encoded anew, so that nothing of a
-/// stranger's picture is passed on but what can be seen.
+/// Makes the cover: a JPEG of at most a thousand pixels each way. It is encoded anew, so that only the
+/// visible picture is passed on, and no metadata.
 pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
     let mut arguments = Arguments::begin("level+warning");
     arguments.0.extend(input.picture_options());
@@ -224,7 +223,7 @@ pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
     arguments.add(["-i", input.file, "-map"]);
     arguments.0.push(match picture {
         Picture::Embedded(stream) => format!("0:{stream}"),
-        // The first that is no embedded picture.
+        // The first video track that is not an embedded picture.
         Picture::Frame(_) => "0:V:0".to_owned(),
     });
     arguments.add(["-frames:v", "1", "-vf", SQUARE_PIXELS, "-map_metadata", "-1", "-fflags", "+bitexact"]);
@@ -233,7 +232,7 @@ pub(crate) fn cover(input: Input<'_>, picture: Picture) -> Vec<String> {
     arguments.0
 }
 
-/// Measures the loudness of what will be encoded, and prints a line for each value of each tenth of a second.
+/// Measures the loudness of the audio to be encoded. Prints a line for each value, ten times a second.
 pub(crate) fn loudness(input: Input<'_>, recipe: &Recipe) -> Vec<String> {
     let mut arguments = Arguments::open(input);
     arguments.take(recipe, &loudness_filters(recipe));

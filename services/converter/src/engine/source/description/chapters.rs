@@ -1,28 +1,29 @@
-//! Chapters, and where they are in a part of a sound.
+//! Chapters, and their times in a selected part.
 
 use super::{Description, texts};
 
-/// A part of a sound that has a title.
+/// A chapter.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Chapter {
-    /// Where it begins.
+    /// Its beginning.
     pub start_seconds: f64,
-    /// Where it ends.
+    /// Its end.
     pub end_seconds: f64,
-    /// What it is called.
+    /// Its title.
     pub title: Option<String>,
 }
 
-/// As many as have numbers of three digits in a Vorbis comment.
+/// The most chapters that Vorbis comments can number with three digits.
 const MAX_COUNT: usize = 1000;
 
 const MILLISECOND: f64 = 0.001;
 
 impl Description {
-    /// The same with chapters on the clock of the finished sound, which begins at `begin` of the
-    /// file's clock and lasts so many seconds.
+    /// The description with chapters on the finished file's clock, which begins at `begin` on the source's
+    /// clock and lasts `seconds`.
     pub(crate) fn on_clock(self, begin: f64, seconds: Option<f64>) -> Self {
-        // A little more than the last whole millisecond: 0.043 seconds are 42.99999999999999 of them.
+        // The small addition corrects floating-point errors: 0.043 seconds are 42.99999999999999
+        // milliseconds.
         let end = seconds.map_or(f64::INFINITY, |seconds| (seconds / MILLISECOND + 0.001).floor());
         let on_clock = |at: f64| ((at - begin) / MILLISECOND).round().clamp(0.0, end.max(0.0)) * MILLISECOND;
         let chapters = self.chapters.into_iter().map(|chapter| Chapter {
@@ -34,7 +35,7 @@ impl Description {
         Self { chapters, ..self }
     }
 
-    /// Those that are written: beginning, end and title.
+    /// The chapters to write: beginning, end and title.
     pub(super) fn chapters_in_milliseconds(&self) -> impl Iterator<Item = (u32, u32, Option<&str>)> {
         let chapters = self.chapters.iter().filter_map(|chapter| {
             let (start, end) = chapter.milliseconds()?;
@@ -45,7 +46,7 @@ impl Description {
 }
 
 impl Chapter {
-    /// Beginning and end; `None` if there is nothing between them.
+    /// Beginning and end. `None`: the chapter is empty.
     fn milliseconds(&self) -> Option<(u32, u32)> {
         let start = milliseconds(self.start_seconds);
         let end = milliseconds(self.end_seconds);
@@ -62,7 +63,7 @@ fn milliseconds(seconds: f64) -> u32 {
     (seconds / MILLISECOND).round() as u32
 }
 
-/// Those that a file may rightly have, in their order.
+/// The valid chapters in order.
 pub(super) fn cleaned(mut chapters: Vec<Chapter>) -> Vec<Chapter> {
     chapters.retain(|chapter| chapter.start_seconds.is_finite() && chapter.end_seconds.is_finite());
     chapters.sort_by(|a, b| a.start_seconds.total_cmp(&b.start_seconds));

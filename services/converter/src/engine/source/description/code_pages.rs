@@ -1,26 +1,26 @@
-//! Texts of old code pages: tags in which each byte stands as it was written decades ago.
+//! Decodes texts of old code pages: the bytes in such tags do not say their encoding.
 
 use std::ops::RangeInclusive;
 
 use contracts::decode_legacy_text;
 
-/// The characters that stand for the bytes 0x80 to 0xff where they are part of
-/// no UTF-8: the last ones for private use.
+/// The characters that stand for the bytes 0x80 to 0xff where these are not valid UTF-8: the last private-use
+/// characters.
 const MARKS: RangeInclusive<char> = '\u{10ff80}'..='\u{10ffff}';
 
 /// The character for byte 0.
 const FIRST_MARK: u32 = 0x10_ff00;
 
-/// Between texts that are decoded together. In no code page is it a part of a character.
+/// Separates texts that are decoded together. No code page uses it in a character.
 const SEPARATOR: u8 = 0x1e;
 
-/// ffprobe's answer as JSON, whatever bytes the texts in it have. (It prints them as they are with
-/// `-of json=c=1:sv=ignore`.) A byte that is no part of UTF-8 becomes a character for private use, from which
-/// [`Description::of`](super::Description::of) takes it back.
+/// Converts ffprobe's answer to valid JSON, whatever bytes its texts contain. (With `-of json=c=1:sv=ignore`
+/// ffprobe prints them unchanged.) A byte that is not part of UTF-8 becomes a private-use character.
+/// [`Description::of`](super::Description::of) restores the byte.
 pub(crate) fn valid_json(answer: &[u8]) -> String {
     let mut json = String::with_capacity(answer.len());
     for chunk in answer.utf8_chunks() {
-        // Nobody writes those characters. But if somebody did, they stand for no byte.
+        // No real text has these characters. They are replaced, so that they cannot stand for bytes.
         json.extend(chunk.valid().chars().map(|c| if is_mark(c) { char::REPLACEMENT_CHARACTER } else { c }));
         json.extend(chunk.invalid().iter().copied().map(mark));
     }
@@ -43,7 +43,7 @@ fn bytes(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The texts of one file in Unicode, in their order.
+/// The texts of one file in Unicode, in the same order.
 pub(super) fn decode(mut texts: Vec<String>) -> Vec<String> {
     for text in &mut texts {
         if let Some(utf8) = utf8_of(text) {
@@ -51,20 +51,18 @@ pub(super) fn decode(mut texts: Vec<String>) -> Vec<String> {
         }
     }
     decode_those(&mut texts, |text| text.contains(is_mark).then(|| bytes(text)), |_| true);
-    // FFmpeg reads an ID3 text as Latin-1 where its frame says so, and many programs wrote
-    // that into every frame. If one text of a file is nonsense as Latin-1, those that are too
-    // short to tell are of the same code page.
+    // FFmpeg reads an ID3 text as Latin-1 if its frame says so, and many programs wrote that into every
+    // frame. If one text of a file makes no sense as Latin-1, the texts that are too short to judge have the
+    // same code page.
     if texts.iter().any(|text| latin1(text).is_some() && is_nonsense(text)) {
         decode_those(&mut texts, |text| latin1(text).filter(|_| !has_mixed_word(text)), is_of_another_script);
     }
-    // There are no control codes in a title, but in Windows-1252 there are
-    // quotation marks and dashes at their places.
+    // Titles contain no control codes, but Windows-1252 has quotation marks and dashes in their place.
     decode_those(&mut texts, |text| latin1(text).filter(|_| has_control_codes(text)), |_| true);
     texts
 }
 
-/// Decodes those of the texts that have `bytes`, all in one piece: a guess is
-/// the better the more there is to go by.
+/// Decodes the texts for which `bytes` returns bytes, all together: a longer text makes a better guess.
 fn decode_those(
     texts: &mut [String],
     bytes: impl Fn(&str) -> Option<Vec<u8>>,
@@ -88,8 +86,8 @@ fn is_mark(c: char) -> bool {
     MARKS.contains(&c)
 }
 
-/// The text as UTF-8, if that is what its bytes are but for a few that were damaged or cut off at the end.
-/// FFmpeg reads UTF-8 as Latin-1, too, where an ID3 frame says so.
+/// The text as UTF-8, if its bytes are UTF-8 except for a few that were damaged or cut off at the end. FFmpeg
+/// also reads UTF-8 as Latin-1 where an ID3 frame says so.
 fn utf8_of(text: &str) -> Option<String> {
     let bytes = if text.contains(is_mark) { bytes(text) } else { latin1(text)? };
     let utf8: String = bytes.utf8_chunks().map(|chunk| chunk.valid()).collect();
@@ -97,12 +95,12 @@ fn utf8_of(text: &str) -> Option<String> {
     let whole = utf8.chars().filter(|c| !c.is_ascii()).count();
     let is_cut_off = std::str::from_utf8(&bytes).is_err_and(|error| error.error_len().is_none());
     let is_utf8 = whole > 0 && (broken * 4 <= whole || broken == 1 && is_cut_off);
-    // A trade mark or quotation mark behind a capital is one character of UTF-8 by chance.
+    // A trade mark or a quotation mark after a capital letter looks like one character of UTF-8 by chance.
     let is_chance = whole == 1 && text.contains(['®', '°', '»']) && !text.contains(['Â', 'Ã']);
     (is_utf8 && !is_chance).then_some(utf8)
 }
 
-/// The bytes of a text that was taken for Latin-1.
+/// The bytes of a text that was read as Latin-1.
 fn latin1(text: &str) -> Option<Vec<u8>> {
     if text.is_ascii() { None } else { text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect() }
 }
@@ -111,11 +109,11 @@ fn has_control_codes(text: &str) -> bool {
     text.contains(|c| ('\u{80}'..='\u{9f}').contains(&c))
 }
 
-/// Alphabets in parts, as somebody may list them. There are hardly any Russian
-/// or Greek words of these bytes alone.
+/// Parts of alphabets that a text may list on purpose. Hardly any Russian or Greek word consists of these
+/// bytes only.
 const ALPHABETS: [&str; 3] = ["ÄÖÜßÅÆØäöüåæø", "ÁÉÍÓÚÝáéíóúý", "ÞÐÆÖþðæö"];
 
-/// Whether this cannot be Latin-1: a word of three different letters or more has no letter from A to Z.
+/// Whether the text cannot be Latin-1: a word of at least three different letters has no letter from A to Z.
 fn is_nonsense(text: &str) -> bool {
     let is_strange = |word: &str| {
         let mut letters: Vec<char> = word.chars().filter(|c| !c.is_ascii()).collect();
@@ -127,8 +125,8 @@ fn is_nonsense(text: &str) -> bool {
     words(text).any(is_strange) && !ALPHABETS.iter().any(is_of)
 }
 
-/// Whether a letter from A to Z stands beside one of the Latin-1 Supplement, as
-/// in the languages of Western Europe.
+/// Whether a letter from A to Z is next to one of the Latin-1 Supplement, as in the languages of Western
+/// Europe.
 fn has_mixed_word(text: &str) -> bool {
     words(text).any(|word| word.contains(is_accented) && has_latin_letter(word))
 }
@@ -147,7 +145,7 @@ fn is_accented(c: char) -> bool {
     c >= 'À'
 }
 
-/// Whether the letters are none of the Latin alphabet, but for those that are ASCII.
+/// Whether all non-ASCII letters are outside the Latin alphabet.
 fn is_of_another_script(text: &str) -> bool {
     let is_latin = |c: char| c < '\u{370}' || ('\u{1e00}'..='\u{1eff}').contains(&c);
     let mut letters = text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic()).peekable();
@@ -249,7 +247,7 @@ mod tests {
         "ÄÖÜß",
         "áéíóú",
         "ÞÐÆÖ",
-        // Nobody's words, but bytes that are taken for Russian and Turkish.
+        // Not real words, but bytes that look like Russian and Turkish.
         "Õö",
         "Íóý",
         "Ÿ",
@@ -285,7 +283,7 @@ mod tests {
         }
         assert_eq!(bytes("\u{10ff41}\u{10ffcf}"), b"\xf4\x8f\xbd\x81\xcf");
         assert_eq!(valid_json("a\u{10ff80}\u{10ffff}".as_bytes()), "a\u{fffd}\u{fffd}");
-        // A backslash is the second byte of the first character, and ffprobe writes two of them.
+        // A backslash is the second byte of the first character, and ffprobe writes it twice.
         let json = valid_json(b"{\"a\":\"\x83\\\\\x83\x74\x83\x67\"}");
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(decoded(&[value["a"].as_str().unwrap()]), ["ソフト"]);

@@ -1,4 +1,4 @@
-//! The text in which FFmpeg reads titles and chapters (<https://ffmpeg.org/ffmpeg-formats.html>, "Metadata").
+//! Writes titles and chapters as FFmpeg reads them (<https://ffmpeg.org/ffmpeg-formats.html>, "Metadata").
 
 use std::fmt::Write as _;
 
@@ -7,8 +7,8 @@ use contracts::AudioFormat;
 use super::Description;
 use super::names::Name;
 
-/// FFmpeg's names, which it translates into those of the format. M4A has no place for a performer and a
-/// publisher, and WAV for neither of them, an album's artist, a composer, a disc and lyrics.
+/// FFmpeg's names, which it translates into the format's own. M4A has no place for a performer and a
+/// publisher. WAV lacks these too, and also an album's artist, a composer, a disc and lyrics.
 const KEYS: [(Name, &str); 15] = [
     (Name::Title, "title"),
     (Name::Artist, "artist"),
@@ -28,8 +28,8 @@ const KEYS: [(Name, &str); 15] = [
 ];
 
 impl Description {
-    /// What FFmpeg reads with `-f ffmetadata`, for a file of this format. The text for M4A has a stream,
-    /// which says the language: `-map_metadata:s:a:0 1:s:0` puts it where M4A has it.
+    /// The description in the format of `-f ffmetadata`, for a file of this format. The text for M4A contains
+    /// a stream with the language: `-map_metadata:s:a:0 1:s:0` writes it where M4A stores it.
     pub(crate) fn ffmetadata(&self, format: AudioFormat) -> String {
         let mut file = ";FFMETADATA1\n".to_owned();
         for (name, key) in KEYS {
@@ -44,7 +44,7 @@ impl Description {
                 self.add_chapter_sections(&mut file);
             }
             AudioFormat::Opus | AudioFormat::Flac => self.add_chapter_comments(&mut file),
-            // MP3 has its tag, and WAV no place for chapters that anybody looks for.
+            // MP3 has its own tag, and no player looks for chapters in WAV.
             AudioFormat::Mp3 | AudioFormat::Wav => {}
         }
         file
@@ -58,7 +58,7 @@ impl Description {
     }
 
     /// Chapters as Vorbis comments (<https://wiki.xiph.org/Chapter_Extension>). FFmpeg's own are up to a
-    /// second late in Opus, and there are none in FLAC.
+    /// second late in Opus, and it writes none in FLAC.
     fn add_chapter_comments(&self, file: &mut String) {
         for (number, (start, _, title)) in self.chapters_in_milliseconds().enumerate() {
             let (seconds, milliseconds) = (start / 1000, start % 1000);
@@ -72,7 +72,7 @@ impl Description {
     }
 }
 
-/// A line, in which everything that means something to FFmpeg is preceded by a backslash.
+/// Adds a line. A backslash precedes every character that has a meaning for FFmpeg.
 fn add(file: &mut String, key: &str, text: &str) {
     file.push_str(key);
     file.push('=');
@@ -83,8 +83,8 @@ fn add(file: &mut String, key: &str, text: &str) {
         file.push(c);
     }
     if text.ends_with('\\') {
-        // FFmpeg takes the end of the line for part of the text where any
-        // backslash is before it. A NUL ends the text.
+        // If the text contains a backslash, FFmpeg takes the line break for part of the text. A NUL ends the
+        // text.
         file.push('\0');
     }
     file.push('\n');

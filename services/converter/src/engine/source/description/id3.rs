@@ -1,4 +1,4 @@
-//! The ID3v2.4 tag in front of an MP3's frames (<https://id3.org/id3v2.4.0-frames> and
+//! Writes the ID3v2.4 tag in front of an MP3's frames (<https://id3.org/id3v2.4.0-frames> and
 //! <https://id3.org/id3v2-chapters-1.0>).
 
 use id3::frame::{self, Comment, Lyrics, Picture, PictureType, TableOfContents};
@@ -7,11 +7,11 @@ use id3::{Encoder, Frame, Tag, TagLike as _};
 use super::Description;
 use super::names::Name;
 
-/// The longest tag with its picture. Players read all of it before they begin.
+/// The longest tag, picture included. Players read all of it before they start.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Frames of one text each. FFmpeg takes a performer for a conductor and the
-/// other way round; there is no better frame.
+/// Frames with one text each. FFmpeg reads a performer as a conductor and vice versa, but there is no better
+/// frame.
 const TEXTS: [(Name, &str); 13] = [
     (Name::Title, "TIT2"),
     (Name::Artist, "TPE1"),
@@ -28,20 +28,20 @@ const TEXTS: [(Name, &str); 13] = [
     (Name::Language, "TLAN"),
 ];
 
-/// The language of comments and lyrics. It must be one, and some players show those in this one alone.
+/// The language of comments and lyrics. It is mandatory, and some players show only English ones.
 const LANGUAGE: &str = "eng";
 
 /// A table of contents counts its entries in one byte.
 const MAX_ENTRIES: usize = 250;
 
-/// What the frame of a picture takes beside the picture, and more.
+/// An upper limit for a picture frame's own bytes.
 const FRAME_BYTES: usize = 1024;
 
-/// "Not known": a reader goes by the times.
+/// "Unknown": readers use the times instead.
 const NO_OFFSET: u32 = u32::MAX;
 
 impl Description {
-    /// The tag, with this JPEG as its front cover; empty if there is nothing to say.
+    /// The tag, with this JPEG as its front cover. Empty if there is nothing to say.
     pub(crate) fn id3(&self, cover: Option<&[u8]>) -> Vec<u8> {
         let mut tag = Tag::new();
         for (name, id) in TEXTS {
@@ -74,8 +74,8 @@ impl Description {
         encoded(&tag)
     }
 
-    /// The chapters and their table of contents, without which some players show none. Of many
-    /// there are several tables below the one.
+    /// Adds the chapters and their table of contents. Some players show no chapters without the table. Many
+    /// chapters are divided among several tables below a top one.
     fn add_chapter_frames(&self, tag: &mut Tag) {
         let mut elements = Vec::new();
         for (start_time, end_time, title) in self.chapters_in_milliseconds() {
@@ -115,13 +115,13 @@ fn table(element_id: String, elements: Vec<String>, top_level: bool) -> TableOfC
 fn encoded(tag: &Tag) -> Vec<u8> {
     let mut bytes = Vec::new();
     if tag.frames().next().is_some() && Encoder::new().encode(tag, &mut bytes).is_err() {
-        // A frame that can't be written. Without its titles the sound is as good.
+        // A frame cannot be written. The audio is kept without its titles.
         bytes.clear();
     }
     bytes
 }
 
-/// A date as ID3 has it: videos from the web have theirs without the hyphens.
+/// A date in ID3's form. Web videos have dates without hyphens.
 fn timestamp(date: &str) -> String {
     match date.as_bytes() {
         [_, _, _, _, _, _, _, _] if date.bytes().all(|byte| byte.is_ascii_digit()) => {

@@ -1,5 +1,5 @@
-//! What is kept of what a source says about itself: a closed list of names. Everything else is left out, so
-//! that no place, device or person gets into an audio file by a spelling that nobody thought of.
+//! The part of a source's description that is kept: a closed list of names. Everything else is dropped, so
+//! that no place, device or person gets into an audio file under an unexpected name.
 
 mod chapters;
 mod code_pages;
@@ -20,35 +20,34 @@ pub(crate) use self::code_pages::valid_json;
 use self::names::{Name, Rank};
 pub(crate) use self::pictures::{PictureStream, SQUARE_PIXELS, cover_of};
 
-/// Titles, names and chapters, as they are written into an audio file.
+/// Titles, names and chapters for the audio file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Description {
     texts: BTreeMap<Name, String>,
     chapters: Vec<Chapter>,
 }
 
-/// A tag of which the name is kept.
+/// A tag whose name is kept.
 #[derive(Debug)]
 struct Candidate {
     name: Name,
-    /// Whether it stands where this kind of file has its titles in a pinch only.
+    /// Whether files of this kind normally have their titles elsewhere.
     is_second_choice: bool,
     rank: Rank,
     text: String,
 }
 
 impl Description {
-    /// What is kept of the tags of a file, of those of its chosen audio stream,
-    /// and of its chapters on the file's clock.
+    /// The kept tags of a file and of its chosen audio stream, and its chapters on the file's clock.
     ///
-    /// The texts may have bytes of old code pages in them, as [`valid_json`] marked them.
+    /// The texts may contain bytes of old code pages, as [`valid_json`] marked them.
     pub(crate) fn of(
         format_name: &str,
         format_tags: &[(String, String)],
         stream_tags: &[(String, String)],
         chapters: Vec<Chapter>,
     ) -> Self {
-        // Ogg has the titles in its streams. Elsewhere a stream's own titles are such as "Stereo".
+        // Ogg stores titles in its streams. Elsewhere a stream's own title is a text such as "Stereo".
         let streams_have_titles = format_name == "ogg";
         let of_format = candidates(format_tags, streams_have_titles);
         let mut of_stream = candidates(stream_tags, !streams_have_titles);
@@ -60,8 +59,8 @@ impl Description {
         Self { texts: best(candidates), chapters: chapters::cleaned(chapters) }
     }
 
-    /// The same with the texts of an upload instead of the source's, and
-    /// without the source's if they are not wanted.
+    /// The description with the upload's texts in place of the source's. The source's texts are dropped if
+    /// the options say so.
     pub(crate) fn with_options(self, options: &ConversionOptions) -> Self {
         let mut description = match options.metadata {
             Metadata::Keep => self,
@@ -90,7 +89,7 @@ fn candidates(tags: &[(String, String)], is_second_choice: bool) -> Vec<Candidat
     tags.iter().filter_map(candidate).collect()
 }
 
-/// All texts of one file are of one code page, and a guess is the better the more there is to go by.
+/// All texts of one file have the same code page, and a longer text makes a better guess.
 fn decoded(candidates: Vec<Candidate>, chapters: Vec<Chapter>) -> (Vec<Candidate>, Vec<Chapter>) {
     let of_tags = candidates.iter().map(|candidate| candidate.text.clone());
     let of_chapters = chapters.iter().filter_map(|chapter| chapter.title.clone());
@@ -103,7 +102,7 @@ fn decoded(candidates: Vec<Candidate>, chapters: Vec<Chapter>) -> (Vec<Candidate
     (candidates, chapters.collect())
 }
 
-/// The first choice for each name.
+/// The best candidate for each name.
 fn best(mut candidates: Vec<Candidate>) -> BTreeMap<Name, String> {
     candidates.sort_by_key(|candidate| (candidate.is_second_choice, candidate.rank));
     let mut found = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! The names that are kept, in all spellings under which ffprobe shows them.
+//! The tag names that are kept, in all spellings that ffprobe shows.
 
-/// What a text is.
+/// The meaning of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Name {
     Title,
@@ -12,10 +12,10 @@ pub(super) enum Name {
     Date,
     Genre,
     Track,
-    /// How many tracks there are, until it is written behind the track's number.
+    /// The number of tracks. It is later written after the track's number.
     TrackTotal,
     Disc,
-    /// Likewise for discs.
+    /// The number of discs, likewise.
     DiscTotal,
     Publisher,
     Copyright,
@@ -24,18 +24,18 @@ pub(super) enum Name {
     Lyrics,
 }
 
-/// Of several texts for one name the one with the least rank is taken.
+/// The rank of a tag's spelling. Of several texts for one name, the lowest rank wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    /// The place of the spelling in the list.
+    /// The spelling's place in the list.
     place: usize,
-    /// Whether it is for readers of one language, such as `title-eng`.
+    /// Whether it is for one language, such as `title-eng`.
     has_language: bool,
 }
 
-/// Spellings in small letters, without spaces, hyphens and underscores, the best ones first:
-/// those of ID3 as FFmpeg translates it, Vorbis comments, MP4 and MOV, Matroska, RIFF, APE
-/// and ASF. No `wmtrack`: it counts from 0.
+/// Spellings in lower case without spaces, hyphens and underscores, the best ones first: those of ID3 in
+/// FFmpeg's translation, Vorbis comments, MP4 and MOV, Matroska, RIFF, APE and ASF. `wmtrack` is missing on
+/// purpose: it counts from 0.
 const SPELLINGS: [(Name, &[&str]); 17] = [
     (Name::Title, &["title"]),
     (Name::Artist, &["artist", "wmauthor", "author"]),
@@ -56,10 +56,10 @@ const SPELLINGS: [(Name, &[&str]); 17] = [
     (Name::Lyrics, &["lyrics", "unsyncedlyrics", "unsynchronisedlyrics", "unsynchronizedlyrics", "wmlyrics"]),
 ];
 
-/// How the names of MOV begin.
+/// The prefix of MOV's names.
 const QUICKTIME: &str = "com.apple.quicktime.";
 
-/// The name that a tag's key stands for, if it is one that is kept.
+/// The name for a tag's key. `None`: the tag is not kept.
 pub(super) fn recognise(key: &str) -> Option<(Name, Rank)> {
     let key = key.to_ascii_lowercase();
     let key = key.strip_prefix(QUICKTIME).unwrap_or(&key);
@@ -73,7 +73,7 @@ pub(super) fn recognise(key: &str) -> Option<(Name, Rank)> {
 }
 
 fn spelled(key: &str) -> Option<(Name, usize)> {
-    // Not what is below another tag, such as Matroska's `TITLE/SORT_WITH`, but `WM/AlbumTitle`.
+    // Rejects a tag below another one, such as Matroska's `TITLE/SORT_WITH`, but accepts `WM/AlbumTitle`.
     let spelling: String = key.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect();
     let spelling = spelling.replacen("wm/", "wm", 1);
     SPELLINGS.iter().find_map(|(name, spellings)| {
@@ -82,18 +82,18 @@ fn spelled(key: &str) -> Option<(Name, usize)> {
     })
 }
 
-/// A code of ISO 639.
+/// Whether it is a code of ISO 639.
 fn is_language(text: &str) -> bool {
     matches!(text.len(), 2 | 3) && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Whether it stands where a language would, and names none.
+/// Whether it is in the place of a language but names none.
 pub(super) fn says_nothing(language: &str) -> bool {
     ["und", "unk", "xxx", "zxx", "mis"].iter().any(|code| language.eq_ignore_ascii_case(code))
 }
 
 impl Name {
-    /// The longest text. Lyrics and notes are read; everything else is shown in a line.
+    /// The longest text in bytes. Lyrics and notes are long; all others are shown on one line.
     pub(super) fn max_bytes(self) -> usize {
         if self == Self::Lyrics { 64 * 1024 } else { super::texts::MAX_BYTES }
     }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_description_of_the_work_has_no_name() {
+    fn tags_that_do_not_describe_the_work_have_no_name() {
         for key in [
             "location",
             "location-eng",

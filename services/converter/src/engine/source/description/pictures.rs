@@ -1,15 +1,15 @@
-//! Which picture is the cover, and its shape.
+//! Selects the cover among a file's pictures, and scales it.
 
 use std::cmp::Reverse;
 
-/// A picture that is embedded in a file.
+/// An embedded picture.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct PictureStream {
     /// Its index among all tracks.
     pub index: u32,
-    /// Pixels in a line; 0 if not known.
+    /// Width in pixels; 0 if unknown.
     pub width: u32,
-    /// Lines; 0 if not known.
+    /// Height in pixels; 0 if unknown.
     pub height: u32,
     /// Its tag `comment`: what it shows, in ID3's words, such as `Cover (front)`.
     pub comment: Option<String>,
@@ -17,11 +17,10 @@ pub(crate) struct PictureStream {
     pub file_name: Option<String>,
 }
 
-/// FFmpeg's filter that makes a picture of square pixels, at most a thousand
-/// each way and no more than there were.
+/// FFmpeg's filter for square pixels: at most a thousand each way, and never more than the source has.
 ///
-/// Broad pixels lead to fewer lines, high ones to shorter lines. (FFmpeg's
-/// `sar` is 1 if the shape is not known.)
+/// Wide pixels reduce the height, tall pixels the width. (FFmpeg's `sar` is 1 if the pixels' shape is
+/// unknown.)
 pub(crate) const SQUARE_PIXELS: &str = "scale=w='max(1,round(iw*min(1,sar)*min(1,1000/max(iw*min(1,sar),ih/max(1,sar)))))':\
     h='max(1,round(ih/max(1,sar)*min(1,1000/max(iw*min(1,sar),ih/max(1,sar)))))',\
     setsar=1,format=yuvj420p";
@@ -30,7 +29,7 @@ pub(crate) const SQUARE_PIXELS: &str = "scale=w='max(1,round(iw*min(1,sar)*min(1
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Motif {
     Front,
-    /// The same in another shape, for wide screens.
+    /// The same for wide screens.
     Landscape,
     Unknown,
     /// Back, artist, leaflet and so on.
@@ -38,8 +37,7 @@ enum Motif {
     Icon,
 }
 
-/// The index of the picture that is the cover: the front before others, large
-/// before small, and else the first.
+/// The index of the cover: the front before others, large before small, otherwise the first.
 pub(crate) fn cover_of(pictures: &[PictureStream]) -> Option<u32> {
     let rank = |picture: &&PictureStream| {
         let pixels = u64::from(picture.width) * u64::from(picture.height);
@@ -49,7 +47,7 @@ pub(crate) fn cover_of(pictures: &[PictureStream]) -> Option<u32> {
 }
 
 impl PictureStream {
-    /// Whether it says so itself: Matroska has its covers in two sizes.
+    /// Whether its name says that it is the small one: Matroska stores covers in two sizes.
     fn is_small(&self) -> bool {
         self.file_name.as_ref().is_some_and(|name| name.to_ascii_lowercase().starts_with("small_"))
     }

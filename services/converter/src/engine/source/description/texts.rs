@@ -1,9 +1,9 @@
-//! Texts as they are written: short enough, without control characters, and no place on earth.
+//! Cleans texts: limits their length, and removes control characters and geographic positions.
 
-/// The longest text but for lyrics.
+/// The longest text, except lyrics.
 pub(super) const MAX_BYTES: usize = 4 * 1024;
 
-/// The text with its line breaks as `\n` and of at most so many bytes; `None` if nothing is left to say.
+/// The text with line breaks as `\n`, cut to `max_bytes`. `None` if nothing is left.
 pub(super) fn cleaned(text: &str, max_bytes: usize) -> Option<String> {
     let text = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', " ");
     let text = text.replace(|c: char| c.is_control() && c != '\n', "");
@@ -19,10 +19,10 @@ fn is_of_a_place(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_' | '/')
 }
 
-/// Whether this is a point on earth as cameras write it (ISO 6709, annex H): latitude, longitude, and perhaps
-/// altitude and coordinate system, as in `+48.1234+016.2345+123.4CRSWGS_84/`.
+/// Whether this is a geographic position as cameras write it (ISO 6709, annex H): latitude, longitude, and
+/// perhaps altitude and coordinate system, as in `+48.1234+016.2345+123.4CRSWGS_84/`.
 ///
-/// Without a fraction or the slash it could be anything.
+/// A text without a fraction and without the slash may mean something else.
 fn is_place(text: &str) -> bool {
     let (point, is_closed) =
         text.split_once('/').map_or((text, false), |(point, rest)| (point, rest.is_empty()));
@@ -30,14 +30,14 @@ fn is_place(text: &str) -> bool {
     let Some((latitude, rest)) = number(point) else { return false };
     let Some((longitude, rest)) = number(rest) else { return false };
     let has_digits = |number: &str, counts: [usize; 3]| counts.contains(&whole(number).len());
-    // Some forget to fill up the degrees with zeroes.
+    // Some programs do not pad the degrees with zeroes.
     let has_right_digits = has_digits(latitude, [2, 4, 6]) && has_digits(longitude, [3, 5, 7]);
     let has_fractions = latitude.contains('.') && longitude.contains('.');
     let ends = rest.is_empty() || number(rest).is_some_and(|(_, rest)| rest.is_empty());
     ends && [has_right_digits, has_fractions, is_closed].into_iter().filter(|sign| *sign).count() >= 2
 }
 
-/// A number with its sign, which is cut off, and what follows.
+/// A number, without its sign, and the rest of the text.
 fn number(text: &str) -> Option<(&str, &str)> {
     let unsigned = text.strip_prefix(['+', '-'])?;
     let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());

@@ -1,4 +1,4 @@
-//! What real programs read of what is written.
+//! Tests that real programs read the written descriptions correctly.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::names::Name;
 use super::{Chapter, Description, SQUARE_PIXELS};
 
-/// Everything that FFmpeg's text, or another format's, could take for something else.
+/// Texts that FFmpeg's format or another format could misread.
 const NASTY: [&str; 8] = [
     "#=;\\",
     "ends with a backslash\\",
@@ -41,8 +41,8 @@ const NAMES: [Name; 15] = [
     Name::Lyrics,
 ];
 
-/// A description with this text for each name that takes any, and two chapters
-/// of it with a gap before and between them.
+/// A description with this text under each name that may have any text, and two chapters with gaps before and
+/// between them.
 fn described(text: &str) -> Description {
     let texts = NAMES.map(|name| {
         let text = match name {
@@ -79,7 +79,7 @@ impl Studio {
         assert!(status.success());
     }
 
-    /// What is read again from a file of this format with the description in it.
+    /// Writes the description into a file of this format and reads it again.
     fn read(&self, description: &Description, format: AudioFormat) -> Description {
         let (options, name) = match format {
             AudioFormat::Mp3 => {
@@ -173,7 +173,7 @@ fn chapters_come_out_of_every_format_that_has_any() {
             };
             let mut description = description.clone();
             if format == AudioFormat::M4a {
-                // FFmpeg's first chapter of M4A begins at 0 whenever it is to.
+                // FFmpeg moves the first chapter of an M4A to 0.
                 description.chapters[0].start_seconds = 0.0;
             }
             assert_eq!(starts(&read), starts(&description), "{format:?}");
@@ -272,7 +272,7 @@ fn a_cover_has_square_pixels() {
     }
 }
 
-/// In a WAV, which says nothing about it, and in an ID3v2.3 frame that claims to be Latin-1.
+/// The title is in a WAV, which declares no encoding, and in an ID3v2.3 frame that claims to be Latin-1.
 #[test]
 fn a_title_of_a_code_page_is_read_through_ffprobe() {
     let studio = Studio::new();

@@ -1,5 +1,5 @@
-//! Whether a file was cut off, by what its container says of its own size: FFmpeg often reads what is there,
-//! and takes the length of that for the length of the recording.
+//! Whether a file was cut off, judged by the sizes that its container declares. FFmpeg often reads what is
+//! left and takes its length for the recording's length.
 
 mod mp4;
 
@@ -13,17 +13,17 @@ use super::ogg::page_lengths;
 /// What is missing at the end of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lack {
-    /// Nothing that the container tells of.
+    /// Nothing that the container declares.
     Nothing,
-    /// So many bytes of its media.
+    /// This many bytes of its media.
     Bytes(u64),
-    /// It ends in the middle of a piece of media, and nobody knows how many should follow.
+    /// It ends inside a piece of media of unknown size.
     Rest,
-    /// It ends in the middle of a piece of media, or there is something else behind it.
+    /// It ends inside a piece of media, or other data follow the media.
     Tail,
 }
 
-/// What is missing at the end of a file. Blocks.
+/// Finds what is missing at the end of a file. Blocks.
 pub(crate) fn lack(path: &Path) -> io::Result<Lack> {
     let file = File::open(path)?;
     let file = Reader { length: file.metadata()?.len(), file };
@@ -42,17 +42,17 @@ pub(crate) fn lack(path: &Path) -> io::Result<Lack> {
     }
 }
 
-/// Sizes that writers leave which could not go back to the header, such as those
-/// that write into a pipe: nearly 2 or 4 GiB.
+/// Whether the size is a placeholder of nearly 2 or 4 GiB. Writers leave it when they cannot return to the
+/// header, for example in a pipe.
 fn is_placeholder(size: u32) -> bool {
     const NEAR: u32 = 64 * 1024;
     size == 0 || size >= u32::MAX - NEAR || size.abs_diff(1 << 31) <= NEAR
 }
 
-/// Further pieces are not looked at.
+/// Pieces after this many are ignored.
 const MAX_PIECES: usize = 1_000_000;
 
-/// A file that is looked into.
+/// A file and its length.
 struct Reader {
     file: File,
     length: u64,
@@ -80,7 +80,7 @@ impl Reader {
         Ok(lack)
     }
 
-    /// Looks for a chunk of media, by its name or the name of the list that it is.
+    /// Finds a chunk of media, by its name or by its list's name.
     fn chunks(&self, mut at: u64, media: &[&[u8; 4]], number: impl Fn([u8; 4]) -> u32) -> io::Result<Lack> {
         for _ in 0..MAX_PIECES {
             let Some([a, b, c, d, s0, s1, s2, s3]) = array_at(&self.file, at)? else { break };
@@ -110,7 +110,7 @@ impl Reader {
             header.get(at..at + 8)?.first_chunk().copied().map(u64::from_le_bytes)
         };
         let properties = header.windows(16).position(|window| window == ASF_FILE_PROPERTIES);
-        // Behind the object's id: its size, the file's id and size, and more, then flags.
+        // After the object's id: its size, the file's id and size, more fields, then flags.
         let flags = properties.and_then(|at| header.get(at + 88));
         let is_broadcast = flags.is_none_or(|flags| flags & 1 == 1);
         let Some(data) = number(16).filter(|_| !is_broadcast) else { return Ok(Lack::Nothing) };
@@ -148,7 +148,7 @@ impl Reader {
         Ok(if is_whole { Lack::Nothing } else { Lack::Tail })
     }
 
-    /// Matroska: how long the segment is (RFC 9559, section 5.1), unless it was written live.
+    /// Matroska: the segment's length (RFC 9559, section 5.1), unless it was written live.
     fn matroska(&self) -> io::Result<Lack> {
         let mut start = [0; 4096];
         let read = read_at(&self.file, 0, &mut start)?;
@@ -164,7 +164,7 @@ impl Reader {
         Ok(if is_unknown { Lack::Nothing } else { self.up_to(end) })
     }
 
-    /// CAF: where the data end, if that is known (Core Audio Format specification, "Audio Data Chunk").
+    /// CAF: the end of the data, if known (Core Audio Format specification, "Audio Data Chunk").
     fn core_audio(&self) -> io::Result<Lack> {
         let mut at = 8;
         for _ in 0..MAX_PIECES {
@@ -186,7 +186,7 @@ const ASF_HEADER: [u8; 16] =
 const ASF_FILE_PROPERTIES: [u8; 16] =
     [0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11, 0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65];
 
-/// A number of EBML: how many bytes it has, and what it is (RFC 8794, section 4).
+/// An EBML number: its length in bytes, and its value (RFC 8794, section 4).
 fn vint(bytes: &[u8]) -> Option<(usize, u64)> {
     let length = bytes.first()?.leading_zeros() as usize + 1;
     let number = bytes.get(..length).filter(|_| length <= 8)?;

@@ -1,4 +1,4 @@
-//! The end of an MP4 file and its kin.
+//! The end of an MP4 file and related formats.
 
 use std::io;
 
@@ -15,11 +15,11 @@ impl Reader {
             let is_media = matches!(&head.name, b"mdat" | b"moof");
             is_fragmented |= &head.name == b"moof";
             let size = match head.size {
-                // Up to the end.
+                // This box lasts up to the end of the file.
                 None if &head.name == b"mdat" => return Ok(Lack::Nothing),
                 size => size.unwrap_or(0),
             };
-            // Garbage behind the end is no box.
+            // Garbage after the end is not a box.
             if size < 8 || !head.name.iter().all(u8::is_ascii_graphic) && head.name[0] != 0xa9 {
                 let has_more = is_fragmented && self.has_fragment_behind(at)?;
                 return Ok(if has_more { Lack::Rest } else { Lack::Nothing });
@@ -37,7 +37,7 @@ impl Reader {
         Ok(Lack::Nothing)
     }
 
-    /// Whether a fragment follows somewhere behind a position at which there is no box.
+    /// Whether a fragment follows after a position that has no box.
     fn has_fragment_behind(&self, mut at: u64) -> io::Result<bool> {
         const PIECE: usize = 1 << 20;
         let mut piece = vec![0; PIECE];

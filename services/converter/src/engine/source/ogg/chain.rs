@@ -1,9 +1,8 @@
-//! Makes one stream of the several that follow each other in a chained Ogg
-//! file, as recordings of web radios are.
+//! Joins the links of a chained Ogg file, such as a recording of web radio, to one stream.
 //!
-//! FFmpeg fails at the second link of a chain of Opus or FLAC, and takes the clock of one in Vorbis for the
-//! first one's. So all links get the first one's serial number, and go on with its clock. Decoders other than
-//! Vorbis' need no new headers: these are left out.
+//! FFmpeg fails at the second link of a chain in Opus or FLAC. In Vorbis, it reads each link's clock as the
+//! first one's. So all links get the first link's serial number and continue its clock. Decoders other than
+//! Vorbis need no new headers, so these are left out.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -14,10 +13,10 @@ use super::codec::Codec;
 use super::pages::{CAPTURE_PATTERN, IS_CONTINUED, IS_FIRST, NO_GRANULE, Page, Piece, Pieces};
 use crate::engine::source::bytes_at::array_at;
 
-/// Joins the links of a file, if it is a chain of streams of one kind, in its place. Blocks.
+/// Joins a file's links in place, if it is a chain of streams of one kind. Blocks.
 ///
 /// # Errors
-/// The file cannot be read or written. It is of no use then.
+/// The file cannot be read or written. It is then unusable.
 pub(crate) fn join_links(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let is_ogg = array_at(&file, 0)? == Some(CAPTURE_PATTERN);
@@ -26,11 +25,11 @@ pub(crate) fn join_links(path: &Path) -> io::Result<()> {
     }
     let mut pieces = Pieces::of(&file);
     let mut chain: Option<Chain> = None;
-    // What is written never gets ahead of what is read.
+    // Writing never overtakes reading, because pages do not grow.
     let mut length = 0;
     while let Some(piece) = pieces.next()? {
         let bytes = match piece {
-            // Damage stays what it was.
+            // Damaged bytes are kept unchanged.
             Piece::Garbage(bytes) => Some(bytes),
             Piece::Page(page) => match &mut chain {
                 None => {
@@ -48,7 +47,8 @@ pub(crate) fn join_links(path: &Path) -> io::Result<()> {
     file.set_len(length)
 }
 
-/// Whether more than one stream of a kind that can be joined follow each other, and nothing else is there.
+/// Whether the file consists of several streams of one kind that can be joined, one after another, and
+/// nothing else.
 fn is_chain(pieces: &mut Pieces<'_>) -> io::Result<bool> {
     let mut codec = None;
     let (mut links, mut is_begun) = (0_u32, false);
@@ -69,19 +69,19 @@ fn is_chain(pieces: &mut Pieces<'_>) -> io::Result<bool> {
     Ok(links > 1)
 }
 
-/// How the pages of a chain become those of one stream.
+/// Converts a chain's pages to pages of one stream.
 struct Chain {
     codec: Codec,
     serial: [u8; 4],
     sequence: u32,
     link: u32,
-    /// Granules a second, of the chain and of this link.
+    /// Granules per second of the chain and of this link.
     rate_hz: u64,
     link_rate_hz: u64,
-    /// The packet that begins next in this link.
+    /// The number of the link's next packet.
     place: u32,
     is_in_headers: bool,
-    /// The link's clock begins here on the chain's, once it is known.
+    /// Where the link's clock begins on the chain's clock, once it is known.
     offset: Option<u64>,
     granule: u64,
 }
@@ -104,7 +104,8 @@ impl Chain {
         })
     }
 
-    /// Makes a page one of the stream. Nothing is left of headers of another link that no decoder needs.
+    /// Converts a page to one of the joined stream. `None`: it holds only headers of a later link, which no
+    /// decoder needs.
     fn take(&mut self, mut page: Page) -> Option<Vec<u8>> {
         if page.has(IS_FIRST) {
             self.link += 1;
@@ -130,7 +131,7 @@ impl Chain {
     }
 
     fn on_its_clock(&mut self, granule: u64) -> u64 {
-        /// Pages are shorter: a stream that begins with a later position was joined under way.
+        /// No page is longer. A stream that begins at a later position was joined while it was running.
         const LONGEST_PAGE_SECONDS: u64 = 10;
         let granule = u128::from(granule) * u128::from(self.rate_hz) / u128::from(self.link_rate_hz);
         #[expect(clippy::cast_possible_truncation, reason = "positions count modulo 2^64")]
@@ -182,7 +183,7 @@ mod tests {
             let header = header(codec, 48_000);
             let first = link(7, &header, &[1000, 2000, NO_GRANULE, 3000]);
             let second = link(9, &header, &[1000, 2000]);
-            // A stream that was joined under way.
+            // A stream that was joined while it was running.
             let third = link(7, &header, &[1_000_000, 1_001_000]);
             let mut expected = first.clone();
             expected[5] = page(0, 3000, 7, 5, &[0xff, 5]);

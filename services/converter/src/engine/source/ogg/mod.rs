@@ -1,4 +1,4 @@
-//! Ogg files: their pages, and chains of them.
+//! Ogg files: pages, and chains of streams.
 
 mod chain;
 mod codec;

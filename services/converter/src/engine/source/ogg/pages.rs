@@ -10,7 +10,7 @@ use crate::engine::source::bytes_at::read_at;
 pub(super) const CAPTURE_PATTERN: [u8; 5] = *b"OggS\0";
 pub(super) const HEAD_BYTES: usize = 27;
 
-/// A page begins the packet that the one before it did not end.
+/// The page's first packet continues the last packet of the page before.
 pub(super) const IS_CONTINUED: u8 = 1;
 pub(super) const IS_FIRST: u8 = 2;
 pub(super) const IS_LAST: u8 = 4;
@@ -41,7 +41,7 @@ impl Page {
         &self.bytes[self.head..]
     }
 
-    /// Makes it the next page of another stream. A checksum that was wrong stays wrong.
+    /// Moves the page to another stream. A wrong checksum stays wrong.
     pub(super) fn change(&mut self, serial: [u8; 4], sequence: u32, granule: u64) {
         let found = self.bytes[CHECKSUM].to_vec();
         let is_whole = found == self.checksum();
@@ -56,7 +56,7 @@ impl Page {
         self.bytes[CHECKSUM].copy_from_slice(&checksum);
     }
 
-    /// What belongs into the place of the checksum, which counts as zeros.
+    /// The correct checksum. Its own field counts as zeros.
     pub(super) fn checksum(&self) -> [u8; 4] {
         let bytes = self.bytes.iter().enumerate();
         let bytes = bytes.map(|(at, byte)| if CHECKSUM.contains(&at) { 0 } else { *byte });
@@ -67,7 +67,7 @@ impl Page {
 
 pub(super) const CHECKSUM: Range<usize> = 22..26;
 
-/// Of each byte, with the generator 0x04c11db7.
+/// The CRC of each byte, with the generator 0x04c11db7.
 const CRC: [u32; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -85,18 +85,18 @@ const CRC: [u32; 256] = {
     table
 };
 
-/// What a file consists of.
+/// A part of a file.
 pub(super) enum Piece {
     Page(Page),
-    /// What is no page, or not a whole one.
+    /// Bytes that are not a whole page.
     Garbage(Vec<u8>),
 }
 
-/// The pieces of a file, one after the other.
+/// The parts of a file, one after another.
 pub(super) struct Pieces<'a> {
     file: &'a File,
     position: u64,
-    /// What was read ahead and not returned yet.
+    /// Bytes that were read but not returned yet.
     ahead: VecDeque<u8>,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// How long the head of the page that begins here is, and how long the page, if all of it is there.
+/// The lengths of the header and of the page at the beginning of `bytes`. `None`: no whole page.
 pub(in crate::engine::source) fn page_lengths(bytes: &[u8]) -> Option<(usize, usize)> {
     let head = HEAD_BYTES + usize::from(*bytes.get(HEAD_BYTES - 1)?);
     let sizes = bytes.get(HEAD_BYTES..head)?;
@@ -146,7 +146,7 @@ pub(in crate::engine::source) fn page_lengths(bytes: &[u8]) -> Option<(usize, us
 pub(super) mod tests {
     use super::*;
 
-    /// A page of one packet.
+    /// A page with one packet.
     pub(crate) fn page(flags: u8, granule: u64, serial: u8, sequence: u8, body: &[u8]) -> Vec<u8> {
         let mut bytes = CAPTURE_PATTERN.to_vec();
         bytes.push(flags);

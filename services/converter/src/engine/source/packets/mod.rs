@@ -1,5 +1,5 @@
-//! A scan over every packet of a file, for the cases where decoding it alone does
-//! not say whether all of its sound is there.
+//! Scans every packet of a file, for the cases where decoding alone does not show whether all of the audio is
+//! there.
 
 mod scan;
 mod steps;
@@ -13,7 +13,7 @@ use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::{Workshop, complaints, fault_of_the_machine};
 use crate::engine::sound::Gap;
 
-/// What a scan works with.
+/// The inputs of a scan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scanner<'a> {
     pub workshop: Workshop<'a>,
@@ -22,30 +22,30 @@ pub(crate) struct Scanner<'a> {
     pub track: u32,
 }
 
-/// What the packets of a file add up to.
+/// The sums over a file's packets.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Packets {
-    /// Bytes of the packets of all tracks, and where the last of them ends.
+    /// Bytes of all tracks' packets.
     pub all_bytes: u64,
     pub end_byte: u64,
     /// Packets of the audio track.
     pub count: u64,
-    /// How long they are without the gaps between them, in seconds; 0 if they have no times.
+    /// Length of the audio packets without the gaps between them, in seconds; 0 if they have no times.
     pub sound_seconds: f64,
-    /// Gaps between them, in seconds, where the file has bytes that belong to no packet.
+    /// Gaps between them, in seconds, where the file has bytes outside of all packets.
     pub torn_seconds: f64,
     /// Bytes of a raw stream between its frames.
     pub torn_bytes: u64,
-    /// Bytes between the first packet and the last that belong to none, without what their headers may take.
+    /// Bytes between the first and the last packet that belong to no packet, minus the packets' headers.
     pub unread_bytes: u64,
-    /// The long gaps between them in which other tracks go on.
+    /// The long gaps in which other tracks continue.
     running: Vec<Gap>,
 }
 
 impl Scanner<'_> {
-    /// Reads all packets whose time is below `until`, in seconds of the file's clock.
+    /// Reads all packets before the time `until`, in seconds on the file's clock.
     pub(crate) async fn scan(self, until: f64) -> Result<Packets, ConversionError> {
-        // As the container has them: a parser drops in silence what it cannot make sense of.
+        // The packets come unparsed from the container: a parser silently drops what it does not understand.
         let raw_frame_bytes = self.probe.raw_frame_bytes();
         let whole = raw_frame_bytes.is_none().then_some(["-fflags", "+noparse"]).into_iter().flatten();
         let shown = ["-show_entries", "packet=stream_index,pts_time,dts_time,size,pos", "-of", "csv=p=0"];
@@ -68,7 +68,7 @@ impl Scanner<'_> {
 }
 
 impl Packets {
-    /// Whether the file's clock goes on in a gap of its sound: whether other tracks have something there.
+    /// Whether the file's clock continues in a gap of the audio, because other tracks have packets there.
     pub(crate) fn clock_runs(&self, gap: Gap) -> bool {
         let is_it =
             |running: &Gap| (running.at - gap.at).abs() < 1.0 && (running.seconds - gap.seconds).abs() < 1.0;

@@ -1,26 +1,26 @@
-//! What packets add up to, one after the other.
+//! Adds up a file's packets, one after another.
 
 use super::Packets;
 use super::steps::Steps;
 use crate::engine::sound::{Gap, LONGEST_PLAIN_GAP_SECONDS};
 
-/// A longer step than this, and than those of most packets, is a gap.
+/// A step is a gap if it is longer than this, and longer than most packets' steps.
 const GAP_SECONDS: f64 = 0.1;
 
-/// Further gaps are taken for what they seem.
+/// Gaps after this many are not examined.
 const MAX_GAPS: usize = 1000;
 
-/// Between packets lie headers, indexes and padding, a little everywhere. If so much of what a file has for
-/// the time of a gap lies there in one piece, there was something.
+/// Headers, indexes and padding lie between packets everywhere, a few bytes each. A gap is torn if one piece
+/// in it has at least this share of the bytes that the file usually has for the gap's time.
 const TORN_SHARE: f64 = 0.25;
 
-/// What a container may put in front of each packet.
+/// The most bytes that a container puts before each packet.
 const HEADER_BYTES: u64 = 32;
 
-/// Less in one piece is a header, or padding.
+/// A smaller piece is a header or padding.
 const LEAST_TORN_BYTES: u64 = 1024;
 
-/// The sum of the packets so far.
+/// The sums so far.
 #[derive(Default)]
 pub(super) struct Scan {
     track: u32,
@@ -29,35 +29,36 @@ pub(super) struct Scan {
     packets: Packets,
     steps: Steps,
     last: Option<Last>,
-    /// Where a packet of any track began last, where those that began there end, and where all so far end.
+    /// The position of the last packet of any track, the end of the packets at this position, and the end of
+    /// all packets so far.
     position: u64,
     end_byte: u64,
     furthest_byte: Option<u64>,
     first_byte: Option<u64>,
     located_bytes: u64,
-    /// Whether packets lie in the file in the order in which they are read.
+    /// Whether the packets are read in the order of their positions in the file.
     pub(super) is_in_order: bool,
-    /// The largest frame of a raw stream, which has no packets but those that FFmpeg makes of it.
+    /// The largest frame of a raw stream. Such a stream has no packets; FFmpeg makes them.
     pub(super) raw_frame_bytes: Option<u64>,
-    /// What the last packet has beyond that.
+    /// Bytes by which the last packet exceeds that.
     excess_bytes: u64,
     spread_bytes: u64,
     extent: Option<(f64, f64)>,
     gaps: Vec<Torn>,
 }
 
-/// The audio packet before.
+/// The previous audio packet.
 #[derive(Debug, Clone, Copy)]
 struct Last {
     time: f64,
-    /// Most bytes since then that belong to no packet, in one piece.
+    /// The most bytes in one piece since then that belong to no packet.
     torn_bytes: u64,
-    /// The latest time of other tracks, and whether they went on without a long step.
+    /// The latest time of other tracks, and whether they continued without a long step.
     others: f64,
     others_are_even: bool,
 }
 
-/// A gap, and most bytes in it that belong to no packet, in one piece.
+/// A gap, and the most bytes in one piece in it that belong to no packet.
 #[derive(Debug, Clone, Copy)]
 struct Torn {
     seconds: f64,
@@ -69,7 +70,7 @@ impl Scan {
         Self { track, start_seconds, until, is_in_order: true, ..Self::default() }
     }
 
-    /// Takes a line `stream,pts,dts,size,pos`, where each but the first may be `N/A`.
+    /// Adds a line `stream,pts,dts,size,pos`. Every field but the first may be `N/A`.
     pub(super) fn add(&mut self, line: &str) {
         let mut fields = line.split(',');
         let Some(stream) = fields.next().and_then(|field| field.parse::<u32>().ok()) else { return };
@@ -78,7 +79,7 @@ impl Scan {
         let size = fields.next().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         let position = fields.next().and_then(|field| field.parse::<u64>().ok());
         let time = pts.or(dts).map(|time| time - self.start_seconds);
-        // What an AVI file fills a gap with.
+        // AVI files fill gaps with empty packets.
         if size == 0 || time.is_some_and(|time| time >= self.until) {
             return;
         }
@@ -102,18 +103,18 @@ impl Scan {
     }
 
     fn count_bytes(&mut self, size: u64, position: Option<u64>) {
-        // A parser makes one packet of a frame and of what makes no sense behind it.
-        // Behind the last frame, that is no matter.
+        // A parser makes one packet of a frame and the garbage after it. Garbage after the last frame does
+        // not matter, so a packet's excess is counted when the next packet comes.
         self.packets.torn_bytes += self.excess_bytes;
         self.excess_bytes = self.raw_frame_bytes.map_or(0, |most| size.saturating_sub(most));
         let Some(position) = position else { return };
         self.first_byte = Some(self.first_byte.map_or(position, |first| first.min(position)));
         self.located_bytes += size + HEADER_BYTES;
-        // Packets of one Ogg page, or of one PES packet, all begin where it does.
+        // All packets of one Ogg page or one PES packet have that page's or packet's position.
         self.end_byte = size + if position == self.position { self.end_byte } else { position };
         self.position = position;
         if let Some(furthest) = self.furthest_byte {
-            // Files that do not interleave their tracks go back.
+            // In files without interleaved tracks, positions go back.
             let torn = position.saturating_sub(furthest);
             if torn >= LEAST_TORN_BYTES {
                 self.packets.torn_bytes += torn;
@@ -152,7 +153,8 @@ impl Scan {
 
     pub(super) fn packets(mut self) -> Packets {
         let typical = self.steps.typical();
-        // Vorbis packets differ eightfold, and transport streams have as many frames in one as fill it.
+        // Vorbis packets differ in length by up to eight times, and a transport stream's packet holds as many
+        // frames as fit.
         let longest = (typical * 10.0).min(typical * 2.0 + 0.15).max(GAP_SECONDS);
         self.packets.sound_seconds = self.steps.sound_seconds(typical, longest);
         self.packets.end_byte = self.furthest_byte.unwrap_or(0);
@@ -186,7 +188,7 @@ mod tests {
         assert!((actual - expected).abs() < 0.03, "{actual} is not {expected}");
     }
 
-    /// Packets of 0.02 s and 100 bytes over two seconds from `start` on, which begin at a byte of the file.
+    /// Packets of 0.02 s and 100 bytes for two seconds after `start`, from a byte position on.
     fn two_seconds(stream: u32, start: f64, byte: u32) -> impl Iterator<Item = String> {
         (0..100)
             .map(move |n| format!("{stream},{:.6},N/A,100,{}", start + f64::from(n) * 0.02, byte + n * 100))
@@ -204,10 +206,10 @@ mod tests {
     fn a_clock_that_jitters_does_not_add_up() {
         let times = (0..100).map(|n| 0.02 * f64::from(n) + if n % 5 == 3 { 0.3 } else { 0.0 });
         assert_close(packets(times.map(|time| format!("1,{time:.6},N/A,100,N/A"))).sound_seconds, 2.0);
-        // Steps that are a tenth too long, and put right every ten packets.
+        // Steps that are a tenth too long, corrected every ten packets.
         let times = (0..100).map(|n| 0.02 * f64::from(n) + 0.002 * f64::from(n % 10));
         assert_close(packets(times.map(|time| format!("1,{time:.6},N/A,100,N/A"))).sound_seconds, 2.0);
-        // One that is set anew belongs to another recording.
+        // A clock that is set back begins another recording.
         assert_close(packets(two_seconds(1, 7.0, 0).chain(two_seconds(1, 0.0, 10_000))).sound_seconds, 4.0);
     }
 

@@ -1,11 +1,10 @@
-//! The steps of a track's clock from one packet to the next, from which the
-//! length of its sound is worked out.
+//! The steps of a track's clock between packets. The audio's length is calculated from them.
 
-/// Steps are summed by classes of a tenth of a millisecond, up to one second:
-/// memory stays bounded for any file.
+/// Steps are counted in classes of a tenth of a millisecond, up to one second, so that memory is bounded for
+/// any file.
 const CLASSES: u16 = 10_000;
 
-/// A clock that goes back by no more was not set anew: it only jitters.
+/// A clock that goes back by no more than this only jitters. By more, it was set anew.
 const LONGEST_JITTER_SECONDS: f64 = 1.0;
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,7 +16,7 @@ struct Class {
 /// The steps of a track.
 pub(super) struct Steps {
     classes: Vec<Class>,
-    /// How far the clock went on, where it was not set anew, and how often it was.
+    /// How far the clock advanced, without the times it was set anew, and how often it was set.
     passed_seconds: f64,
     times_set_anew: f64,
 }
@@ -36,14 +35,14 @@ impl Steps {
         } else {
             self.times_set_anew += 1.0;
         }
-        // A clock that was set back says nothing of a packet's length.
+        // A clock that went back does not show a packet's length.
         let class = if step < 0.0 { CLASSES } else { class_of(step) };
         let class = &mut self.classes[usize::from(class)];
         class.steps = class.steps.saturating_add(1);
         class.seconds += step;
     }
 
-    /// The step in the middle of all.
+    /// The median step.
     pub(super) fn typical(&self) -> f64 {
         let count: u64 = self.classes.iter().map(|class| u64::from(class.steps)).sum();
         let mut seen = 0;
@@ -54,14 +53,14 @@ impl Steps {
         median.map_or(0.0, |class| class.seconds / f64::from(class.steps.max(1)))
     }
 
-    /// How long the packets are, all together. One in front of a gap, which is a step of at least `longest`,
-    /// counts as `typical`, and so does the last.
+    /// The length of all packets together. A packet before a gap, which is a step of at least `longest`,
+    /// counts as `typical`, and so does the last packet.
     pub(super) fn sound_seconds(&self, typical: f64, longest: f64) -> f64 {
         let (usual, outliers) = self.classes.split_at(usize::from(class_of(longest)));
         let outliers = outliers.iter().map(|class| f64::from(class.steps)).sum::<f64>() + 1.0;
         let sound = usual.iter().map(|class| class.seconds).sum::<f64>() + outliers * typical;
-        // Packets may say that they are longer than they are, and the clock
-        // goes back at the next that is right.
+        // Packets may declare a longer length than they have. The clock then goes back at the next correct
+        // packet.
         sound.min(self.passed_seconds.max(0.0) + (self.times_set_anew + 1.0) * typical)
     }
 }

@@ -1,4 +1,4 @@
-//! What ffprobe writes about a file, as it stands there.
+//! ffprobe's answer about a file, not yet interpreted.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::engine::sound::Layout;
 use crate::engine::source::description::{Chapter, PictureStream};
 use crate::engine::source::tracks::{Disposition, Role, TrackFacts};
 
-/// What ffprobe says.
+/// The answer.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Answer {
     #[serde(default)]
@@ -29,7 +29,7 @@ impl Answer {
         self.format.name.starts_with("mov,")
     }
 
-    /// Whether there may be sound behind what was looked at: these formats tell of tracks where they begin.
+    /// Whether audio may begin after the probed part: these formats announce a track only where it begins.
     pub(crate) fn may_begin_late(&self) -> bool {
         let tells_late =
             matches!(self.format.name.as_str(), "mpegts" | "mpeg" | "flv" | "wtv" | "nut" | "swf");
@@ -105,15 +105,15 @@ impl Stream {
     }
 
     pub(super) fn is_decodable(&self) -> bool {
-        // `enca` is common encryption, `drms` Apple's: there are packets, but nothing to decode in them.
+        // `enca` is common encryption, `drms` is Apple's: there are packets, but they cannot be decoded.
         let is_known = restrictions::is_decodable(self.codec()) && !self.is_refused;
         is_known && !matches!(self.codec_tag_string.as_str(), "enca" | "drms")
     }
 
-    /// Length in seconds, from the tag that Matroska files carry or else from the stream's header.
+    /// Length in seconds, from Matroska's tag or else from the stream's header.
     pub(super) fn seconds(&self) -> Option<f64> {
         let tagged = self.tags.get("DURATION").and_then(|text| clock_time(text)).map(|end| {
-            // The tag says where the track ends on the file's clock, also for a track that begins late.
+            // The tag holds the track's end on the file's clock, even for a track that begins late.
             let start = self.start_time.as_deref().and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
             (end - start.max(0.0)).max(0.0)
         });
@@ -128,18 +128,18 @@ impl Stream {
         number(self.sample_rate.as_deref()).unwrap_or(0)
     }
 
-    /// Names of tags are in capitals in some containers.
+    /// A tag's value. Some containers have tag names in capitals.
     pub(super) fn tag(&self, name: &str) -> Option<&String> {
         self.tags.iter().find_map(|(found, text)| found.eq_ignore_ascii_case(name).then_some(text))
     }
 
-    /// Three letters, or a tag such as `pt-BR`; anything longer is no language.
+    /// Three letters, or a tag such as `pt-BR`. A longer text is not a language.
     pub(super) fn language(&self) -> Option<&String> {
         self.tag("language").filter(|language| *language != "und" && language.len() <= 35)
     }
 
     pub(super) fn to_facts(&self) -> TrackFacts {
-        // MP4 keeps the name of a track where that of a program belongs.
+        // MP4 stores a track's name in the field for the name of a program.
         let names =
             ["title", "handler_name"].into_iter().filter_map(|name| self.tag(name)).map(String::as_str);
         TrackFacts {
@@ -175,7 +175,7 @@ impl Stream {
 
     pub(super) fn to_track(&self, place: usize, file_start_seconds: f64) -> Track {
         let codec = self.codec();
-        // Decoders of lossy formats make floating point of whatever was recorded.
+        // Decoders of lossy formats return floating point for any recording.
         let is_exact = codec.starts_with("pcm_")
             || matches!(codec, "flac" | "alac" | "wavpack" | "tta" | "ape" | "truehd" | "mlp");
         let is_float =

@@ -1,4 +1,4 @@
-//! What ffprobe is asked, and how its answer or its refusal is read.
+//! Asks ffprobe about a file, and reads its answer or refusal.
 
 use std::process::ExitStatus;
 
@@ -10,24 +10,24 @@ use crate::engine::error::ConversionError;
 use crate::engine::ffmpeg::{Child, Ended, complaints, fault_of_the_machine, restrictions};
 use crate::engine::source::description;
 
-/// What is read below, and all tags: which of them are kept is not for ffprobe to say.
+/// The fields that are read below, and all tags. Which tags are kept is decided elsewhere.
 const ENTRIES: &str = "format=format_name,probe_score,start_time,duration:format_tags:\
     stream=index,codec_type,codec_name,codec_tag_string,channels,channel_layout,sample_rate,sample_fmt,\
     bits_per_raw_sample,bit_rate,start_time,duration,width,height:\
     stream_disposition=default,attached_pic,dub,comment,karaoke,hearing_impaired,visual_impaired,clean_effects,\
     descriptions,dependent:stream_tags:chapter=start_time,end_time:chapter_tags=title";
 
-/// What ffprobe is asked for, with bytes of old code pages as they are.
+/// ffprobe's output options. Bytes of old code pages are printed unchanged.
 pub(crate) const SHOWN: [&str; 4] = ["-show_entries", ENTRIES, "-of", "json=c=1:sv=ignore"];
 
-/// More would be no description of a file.
+/// No real file has a longer description.
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Why ffprobe gave no answer.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub error: ConversionError,
-    /// The index of the track whose decoder refused it, if that is why.
+    /// The index of the track whose decoder refused it, if that is the reason.
     pub refused_track: Option<u32>,
 }
 
@@ -64,12 +64,13 @@ pub(super) fn read(json: &[u8], Ended { status, log }: &Ended) -> Result<Answer,
     }
     let mut answer: Answer = serde_json::from_str(&description::valid_json(json))
         .map_err(|error| ConversionError::ffprobe(error.into()))?;
-    // FFmpeg divides the size by the bit rate where the file says nothing: far off for a variable bit rate.
+    // If the file declares no length, FFmpeg divides the size by the bit rate. For a variable bit rate that
+    // is far off.
     answer.is_estimate = log.contains("Estimating duration from bitrate");
     Ok(answer)
 }
 
-/// Which track's decoder refused it, by its index.
+/// The index of the track whose decoder refused it.
 fn refused_track(complaints: &str) -> Option<u32> {
     let (_, track) = complaints.split_once("Could not open codec for input stream ")?;
     track.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
@@ -82,7 +83,7 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
     if let Some(code) = complaints::exceeded(log) {
         return code;
     }
-    // It opens a decoder for each track, and gives up with the first.
+    // ffprobe opens a decoder for each track and gives up at the first that refuses.
     if complaints::is_unsupported(log) {
         return FailureCode::UnsupportedFormat;
     }
@@ -93,7 +94,8 @@ fn refusal(status: ExitStatus, log: &str) -> FailureCode {
         let is_media = !restrictions::is_no_media(format);
         return if is_media { FailureCode::UnsupportedFormat } else { FailureCode::NotAMediaFile };
     }
-    // A line of a demuxer means that the format was recognised. So does another complaint than this one.
+    // A demuxer's log line shows that the format was recognised. Any other complaint than this one shows it
+    // too.
     let is_recognised = log.lines().any(|line| line.starts_with('[') && line.contains(" @ 0x"));
     if status.signal().is_none() && !is_recognised && log.contains("Invalid data found when processing input")
     {

@@ -1,17 +1,17 @@
-//! What FFmpeg says about a file when it opens it, for people to read: all there is where ffprobe gives up,
-//! which it does as soon as a decoder refuses its track.
+//! Reads FFmpeg's own list of a file's tracks, which is written for people. It is the only source if ffprobe
+//! gives up, which it does as soon as a decoder refuses its track.
 
 use super::answer::{Answer, Format, ProbedChapter, Stream};
 use crate::engine::sound::Layout;
 use crate::engine::source::tracks::Disposition;
 
-/// Reads the list of a file's tracks. The decoder of the one with the index `refused` is known to refuse it.
+/// Reads the list. The decoder of the track with the index `refused` is known to refuse it.
 pub(crate) fn read(log: &str, refused: u32) -> Option<Answer> {
     let mut lines = log.lines().filter_map(|line| line.strip_prefix("[info] ")).map(str::trim_start);
     // `Input #0, matroska,webm, from 'file:source':`
     let input = lines.find_map(|line| line.strip_prefix("Input #0, "))?;
     let (name, _) = input.split_once(", from ")?;
-    // Its name was enough for FFmpeg, which says no more.
+    // FFmpeg prints no score; a recognised name counts as certain.
     let format = Format { name: name.to_owned(), probe_score: 100, ..Format::default() };
     let mut answer = Answer { format, ..Answer::default() };
     for line in lines {
@@ -87,7 +87,7 @@ fn channels(layout: &str) -> Option<u32> {
     match Layout::of_name(layout) {
         Some(named) => Some(named.channels()),
         None if layout == "downmix" => Some(2),
-        // `22.2`: so many, and so many for the lowest tones.
+        // `22.2`: the number of full channels and of low-frequency channels.
         None => layout.split('(').next()?.split('.').map(|count| count.parse::<u32>().ok()).sum(),
     }
 }

@@ -1,4 +1,4 @@
-//! What ffprobe says about a file.
+//! Facts about a file from ffprobe.
 
 mod answer;
 mod asking;
@@ -13,7 +13,7 @@ pub(crate) use self::listing::read as read_listing;
 use crate::engine::sound::{Join, Layout};
 use crate::engine::source::description::Description;
 
-/// An audio file or a video with sound, and which of its tracks to take.
+/// An audio file, or a video with audio, and the tracks to take.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Probe {
     pub facts: SourceFacts,
@@ -21,25 +21,25 @@ pub(crate) struct Probe {
     pub format: String,
     /// The audio track to take.
     pub track: Track,
-    /// Those to try where it has no sound.
+    /// The tracks to try if it has no audio.
     pub others: Vec<Track>,
-    /// The tracks that are joined, if that is asked for.
+    /// The joined tracks, if joining was requested.
     pub join: Option<Join>,
-    /// What is kept of what it says about itself.
+    /// The kept part of its description.
     pub description: Description,
-    /// The index among all tracks of the picture that is its cover.
+    /// The index of the cover picture among all tracks.
     pub cover: Option<u32>,
-    /// Whether there are moving pictures.
+    /// Whether it has moving pictures.
     pub has_video: bool,
     /// Where the file's clock begins.
     pub start_seconds: f64,
-    /// Length of the whole file in seconds by its own word, which may be that of its picture.
+    /// The whole file's declared length in seconds. It may be the picture's.
     pub container_seconds: Option<f64>,
-    /// Length in seconds for a progress bar, which an estimate is good enough for.
+    /// An estimated length in seconds, for the progress bar only.
     pub approximate_seconds: Option<f64>,
 }
 
-/// What is to be known of an audio track.
+/// Facts about an audio track.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Track {
     /// Its place among the audio tracks, counted from 0.
@@ -48,28 +48,28 @@ pub(crate) struct Track {
     pub index: u32,
     /// FFmpeg's name of the codec.
     pub codec: String,
-    /// Channels; 0 if not known.
+    /// Number of channels; 0 if unknown.
     pub channels: u32,
-    /// Sample rate in Hz; 0 if not known.
+    /// Sample rate in Hz; 0 if unknown.
     pub sample_rate_hz: u32,
-    /// What its channels are for, if that is known or can be guessed.
+    /// The channels' speakers, if they are known or can be guessed.
     pub layout: Option<Layout>,
-    /// Whether its samples have more than 16 bits, and none of them was made up by a decoder.
+    /// Whether the recording itself has more than 16 bits per sample. Bits that a decoder adds do not count.
     pub is_deep: bool,
-    /// Whether they are in floating point as they were recorded, which has values that are no sound.
+    /// Whether it was recorded in floating point, which may contain values such as NaN.
     pub is_float: bool,
-    /// Bit rate in bit/s, if the file says.
+    /// Bit rate in bit/s, if the file declares it.
     pub bitrate_bps: Option<u32>,
-    /// How long after the file's beginning it begins.
+    /// Its beginning relative to the file's.
     pub start_seconds: f64,
-    /// Where FFmpeg's clock begins on the file's clock, if it reads nothing but this track.
+    /// Where FFmpeg's clock begins on the file's clock if FFmpeg reads only this track.
     pub clock_seconds: f64,
-    /// How long it is by its own word, in seconds, not by an estimate.
+    /// Its declared length in seconds. Estimates do not count.
     pub seconds: Option<f64>,
 }
 
 impl Track {
-    /// What most videos have.
+    /// The properties of most videos' tracks.
     pub(crate) fn usual(place: usize) -> Self {
         Self {
             place,
@@ -82,7 +82,7 @@ impl Track {
         }
     }
 
-    /// What becomes of tracks that are joined, of which this is the first.
+    /// The properties of joined tracks, the first of which is `first`.
     fn joined(join: &Join, first: &Self) -> Self {
         Self {
             codec: "joined".to_owned(),
@@ -90,7 +90,7 @@ impl Track {
             sample_rate_hz: join.sample_rate_hz,
             layout: Layout::of_count(join.channels),
             bitrate_bps: None,
-            // They begin with the file, and end with the last of them.
+            // Joined tracks begin with the file and end with the last track.
             start_seconds: 0.0,
             seconds: None,
             ..first.clone()
@@ -99,22 +99,22 @@ impl Track {
 }
 
 impl Probe {
-    /// How long the sound is, as far as the file says.
+    /// The audio's length, as far as the file declares it.
     pub(crate) fn declared_seconds(&self) -> Option<f64> {
         self.track.seconds.or(self.container_seconds)
     }
 
     /// Whether it is a stream without a container.
     pub(crate) fn is_raw(&self) -> bool {
-        // FFmpeg calls its demuxer like its decoder.
+        // FFmpeg names the demuxer of such a stream like its decoder.
         self.facts.audio_tracks.iter().any(|track| track.codec == self.format) || self.format == "loas"
     }
 
-    /// The largest frame of a raw stream whose frames FFmpeg finds itself (the
-    /// standards' limits, with room for headers).
+    /// The largest frame of a raw stream whose frames FFmpeg finds itself (the standards' limits, with room
+    /// for headers).
     pub(crate) fn raw_frame_bytes(&self) -> Option<u64> {
         match self.format.as_str() {
-            // Its demuxer finds the frames, and skips what is none.
+            // This demuxer finds the frames and skips garbage.
             "aac" => None,
             "mp3" | "ac3" | "eac3" => Some(4096 + 64),
             _ if self.is_raw() => Some(64 * 1024),
@@ -122,17 +122,17 @@ impl Probe {
         }
     }
 
-    /// Whether packets are read by an index, in the order of their times, wherever they are.
+    /// Whether packets are read by an index in the order of their times, wherever they are in the file.
     pub(crate) fn has_index(&self) -> bool {
         self.format == "avi" || self.format.starts_with("mov,")
     }
 
-    /// Whether the length that it declares is a number of samples that its encoder has counted.
+    /// Whether the declared length is a number of samples that the encoder counted.
     pub(crate) fn counts_samples(&self) -> bool {
         matches!(self.format.as_str(), "flac" | "mp3" | "tta" | "ape" | "wv" | "mpc" | "mpc8" | "aiff")
     }
 
-    /// The same with each of the tracks that may be taken, in the order in which they are to be tried.
+    /// The same facts for each track that may be taken, in the order to try them.
     pub(crate) fn with_each_track(&self) -> impl Iterator<Item = Self> {
         [&self.track]
             .into_iter()

@@ -1,4 +1,4 @@
-//! What an answer of ffprobe means for the track that is wanted.
+//! Interprets ffprobe's answer for the requested track.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,13 @@ use crate::engine::sound::mixing;
 use crate::engine::source::description::{self, Description};
 use crate::engine::source::tracks;
 
-/// Twice what the fastest recorders write: of more, a header is broken.
+/// Twice the highest rate of recorders. A higher one comes from a broken header.
 const MAX_SAMPLE_RATE_HZ: u32 = 1_536_000;
 
 impl Answer {
-    /// What it says of the track that is wanted.
+    /// The facts about the requested track.
     pub(crate) fn understood(self, choice: Option<&TrackChoice>) -> Result<Probe, ConversionError> {
-        // Any text has a few bytes in it that look like a frame of MP3.
+        // Any text contains a few bytes that look like an MP3 frame.
         if self.format.probe_score <= 1 {
             return Err(ConversionError::failed(FailureCode::NotAMediaFile, "recognised by chance alone"));
         }
@@ -35,7 +35,8 @@ impl Answer {
         let join = if is_all { mixing::join_filter(&facts, &places) } else { None };
         let mut tracks = places.iter().map(|place| {
             let track = audio[*place].to_track(*place, start_seconds);
-            // Where a clock may be set anew at any time, FFmpeg's begins with the first track that it reads.
+            // In formats whose clock may be set at any time, FFmpeg's clock begins with the first track that
+            // it reads.
             let begins_anew = matches!(self.format.name.as_str(), "mpegts" | "mpeg");
             let clock_seconds = if begins_anew { track.start_seconds } else { 0.0 };
             Track { seconds: declared(track.seconds), clock_seconds, ..track }

@@ -20,12 +20,12 @@ fn bytes_of(path: std::path::PathBuf) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// A second of a small video.
+/// A small video of one second.
 fn small(workshop: &Workshop) -> Vec<u8> {
     bytes_of(workshop.video("small.mp4", "1", &FASTSTART))
 }
 
-/// One of each container, as small as it gets.
+/// One file of each container, as small as possible.
 pub(super) fn containers(workshop: &Workshop) -> Vec<(&'static str, Vec<u8>)> {
     let made: [(&str, &[&str]); 10] = [
         ("a.mp4", &FASTSTART),

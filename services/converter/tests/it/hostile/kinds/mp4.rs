@@ -1,4 +1,4 @@
-//! MP4 files whose boxes do not hold what they say.
+//! MP4 files whose boxes do not match their content.
 
 use contracts::FailureCode::{Damaged, NoAudioTrack, TooComplex, TooManyTracks};
 
@@ -68,7 +68,7 @@ pub(crate) fn mp4(workshop: &Workshop) -> Vec<Kind> {
     kinds
 }
 
-/// Tables of a track that say something else than what is there.
+/// Tables of a track that do not match its data.
 fn tables(alone: &[u8]) -> Vec<Kind> {
     let huge = u32::MAX.to_be_bytes();
     vec![

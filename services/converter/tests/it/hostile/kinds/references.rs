@@ -8,7 +8,7 @@ use super::super::surgery::{mp4_box, with_box};
 use super::bytes_of;
 use crate::media::Workshop;
 
-/// Playlists, scripts and descriptions, each of something that is there and could be had.
+/// Playlists, scripts and descriptions. Each refers to an existing and readable target.
 pub(crate) fn references(canary: &Canary, workshop: &Workshop) -> Vec<Kind> {
     let texts = hls_playlists(canary).into_iter().chain(scripts(canary));
     let mut kinds: Vec<_> = texts.map(|(name, text)| Kind::fails(name, text, NotAMediaFile)).collect();
@@ -43,7 +43,7 @@ fn hls_playlists(canary: &Canary) -> Vec<Text> {
     ]
 }
 
-/// Everything else that names a file or an address.
+/// Every other format that names a file or an address.
 fn scripts(canary: &Canary) -> Vec<Text> {
     let (file, relative, http) = (canary.file("ts"), canary.relative_file("ts"), canary.http());
     let (sound, udp) = (canary.file("mp3"), canary.udp_port());

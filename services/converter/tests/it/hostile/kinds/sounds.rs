@@ -1,4 +1,4 @@
-//! Sounds, and AVI files, whose headers lie.
+//! Audio files and AVI files with wrong headers.
 
 use contracts::FailureCode::{Damaged, NotAMediaFile, TooLong, UnsupportedFormat};
 use test_kit::seeded::Random;
@@ -39,7 +39,7 @@ pub(crate) fn sounds(workshop: &Workshop) -> Vec<Kind> {
             [[&b"ID3\x03\0\0\0\0\0\x0a"[..], &[0; 10]].concat().repeat(1000), mp3.clone()].concat(),
             NotAMediaFile,
         ),
-        // Its MP3 is taken as it is, whatever the container says of it.
+        // The MP3 in it is used as it is, whatever the container declares.
         Kind::new("an AVI of no sample rate", patch(&avi, strf + 20, &[0; 4]), Outcome::Converts(1.0)),
         Kind::new("an AVI of a rate of nothing", patch(&avi, strf + 16, &[0; 8]), Outcome::Converts(1.0)),
         Kind::fails("an AVI whose index points anywhere", avi_with_wild_index(&avi), Damaged),
@@ -100,7 +100,7 @@ fn waves() -> Vec<Kind> {
             wave(Wave { declared_bytes: 1 << 30, ..Wave::HONEST }),
             Damaged,
         ),
-        // What a recorder leaves that never came back to its header.
+        // A recorder that could not return to its header leaves this.
         Kind::new(
             "a WAV of 2^31 bytes that are not there",
             wave(Wave { declared_bytes: 1 << 31, ..Wave::HONEST }),

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 
+/// The kernel refuses offsets whose end is beyond `i64::MAX`. No file system has files of half that size.
+const NO_FILE_REACHES: u64 = 1 << 62;
+
 /// Fills as much of a buffer as possible. A position beyond any file's end reads nothing, because broken
 /// sizes lead there.
 pub(crate) fn read_at(file: &File, mut position: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
-        if i64::try_from(position).is_err() {
+        if position > NO_FILE_REACHES {
             break;
         }
         match file.read_at(&mut buffer[length..], position)? {
@@ -37,7 +40,7 @@ mod tests {
     #[test]
     fn there_is_nothing_where_no_file_can_reach() {
         let file = File::open("/proc/self/exe").unwrap();
-        for position in [i64::MAX as u64 + 1, u64::MAX - 8, u64::MAX] {
+        for position in [i64::MAX as u64 - 2, i64::MAX as u64, 1 << 63, u64::MAX - 8, u64::MAX] {
             assert_eq!(array_at::<4>(&file, position).unwrap(), None, "{position}");
         }
     }

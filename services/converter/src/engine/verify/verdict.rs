@@ -15,6 +15,9 @@ const ALLOWANCE_SECONDS: f64 = 0.5;
 /// of the file belong to no packet.
 const SPLINTER_SECONDS: f64 = 0.01;
 
+/// So much may lie beside a sound that is really as short.
+const HEADER_BYTES: u64 = 4096;
+
 /// What is known about a decoded file.
 pub(crate) struct Evidence<'a> {
     pub probe: &'a Probe,
@@ -94,7 +97,7 @@ impl Evidence<'_> {
             ));
         }
         let is_splinter = *sound_seconds < SPLINTER_SECONDS && !self.until.is_finite();
-        if is_splinter && packets.all_bytes < self.file_bytes / 10 {
+        if is_splinter && self.file_bytes > 10 * packets.all_bytes + HEADER_BYTES {
             return damaged(format!("{} of its {} bytes are sound", packets.all_bytes, self.file_bytes));
         }
         if packets.torn_seconds > ALLOWANCE_SECONDS {

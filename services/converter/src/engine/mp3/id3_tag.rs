@@ -1,4 +1,4 @@
-//! The ID3v2 tag at the beginning of an MP3.
+//! The tag at the beginning of an MP3 (`ID3v2`).
 
 /// A tag that can be overwritten in place.
 #[derive(Debug, Default)]
